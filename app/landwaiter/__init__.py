@@ -1,0 +1,3 @@
+"""Landwaiter: a Kubernetes admission webhook that decides which container images may run."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The admission protocol: AdmissionReview in, AdmissionReview out, within a deadline."""

@@ -1,0 +1,1 @@
+"""Talks to the Kubernetes API in threads of its own, and gives out plain values."""

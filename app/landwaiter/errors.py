@@ -1,0 +1,95 @@
+"""
+Every exception that Landwaiter raises on purpose, split by whose fault it is.
+
+    LandwaiterError
+    ├── InvalidInput (also a ValueError)   whoever wrote the input must mend it
+    │   ├── InvalidReference               an image name
+    │   ├── InvalidPattern                 a pattern over image names
+    │   ├── InvalidPolicy                  a policy document
+    │   ├── InvalidReview                  an AdmissionReview or the object in it
+    │   └── InvalidDockerConfig            the content of a pull secret
+    ├── ImageProblem                       the image or its repository: a refusal
+    │   ├── ContentMissing                 404
+    │   ├── AccessDenied                   401 and 403, with every credential there is
+    │   └── ContentMalformed               not what it claims to be, or over a limit
+    └── Unavailable                        nobody's input: the answer is undecided
+        ├── RegistryUnavailable            5xx, 429, network, TLS
+        ├── ClusterUnavailable             the Kubernetes API
+        ├── CosignUnavailable              cosign missing, killed, over our limits
+        └── DeadlineExceeded               the work goes on, ask again
+
+An `ImageProblem` is a refusal and not a fault, because whoever may push to a repository can
+cause one; were it undecided, `failurePolicy: Ignore` could be turned into a pass.
+"""
+
+
+class LandwaiterError(Exception):
+    """The root of the tree; `str()` is one sentence for people and holds no secret."""
+
+
+class InvalidInput(LandwaiterError, ValueError):
+    """Something written by a person does not have the form it should have."""
+
+
+class InvalidReference(InvalidInput):
+    """
+    An image name does not parse.
+
+    `part` names what is wrong with it: "registry", "repository", "tag", "digest" or "name".
+    """
+
+    def __init__(self, message: str, *, part: str) -> None:
+        super().__init__(message)
+        self.part = part
+
+
+class InvalidPattern(InvalidInput):
+    """A pattern over image names does not parse."""
+
+
+class InvalidPolicy(InvalidInput):
+    """A policy document does not load; the message names file, line, field, seen and wanted."""
+
+
+class InvalidReview(InvalidInput):
+    """An AdmissionReview, or the object inside it, cannot be read."""
+
+
+class InvalidDockerConfig(InvalidInput):
+    """The content of a pull secret cannot be used; the message never quotes the content."""
+
+
+class ImageProblem(LandwaiterError):
+    """The image, or what its repository holds beside it, is not acceptable."""
+
+
+class ContentMissing(ImageProblem):
+    """The registry says that there is no such content."""
+
+
+class AccessDenied(ImageProblem):
+    """The registry refuses to show the content with every credential that may be tried."""
+
+
+class ContentMalformed(ImageProblem):
+    """The content has another digest, another form or a larger size than is accepted."""
+
+
+class Unavailable(LandwaiterError):
+    """Something outside the image could not be reached or did not work."""
+
+
+class RegistryUnavailable(Unavailable):
+    """A registry answered 5xx or 429, or could not be reached."""
+
+
+class ClusterUnavailable(Unavailable):
+    """The Kubernetes API could not be asked."""
+
+
+class CosignUnavailable(Unavailable):
+    """The cosign program is missing, was killed, or broke one of our limits."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The request's deadline has passed; what was begun goes on and may be asked for again."""

@@ -1,0 +1,1 @@
+"""Talks to container registries, with the credentials that the kubelet would use."""

@@ -1,0 +1,58 @@
+"""What the settings models of all rules share: strictness, spelling, and patterns as fields."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from landwaiter.errors import InvalidPattern
+from landwaiter.images.patterns import ImagePattern
+from landwaiter.rules.protocol import Rule
+
+
+class Settings(BaseModel):
+    """
+    The base of every model that admins write: camelCase, no unknown field, no coercion.
+
+    Field names in Python are snake_case and written by their aliases.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class RuleSettings(Settings):
+    """The settings of one rule, as they stand in a policy document."""
+
+    def rule(self, folder: Path) -> Rule:
+        """
+        Return the rule that these settings describe.
+
+        Relative file names in the settings are taken from `folder`, that of the document.
+        Raises `InvalidPolicy` when a file that the settings name cannot be used.
+        """
+        raise NotImplementedError
+
+
+def _pattern(value: Any) -> ImagePattern:
+    if isinstance(value, ImagePattern):
+        return value
+    if not isinstance(value, str):
+        raise InvalidPattern(f"an image pattern is a string, not {type(value).__name__}")
+    return ImagePattern.parse(value)
+
+
+PatternField = Annotated[
+    ImagePattern,
+    PlainValidator(_pattern),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
+]
+"""A model field that holds an image pattern and is written as a string."""

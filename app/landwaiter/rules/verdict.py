@@ -1,0 +1,107 @@
+"""The findings about one object, and what they amount to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from landwaiter.rules.protocol import RuleId, Undecided, Violation
+from landwaiter.workloads.values import ImageUse, UnreadableUse
+
+
+class Action(StrEnum):
+    """What a policy does about a finding, in the words of ValidatingAdmissionPolicy."""
+
+    DENY = "Deny"
+    WARN = "Warn"
+    AUDIT = "Audit"
+
+
+class FailurePolicy(StrEnum):
+    """What undecided means for a policy."""
+
+    FAIL = "Fail"
+    IGNORE = "Ignore"
+
+
+class Decision(StrEnum):
+    """What the findings about an object amount to."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule of one policy found about one image use."""
+
+    policy: str
+    rule: RuleId
+    actions: frozenset[Action]
+    failure_policy: FailurePolicy
+    outcome: Violation | Undecided
+
+    @property
+    def action(self) -> Action:
+        """The strongest of the policy's actions: Deny, then Warn, then Audit."""
+        return next(action for action in Action if action in self.actions)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the object is refused for this finding."""
+        return Action.DENY in self.actions and isinstance(self.outcome, Violation)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the object cannot be admitted because this was not found out."""
+        return (
+            Action.DENY in self.actions
+            and isinstance(self.outcome, Undecided)
+            and self.failure_policy is FailurePolicy.FAIL
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UseVerdict:
+    """
+    Everything found about one image use.
+
+    `digest` is the digest that was judged, None where none was written or looked up;
+    `not_checked` are the rules that were not asked because another had already refused the use;
+    `warnings` are one-line remarks for the person, besides the findings.
+    """
+
+    use: ImageUse | UnreadableUse
+    digest: str | None = None
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[RuleId, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Everything found about one object, its image uses in the order of the object."""
+
+    uses: tuple[UseVerdict, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, in the order of the object and then of the policies."""
+        return tuple(finding for use in self.uses for finding in use.findings)
+
+    @property
+    def decision(self) -> Decision:
+        """Deny if any finding refuses, else undecided if any blocks, else allow."""
+        if any(finding.refuses for finding in self.findings):
+            return Decision.DENY
+        if any(finding.blocks for finding in self.findings):
+            return Decision.UNDECIDED
+        return Decision.ALLOW
+
+    @property
+    def retry_soon(self) -> bool:
+        """Whether all that blocks is still being worked on, so that a retry may be answered."""
+        blocking = [finding.outcome for finding in self.findings if finding.blocks]
+        return bool(blocking) and all(
+            isinstance(outcome, Undecided) and outcome.retry for outcome in blocking
+        )

@@ -1,0 +1,1 @@
+"""The web server: TLS, health, draining, certificate reload."""

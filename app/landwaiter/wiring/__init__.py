@@ -1,0 +1,1 @@
+"""Builds the running application: the only room that knows every other."""

@@ -1,0 +1,66 @@
+"""The values that rules judge: a workload and the image uses in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from landwaiter.images.reference import ImageReference
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlace:
+    """
+    One place of a workload that names an image, as it was written.
+
+    `path` is the JSON path from the object's root, such as
+    `spec.template.spec.initContainers[0].image`; `container` is the name of the container, or of
+    the volume for an image volume; `pull_policy` is None where none was written.
+    """
+
+    path: str
+    container: str
+    text: str
+    pull_policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUse:
+    """An image place whose text parses."""
+
+    place: ImagePlace
+    reference: ImageReference
+
+    @property
+    def path(self) -> str:
+        """The JSON path at which the image is named."""
+        return self.place.path
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableUse:
+    """An image place whose text does not parse; `problem` says what is wrong with it."""
+
+    place: ImagePlace
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """
+    A Pod, or an object that carries a Pod template.
+
+    `labels` are those that the Pod will carry; `namespace` is the one of the request;
+    `name` may be empty (`generateName`). `service_account` is what was written, empty for none;
+    `pull_secrets` are the names in `imagePullSecrets`, in order.
+    `uses` are all image places in the order of the object; `placeholders` are the places of a
+    template that a mutating webhook still has to fill, empty for a Pod.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    is_template: bool
+    labels: Mapping[str, str] = field(hash=False)
+    service_account: str
+    pull_secrets: tuple[str, ...]
+    uses: tuple[ImageUse | UnreadableUse, ...]
+    placeholders: tuple[ImagePlace, ...] = ()
