@@ -52,7 +52,9 @@ class Workload:
     `name` may be empty (`generateName`). `service_account` is what was written, empty for none;
     `pull_secrets` are the names in `imagePullSecrets`, in order.
     `uses` are all image places in the order of the object; `placeholders` are the places of a
-    template that a mutating webhook still has to fill, empty for a Pod.
+    template that a mutating webhook still has to fill, empty for a Pod. `claims_mirror` is True
+    for a Pod with the mirror annotation, which anybody can write: it means nothing unless a node
+    is the requester.
     """
 
     kind: str
@@ -64,3 +66,4 @@ class Workload:
     pull_secrets: tuple[str, ...]
     uses: tuple[ImageUse | UnreadableUse, ...]
     placeholders: tuple[ImagePlace, ...] = ()
+    claims_mirror: bool = False
