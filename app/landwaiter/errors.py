@@ -6,6 +6,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     │   ├── InvalidReference               an image name
     │   ├── InvalidPattern                 a pattern over image names
     │   ├── InvalidPolicy                  a policy document
+    │   ├── InvalidPublicKey               a key that signatures are to be verified with
     │   ├── InvalidReview                  an AdmissionReview or the object in it
     │   └── InvalidDockerConfig            the content of a pull secret
     ├── ImageProblem                       the image or its repository: a refusal
@@ -49,6 +50,10 @@ class InvalidPattern(InvalidInput):
 
 class InvalidPolicy(InvalidInput):
     """A policy document does not load; the message names file, line, field, seen and wanted."""
+
+
+class InvalidPublicKey(InvalidInput):
+    """Not one public key of a kind that cosign verifies with; the message never quotes it."""
 
 
 class InvalidReview(InvalidInput):

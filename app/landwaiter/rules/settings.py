@@ -1,7 +1,7 @@
 """What the settings models of all rules share: strictness, spelling, and patterns as fields."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -41,7 +41,7 @@ class RuleSettings(Settings):
         raise NotImplementedError
 
 
-def _pattern(value: Any) -> ImagePattern:
+def _pattern(value: object) -> ImagePattern:
     if isinstance(value, ImagePattern):
         return value
     if not isinstance(value, str):

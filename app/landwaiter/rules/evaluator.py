@@ -1,0 +1,252 @@
+"""
+Puts the findings of all rules about all image uses of one object together.
+
+The order is the one of cost (design, semantics 10). Rules that need no facts come first, then
+those that ask the cluster, then those that judge content and so ask a registry. What a rule in
+force as Deny has refused is not looked up further; what only warns or audits skips nothing.
+
+For rules that judge content a tag is resolved once per decision (semantics 9), and they are
+asked about `repository@digest`. A good image that was written without digest is still refused,
+or warned about, as the rule's `unpinned` says, for the kubelet will resolve the tag again.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from landwaiter.errors import ImageProblem
+from landwaiter.rules.gathering import Gathering
+from landwaiter.rules.protocol import (
+    NO_FACTS,
+    CurrentDigest,
+    FactSource,
+    Inquiry,
+    Rule,
+    RuleId,
+    Undecided,
+    Violation,
+)
+from landwaiter.rules.verdict import Action, FailurePolicy, Finding, UseVerdict
+from landwaiter.workloads.values import ImageUse, UnreadableUse
+
+UNREADABLE = RuleId("imageReference")
+"""The rule id of the refusal that no policy has to ask for: a name that does not parse."""
+
+OFFER_SECONDS = 1.0
+"""
+The time that looking up a digest to offer may take, in seconds.
+
+The verdict is known by then: a developer should not wait long for a better hint.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInForce:
+    """
+    One rule of one policy, in force for one image use.
+
+    With `reported` False the rule is asked only whether it refuses already, to spare lookups;
+    its finding is left to the answer on the other path (design, semantics 18).
+    """
+
+    policy: str
+    actions: frozenset[Action]
+    failure_policy: FailurePolicy
+    rule: Rule
+    reported: bool = True
+
+    def finding(self, outcome: Violation | Undecided, rule: RuleId | None = None) -> Finding:
+        """Return the outcome with the policy's name and actions."""
+        return Finding(
+            self.policy, rule or self.rule.id, self.actions, self.failure_policy, outcome
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One image use and the rules that are in force for it, in the order of the policies."""
+
+    use: ImageUse | UnreadableUse
+    rules: tuple[RuleInForce, ...]
+
+
+async def evaluate(
+    charges: Sequence[Charge], source: FactSource, inquiry: Inquiry
+) -> tuple[UseVerdict, ...]:
+    """
+    Return the findings about each use, in the order given.
+
+    Returns by the inquiry's deadline; what was not found out by then is `Undecided` with `retry`.
+    """
+    async with Gathering(source, inquiry) as gathering, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_evaluate_use(charge, gathering)) for charge in charges]
+    return tuple(task.result() for task in tasks)
+
+
+async def _evaluate_use(charge: Charge, gathering: Gathering) -> UseVerdict:
+    use = charge.use
+    if isinstance(use, UnreadableUse):
+        return UseVerdict(use, findings=tuple(_unreadable(use, charge.rules)))
+    verdict = UseVerdict(use, digest=use.reference.digest)
+    refused: set[RuleInForce] = set()
+    for tier in _tiers(use, charge.rules):
+        if any(Action.DENY in rule.actions for rule in refused):
+            skipped = tuple(dict.fromkeys(r.rule.id for r in tier if r.reported))
+            verdict = replace(verdict, not_checked=verdict.not_checked + skipped)
+            continue
+        results = await asyncio.gather(*(_ask(rule, use, gathering) for rule in tier))
+        for rule, result in zip(tier, results, strict=True):
+            if any(isinstance(outcome, Violation) for outcome in result.outcomes):
+                refused.add(rule)
+            verdict = _with_result(verdict, rule, result)
+    return await _with_offer(_in_policy_order(verdict, charge.rules), charge.rules, gathering)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    outcomes: tuple[Violation | Undecided, ...] = ()
+    digest: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def _unreadable(use: UnreadableUse, rules: Iterable[RuleInForce]) -> Iterable[Finding]:
+    violation = Violation(
+        UNREADABLE,
+        reason="unreadable image name",
+        detail=use.problem,
+        remedy="write the image as registry/repository:tag@digest",
+    )
+    of_policies = {rule.policy: rule for rule in reversed(reported_of(rules))}
+    return [rule.finding(violation, UNREADABLE) for rule in reversed(of_policies.values())]
+
+
+def reported_of(rules: Iterable[RuleInForce]) -> list[RuleInForce]:
+    """Return the rules whose findings belong into this answer."""
+    return [rule for rule in rules if rule.reported]
+
+
+def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[list[RuleInForce], ...]:
+    pure: list[RuleInForce] = []
+    asking: list[RuleInForce] = []
+    content: list[RuleInForce] = []
+    for in_force in rules:
+        if in_force.rule.judges_content:
+            content.append(in_force)
+        elif in_force.rule.needs(use):
+            asking.append(in_force)
+        else:
+            pure.append(in_force)
+    return pure, reported_of(asking), reported_of(content)
+
+
+async def _ask(in_force: RuleInForce, use: ImageUse, gathering: Gathering) -> _Result:
+    rule = in_force.rule
+    try:
+        if rule.judges_content:
+            return await _ask_about_content(rule, use, gathering)
+        outcome = rule.judge(use, await gathering.facts(rule.needs(use)))
+    except ImageProblem as problem:
+        return _Result((_not_readable(rule.id, use, problem),))
+    return _Result(() if outcome is None else (outcome,))
+
+
+async def _ask_about_content(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
+    reference = use.reference
+    digest = reference.digest
+    if digest is None:
+        current = await gathering.ask(CurrentDigest(reference))
+        if isinstance(current, Undecided):
+            return _Result((current,))
+        digest = current
+    pinned = replace(use, reference=reference.with_digest(digest))
+    outcome = rule.judge(pinned, await gathering.facts(rule.needs(pinned)))
+    if outcome is not None:
+        return _Result((outcome,), digest)
+    if reference.digest is not None:
+        return _Result((), digest)
+    return _unpinned(rule, pinned, digest)
+
+
+def _unpinned(rule: Rule, pinned: ImageUse, digest: str) -> _Result:
+    """Say what a good image is worth whose reference lets the kubelet choose another one."""
+    if rule.unpinned == "Warn":
+        warning = f"{pinned.path}: no digest, so {rule.id} judged what the tag is now: {digest}"
+        return _Result((), digest, (warning,))
+    violation = Violation(
+        rule.id,
+        reason="image without digest",
+        detail=(
+            "what the tag points to now is good, but the node resolves the tag again later; "
+            "a digest is wanted"
+        ),
+        remedy=f"use {pinned.reference}",
+    )
+    return _Result((violation,), digest)
+
+
+def _not_readable(rule: RuleId, use: ImageUse, problem: ImageProblem) -> Violation:
+    return Violation(
+        rule,
+        reason="image not readable",
+        detail=f"it has to be looked at, and could not be: {problem}",
+        remedy=f"check that {use.reference} exists and that the pull secrets may read it",
+    )
+
+
+def _with_result(verdict: UseVerdict, in_force: RuleInForce, result: _Result) -> UseVerdict:
+    if not in_force.reported:
+        return verdict
+    findings = tuple(in_force.finding(outcome) for outcome in result.outcomes)
+    return replace(
+        verdict,
+        digest=verdict.digest or result.digest,
+        findings=verdict.findings + findings,
+        warnings=verdict.warnings + result.warnings,
+    )
+
+
+def _in_policy_order(verdict: UseVerdict, rules: Sequence[RuleInForce]) -> UseVerdict:
+    order = {(r.policy, r.rule.id): position for position, r in enumerate(rules)}
+    findings = sorted(verdict.findings, key=lambda finding: order[finding.policy, finding.rule])
+    return replace(verdict, findings=tuple(findings))
+
+
+async def _with_offer(
+    verdict: UseVerdict, rules: Sequence[RuleInForce], gathering: Gathering
+) -> UseVerdict:
+    """Put the digest that the tag points to now into the remedies that a digest would help."""
+    use = verdict.use
+    if isinstance(use, UnreadableUse) or not any(map(_helped_by_digest, verdict.findings)):
+        return verdict
+    digest = verdict.digest
+    if digest is None and _may_ask_registry(use, rules):
+        digest = await _current_digest(use, gathering)
+    if digest is None:
+        return verdict
+    remedy = f"use {use.reference.with_digest(digest)}"
+    findings = tuple(
+        replace(finding, outcome=replace(finding.outcome, remedy=remedy))
+        if isinstance(finding.outcome, Violation) and finding.outcome.digest_helps
+        else finding
+        for finding in verdict.findings
+    )
+    return replace(verdict, digest=digest, findings=findings)
+
+
+def _helped_by_digest(finding: Finding) -> bool:
+    return isinstance(finding.outcome, Violation) and finding.outcome.digest_helps
+
+
+def _may_ask_registry(use: ImageUse, rules: Sequence[RuleInForce]) -> bool:
+    """Whether a registry rule is in force and all of them admit the use (semantics 10)."""
+    vouching = [r.rule for r in rules if r.rule.vouches_for_registry]
+    return bool(vouching) and all(rule.judge(use, NO_FACTS) is None for rule in vouching)
+
+
+async def _current_digest(use: ImageUse, gathering: Gathering) -> str | None:
+    try:
+        async with asyncio.timeout(OFFER_SECONDS):
+            digest = await gathering.ask(CurrentDigest(use.reference))
+    except (ImageProblem, TimeoutError):
+        return None
+    return None if isinstance(digest, Undecided) else digest

@@ -1,0 +1,76 @@
+"""The facts of one decision: each question is asked once, under one deadline."""
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self, cast
+
+from landwaiter.errors import DeadlineExceeded, ImageProblem, Unavailable
+from landwaiter.rules.protocol import Answer, Facts, FactSource, Inquiry, Question, Undecided
+
+QUESTIONS_AT_ONCE = 16
+"""How many questions one decision may have under way: an object can name hundreds of images."""
+
+
+class Gathering:
+    """
+    Asks on behalf of one object and remembers the answers until it is judged.
+
+    Holds state for a single decision, on a single event loop; it is never shared. What is still
+    being asked when the context is left is cancelled.
+    """
+
+    def __init__(self, source: FactSource, inquiry: Inquiry) -> None:
+        self._source = source
+        self._inquiry = inquiry
+        self._asked: dict[Question[Any], asyncio.Task[Any]] = {}
+        self._places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for task in self._asked.values():
+            task.cancel()
+        await asyncio.gather(*self._asked.values(), return_exceptions=True)
+
+    async def facts(self, questions: Iterable[Question[Any]]) -> Facts:
+        """
+        Return the answers to all questions.
+
+        Raises `ImageProblem` when the image itself is the reason that one has no answer.
+        """
+        wanted = tuple(questions)
+        answers = await asyncio.gather(*(self.ask(question) for question in wanted))
+        return Facts(dict(zip(wanted, answers, strict=True)))
+
+    async def ask(self, question: Question[Answer]) -> Answer | Undecided:
+        """Return one answer. Raises `ImageProblem` when the image itself is the reason."""
+        answer = await self._settled(question)
+        if isinstance(answer, ImageProblem):
+            raise answer
+        return cast("Answer | Undecided", answer)
+
+    async def _settled(self, question: Question[Any]) -> object:
+        task = self._asked.get(question)
+        if task is None:
+            task = asyncio.create_task(self._answer(question))
+            self._asked[question] = task
+        return await asyncio.shield(task)
+
+    async def _answer(self, question: Question[Any]) -> object:
+        try:
+            async with self._inquiry.deadline.timeout(), self._places:
+                return await self._source.answer(question, self._inquiry)
+        except ImageProblem as problem:
+            return problem
+        except (TimeoutError, DeadlineExceeded) as late:
+            detail = str(late) or "the answer did not come in time"
+            return Undecided("not known in time", detail, retry=True)
+        except Unavailable as fault:
+            return Undecided("could not be found out", str(fault))
