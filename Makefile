@@ -1,0 +1,66 @@
+# Two commands set everything up and need only Python 3.11+, make and git:
+#   make demo   the main job on the real parts      make test   every check and every test
+# The programs that tests talk to are found on PATH or built once into a cache outside this folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+INSTALLED := $(VENV)/.installed
+DEMO_PARTS := etcd kube-apiserver kube-controller-manager kubectl crane refregistry cosign3
+SOURCES := app tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup parts demo-parts demo check generate test test-fast bench lock format clean
+
+help: ## Print this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@echo "==> installing the locked Python packages into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(INSTALLED) ## Install the locked Python packages into .venv.
+
+parts: setup ## Find or build every real part that the tests talk to.
+	@$(BIN)/python tests/realparts/install.py
+
+demo-parts: setup
+	@$(BIN)/python tests/realparts/install.py $(DEMO_PARTS)
+
+demo: demo-parts ## Run the main job on the real parts (KEEP=1 leaves the cluster up).
+	@$(BIN)/python tests/demo/run.py $(if $(KEEP),--keep)
+
+check: setup ## Format, lint, types, import layers, generated files, documentation.
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy --strict $(SOURCES)
+	$(BIN)/lint-imports
+	$(PYTEST) -q tests/repository
+
+generate: setup ## Write the generated parts of the documents anew.
+	$(BIN)/python tests/repository/generated.py
+
+test: check parts ## Run every check and every test, on the real parts.
+	$(PYTEST) -q tests
+
+test-fast: setup ## Run the tests that need no real part.
+	$(PYTEST) -q tests -m "not system"
+
+bench: setup parts ## Measure, both sides of each comparison interleaved.
+	@$(BIN)/python tests/bench/run.py
+
+lock: setup ## Write the lock files anew, with hashes and without index addresses (needs uv).
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+
+format: setup ## Format the sources.
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix-only $(SOURCES)
+
+clean: ## Remove the virtual environment and tool caches; the parts' cache is left.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

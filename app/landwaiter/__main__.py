@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m landwaiter`."""
+
+from landwaiter.cli import main
+
+main()
