@@ -1,0 +1,1 @@
+"""The real programs that tests and benchmarks run: found or built, started, stopped."""
