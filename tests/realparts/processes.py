@@ -127,6 +127,14 @@ class ChildProcess:
         self._signal_group(signal.SIGKILL)
         self._process.wait(timeout=KILLED_WITHIN_SECONDS)
 
+    def freeze(self) -> None:
+        """Stop its whole group from running, without ending it."""
+        self._signal_group(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let its group run again after `freeze`."""
+        self._signal_group(signal.SIGCONT)
+
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
         """Return the last lines of its output and where the rest is."""
         text = self.log.read_text(encoding="utf-8", errors="replace")
