@@ -5,6 +5,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     ├── InvalidInput (also a ValueError)   whoever wrote the input must mend it
     │   ├── InvalidReference               an image name
     │   ├── InvalidPattern                 a pattern over image names
+    │   ├── InvalidManifest                a YAML or JSON file
     │   ├── InvalidPolicy                  a policy document
     │   ├── InvalidPublicKey               a key that signatures are to be verified with
     │   ├── InvalidReview                  an AdmissionReview or the object in it
@@ -46,6 +47,10 @@ class InvalidReference(InvalidInput):
 
 class InvalidPattern(InvalidInput):
     """A pattern over image names does not parse."""
+
+
+class InvalidManifest(InvalidInput):
+    """A YAML or JSON file does not parse; the message names file and line, and quotes no value."""
 
 
 class InvalidPolicy(InvalidInput):
