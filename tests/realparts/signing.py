@@ -1,0 +1,163 @@
+"""
+Signs images of a test registry with the real cosign, offline, in both formats.
+
+| format                     | made by  | where it lies                                           |
+|----------------------------|----------|---------------------------------------------------------|
+| v0.3 bundle                | cosign 3 | a referrer, or the tag `sha256-<hex>` without that API  |
+| old (simple signing, DSSE) | cosign 2 | the tags `sha256-<hex>.sig` and `sha256-<hex>.att`      |
+
+There is no transparency log and no timestamp: cosign 3 is given a signing configuration without
+services, and a trusted root without keys, since it asks the public one over the network otherwise.
+cosign 2 is told `--tlog-upload=false`. Verifying therefore needs `--insecure-ignore-tlog`.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from realparts.install import ensure
+from realparts.processes import run
+from realparts.registries import Login, Registry
+from realparts.registry_tools import tool_environment
+
+COSIGN_SECONDS = 60.0
+PASSWORD = "test"
+Format = Literal["bundle", "old"]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The files of a cosign key pair; both versions of cosign read them."""
+
+    private: Path
+    public: Path
+
+
+class Signer:
+    """Makes keys, and signs and verifies what is in one registry, named by full reference."""
+
+    def __init__(self, folder: Path, registry: Registry, *, login: Login | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._programs = ensure(["cosign3", "cosign2"])
+        self._environment = {
+            **tool_environment(folder / "home", registry, login),
+            "COSIGN_PASSWORD": PASSWORD,
+        }
+        self._signing_config = folder / "signing-config.json"
+        self._trusted_root = folder / "trusted-root.json"
+        self._cosign3("signing-config", "create", f"--out={self._signing_config}")
+        self._cosign3("trusted-root", "create", f"--out={self._trusted_root}")
+
+    def generate_key_pair(self, name: str = "cosign") -> SigningKey:
+        """Return a new key pair; names must differ."""
+        stem = self._folder / name
+        self._cosign3("generate-key-pair", f"--output-key-prefix={stem}")
+        return SigningKey(private=stem.with_suffix(".key"), public=stem.with_suffix(".pub"))
+
+    def sign_with_cosign3(
+        self,
+        reference: str,
+        key: SigningKey,
+        *,
+        annotations: Mapping[str, str] | None = None,
+        recursive: bool = False,
+    ) -> None:
+        """Sign what a reference by digest names, with a v0.3 bundle."""
+        options = [*_annotations(annotations), f"--recursive={str(recursive).lower()}"]
+        self._cosign3("sign", *self._offline_bundle(key), *options, reference)
+
+    def sign_with_cosign2(
+        self,
+        reference: str,
+        key: SigningKey,
+        *,
+        annotations: Mapping[str, str] | None = None,
+        recursive: bool = False,
+        identity: str | None = None,
+    ) -> None:
+        """Sign in the old format; `identity` is written as the signed name instead of the real."""
+        options = [*_annotations(annotations), f"--recursive={str(recursive).lower()}"]
+        if identity is not None:
+            options.append(f"--sign-container-identity={identity}")
+        self._cosign2("sign", *_offline_old(key), *options, reference)
+
+    def attest_with_cosign3(
+        self, reference: str, key: SigningKey, *, predicate_type: str, predicate: Mapping[str, Any]
+    ) -> None:
+        """Attach a signed attestation, with a v0.3 bundle."""
+        options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
+        self._cosign3("attest", *self._offline_bundle(key), *options, reference)
+
+    def attest_with_cosign2(
+        self, reference: str, key: SigningKey, *, predicate_type: str, predicate: Mapping[str, Any]
+    ) -> None:
+        """Attach a signed attestation in the old format."""
+        options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
+        self._cosign2("attest", *_offline_old(key), *options, reference)
+
+    def verify(
+        self, reference: str, key: SigningKey, *, form: Format = "bundle", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Return what cosign 3 says about the signatures of one format."""
+        return self._cosign3("verify", *_verifying(key, form), reference, check=check)
+
+    def verify_attestation(
+        self,
+        reference: str,
+        key: SigningKey,
+        *,
+        predicate_type: str,
+        form: Format = "bundle",
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Return what cosign 3 says about the attestations of one format and type."""
+        options = [*_verifying(key, form), f"--type={predicate_type}"]
+        return self._cosign3("verify-attestation", *options, reference, check=check)
+
+    def _offline_bundle(self, key: SigningKey) -> list[str]:
+        return [
+            "--yes",
+            f"--key={key.private}",
+            f"--signing-config={self._signing_config}",
+            f"--trusted-root={self._trusted_root}",
+        ]
+
+    def _predicate(self, predicate: Mapping[str, Any]) -> Path:
+        file = self._folder / "predicate.json"
+        file.write_text(json.dumps(predicate), encoding="utf-8")
+        return file
+
+    def _cosign3(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self._run("cosign3", arguments, check=check)
+
+    def _cosign2(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run("cosign2", arguments, check=True)
+
+    def _run(
+        self, part: str, arguments: tuple[str, ...], *, check: bool
+    ) -> subprocess.CompletedProcess[str]:
+        return run(
+            [self._programs[part], *arguments],
+            environment=self._environment,
+            timeout_seconds=COSIGN_SECONDS,
+            directory=self._folder,
+            check=check,
+        )
+
+
+def _annotations(annotations: Mapping[str, str] | None) -> list[str]:
+    return [f"--annotations={key}={value}" for key, value in (annotations or {}).items()]
+
+
+def _offline_old(key: SigningKey) -> list[str]:
+    return ["--yes", f"--key={key.private}", "--tlog-upload=false"]
+
+
+def _verifying(key: SigningKey, form: Format) -> list[str]:
+    bundle = str(form == "bundle").lower()
+    log = "--insecure-ignore-tlog=true"
+    return [f"--key={key.public}", log, f"--new-bundle-format={bundle}"]
