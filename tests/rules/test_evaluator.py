@@ -1,0 +1,346 @@
+"""How the findings of several rules about several images come together."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from landwaiter.images.reference import ImageReference
+
+from landwaiter.deadline import Deadline
+from landwaiter.errors import ContentMissing, RegistryUnavailable
+from landwaiter.rules.evaluator import Charge, RuleInForce, evaluate
+from landwaiter.rules.protocol import (
+    Answer,
+    CurrentDigest,
+    Facts,
+    FactSource,
+    Inquiry,
+    Question,
+    Rule,
+    RuleId,
+    Undecided,
+    Unpinned,
+    Violation,
+)
+from landwaiter.rules.verdict import Action, Decision, FailurePolicy, Finding, UseVerdict, Verdict
+from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+
+A_DIGEST = "sha256:" + "a" * 64
+DENY = frozenset({Action.DENY})
+WARN = frozenset({Action.WARN})
+
+
+@dataclass(frozen=True)
+class Colour(Question[str]):
+    reference: ImageReference
+
+
+@dataclass
+class Answers:
+    """A fact source that answers from a table and remembers what it was asked."""
+
+    table: dict[type[Question[Any]], object | Exception] = field(default_factory=dict)
+    asked: list[Question[Any]] = field(default_factory=list)
+
+    async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
+        self.asked.append(question)
+        found = self.table[type(question)]
+        if isinstance(found, Exception):
+            raise found
+        return found  # type: ignore[return-value]  # The table is typed by its tests.
+
+
+@dataclass(frozen=True)
+class PureRule:
+    """Refuses images whose repository ends with a word."""
+
+    id: ClassVar[RuleId] = RuleId("pure")
+    reads: ClassVar[frozenset[str]] = frozenset()
+    judges_content: ClassVar[bool] = False
+    vouches_for_registry: ClassVar[bool] = False
+    unpinned: Unpinned = "Deny"
+    refused: str = "bad"
+    digest_helps: bool = False
+
+    def needs(self, use: ImageUse) -> tuple[Question[Any], ...]:
+        return ()
+
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+        if not use.reference.repository.endswith(self.refused):
+            return None
+        return Violation(self.id, "refused", "seen", "mend it", self.digest_helps)
+
+
+class HostsRule(PureRule):
+    """Vouches for the registry of every image that it does not refuse."""
+
+    id: ClassVar[RuleId] = RuleId("hosts")
+    vouches_for_registry: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class AskingRule:
+    """Refuses images whose colour is red."""
+
+    id: ClassVar[RuleId] = RuleId("asking")
+    reads: ClassVar[frozenset[str]] = frozenset()
+    judges_content: ClassVar[bool] = False
+    vouches_for_registry: ClassVar[bool] = False
+    unpinned: Unpinned = "Deny"
+
+    def needs(self, use: ImageUse) -> tuple[Question[Any], ...]:
+        return (Colour(use.reference),)
+
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+        colour = facts.about(Colour(use.reference))
+        if isinstance(colour, Undecided):
+            return colour
+        return Violation(self.id, "red", "it is red", "paint it") if colour == "red" else None
+
+
+class ContentRule(AskingRule):
+    """Judges the colour of the content behind a digest."""
+
+    judges_content: ClassVar[bool] = True
+
+
+def a_use(text: str) -> ImageUse:
+    return ImageUse(ImagePlace("spec.containers[0].image", "app", text), ImageReference.parse(text))
+
+
+def in_force(
+    rule: Rule,
+    *,
+    policy: str = "p",
+    actions: frozenset[Action] = DENY,
+    failure_policy: FailurePolicy = FailurePolicy.FAIL,
+    reported: bool = True,
+) -> RuleInForce:
+    return RuleInForce(policy, actions, failure_policy, rule, reported)
+
+
+def an_inquiry(seconds: float = 5) -> Inquiry:
+    workload = Workload(
+        kind="Pod",
+        namespace="shop",
+        name="web",
+        is_template=False,
+        labels={},
+        service_account="",
+        pull_secrets=(),
+        uses=(),
+    )
+    return Inquiry(workload, Deadline.after(seconds))
+
+
+async def judged(
+    use: ImageUse | UnreadableUse,
+    *rules: RuleInForce,
+    source: FactSource | None = None,
+    seconds: float = 5,
+) -> UseVerdict:
+    charges = [Charge(use, rules)]
+    (verdict,) = await evaluate(charges, source or Answers(), an_inquiry(seconds))
+    return verdict
+
+
+async def test_an_image_that_no_rule_refuses_has_no_findings() -> None:
+    """An image that every rule admits is admitted."""
+    use = a_use("registry.example.com/good")
+
+    assert UseVerdict(use) == await judged(use, in_force(PureRule()))
+
+
+async def test_semantics_01_an_unreadable_image_is_refused_once_by_each_policy() -> None:
+    """A name that does not parse is refused by every policy in force, whatever its rules."""
+    use = UnreadableUse(ImagePlace("spec.containers[0].image", "app", "a b"), "a space")
+    rules = [
+        in_force(PureRule(), policy="one"),
+        in_force(AskingRule(), policy="one"),
+        in_force(PureRule(), policy="two", actions=WARN),
+    ]
+
+    verdict = await judged(use, *rules)
+
+    assert [(f.policy, f.actions) for f in verdict.findings] == [("one", DENY), ("two", WARN)]
+    assert {"imageReference"} == {finding.rule for finding in verdict.findings}
+
+
+async def test_semantics_10_what_deny_refuses_is_not_looked_up() -> None:
+    """After a pure refusal no question goes out, and the rule left out is named."""
+    source = Answers({Colour: "red"})
+    use = a_use("registry.example.com/bad")
+
+    verdict = await judged(use, in_force(AskingRule()), in_force(PureRule()), source=source)
+
+    assert source.asked == []
+    assert verdict.not_checked == ("asking",)
+    assert [finding.rule for finding in verdict.findings] == ["pure"]
+
+
+async def test_semantics_10_a_warning_skips_nothing() -> None:
+    """A finding that only warns leaves the other rules to be asked."""
+    source = Answers({Colour: "red"})
+    use = a_use("registry.example.com/bad")
+
+    verdict = await judged(
+        use, in_force(PureRule(), actions=WARN), in_force(AskingRule()), source=source
+    )
+
+    assert [finding.rule for finding in verdict.findings] == ["pure", "asking"]
+    assert verdict.not_checked == ()
+
+
+async def test_semantics_10_a_gate_spares_lookups_and_is_not_reported() -> None:
+    """A Deny policy that is answered on the other path still stops lookups on this one."""
+    source = Answers({Colour: "red"})
+    use = a_use("registry.example.com/bad")
+
+    verdict = await judged(
+        use,
+        in_force(PureRule(), policy="denies", reported=False),
+        in_force(AskingRule(), policy="warns", actions=WARN),
+        source=source,
+    )
+
+    assert UseVerdict(use, not_checked=(RuleId("asking"),)) == verdict
+    assert source.asked == []
+
+
+async def test_semantics_09_a_tag_is_resolved_once_for_all_rules() -> None:
+    """Two content rules are asked about one and the same digest, found out once."""
+    source = Answers({CurrentDigest: A_DIGEST, Colour: "green"})
+    use = a_use("registry.example.com/app:1")
+    rules = [in_force(ContentRule(), policy=name) for name in ("one", "two")]
+
+    await judged(use, *rules, source=source)
+
+    pinned = ImageReference.parse(f"registry.example.com/app:1@{A_DIGEST}")
+    assert [CurrentDigest(use.reference), Colour(pinned)] == source.asked
+
+
+async def test_semantics_09_a_good_image_without_digest_is_refused_with_the_digest() -> None:
+    """The kubelet resolves the tag again, so a good tag is refused and the digest is given."""
+    source = Answers({CurrentDigest: A_DIGEST, Colour: "green"})
+    rule = in_force(ContentRule())
+
+    verdict = await judged(a_use("registry.example.com/app:1"), rule, source=source)
+
+    (finding,) = verdict.findings
+    assert isinstance(finding.outcome, Violation)
+    assert f"use registry.example.com/app:1@{A_DIGEST}" == finding.outcome.remedy
+    assert verdict.digest == A_DIGEST
+
+
+async def test_semantics_09_unpinned_warn_admits_with_a_warning() -> None:
+    """With `unpinned: Warn` a good image without digest is admitted and warned about."""
+    source = Answers({CurrentDigest: A_DIGEST, Colour: "green"})
+    rule = in_force(ContentRule(unpinned="Warn"))
+
+    verdict = await judged(a_use("registry.example.com/app:1"), rule, source=source)
+
+    assert verdict.findings == ()
+    assert len(verdict.warnings) == 1
+    assert A_DIGEST in verdict.warnings[0]
+
+
+async def test_semantics_14_what_the_image_causes_is_a_refusal() -> None:
+    """An image that cannot be read is refused, also under failurePolicy Ignore."""
+    source = Answers({CurrentDigest: ContentMissing("no such tag")})
+    rule = in_force(ContentRule(), failure_policy=FailurePolicy.IGNORE)
+
+    verdict = await judged(a_use("registry.example.com/app:1"), rule, source=source)
+
+    assert Verdict((verdict,)).decision == Decision.DENY
+
+
+async def test_a_fault_outside_is_undecided_and_not_retried() -> None:
+    """A registry that is down leaves the rule undecided; nothing says that a retry helps."""
+    source = Answers({CurrentDigest: RegistryUnavailable("503")})
+    rule = in_force(ContentRule())
+
+    verdict = Verdict((await judged(a_use("registry.example.com/app:1"), rule, source=source),))
+
+    assert (verdict.decision, verdict.retry_soon) == (Decision.UNDECIDED, False)
+
+
+async def test_undecided_under_ignore_is_allowed() -> None:
+    """The policy's failurePolicy says what undecided means."""
+    source = Answers({Colour: RegistryUnavailable("503")})
+    rule = in_force(AskingRule(), failure_policy=FailurePolicy.IGNORE)
+
+    verdict = Verdict((await judged(a_use("registry.example.com/app"), rule, source=source),))
+
+    assert verdict.decision == Decision.ALLOW
+    assert [Undecided("could not be found out", "503")] == [f.outcome for f in verdict.findings]
+
+
+class Never:
+    """A fact source that never answers; `left` counts questions that were given up."""
+
+    left = 0
+
+    async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            self.left += 1
+
+
+async def test_semantics_15_the_deadline_ends_the_wait() -> None:
+    """At the deadline the answer is undecided with a retry, and nothing is left waiting."""
+    source = Never()
+
+    verdict = await judged(
+        a_use("registry.example.com/app"), in_force(AskingRule()), source=source, seconds=0.01
+    )
+
+    assert Verdict((verdict,)).retry_soon
+    assert source.left == 1
+
+
+async def test_semantics_10_a_digest_is_offered_where_the_registry_rule_admits() -> None:
+    """The remedy holds the current digest when a registry rule vouches for the host."""
+    source = Answers({CurrentDigest: A_DIGEST})
+    rules = [
+        in_force(PureRule(digest_helps=True)),
+        in_force(HostsRule(refused="elsewhere")),
+    ]
+
+    verdict = await judged(a_use("registry.example.com/bad:1"), *rules, source=source)
+
+    (finding,) = verdict.findings
+    assert isinstance(finding.outcome, Violation)
+    assert f"use registry.example.com/bad:1@{A_DIGEST}" == finding.outcome.remedy
+
+
+async def test_semantics_10_no_digest_is_looked_up_where_no_registry_rule_admits() -> None:
+    """Without a registry rule that admits the host nothing is asked for the sake of a hint."""
+    source = Answers({CurrentDigest: A_DIGEST})
+    use = a_use("registry.example.com/bad:1")
+    refusing = HostsRule(refused="bad")
+
+    await judged(use, in_force(PureRule(digest_helps=True)), source=source)
+    await judged(use, in_force(PureRule(digest_helps=True)), in_force(refusing), source=source)
+
+    assert source.asked == []
+
+
+async def test_a_hint_that_cannot_be_had_changes_nothing_else() -> None:
+    """The refusal stands with its own remedy when the registry is down."""
+    source = Answers({CurrentDigest: RegistryUnavailable("503")})
+    rules = [
+        in_force(PureRule(digest_helps=True)),
+        in_force(HostsRule(refused="elsewhere")),
+    ]
+
+    verdict = await judged(a_use("registry.example.com/bad:1"), *rules, source=source)
+
+    expected = Finding(
+        "p",
+        RuleId("pure"),
+        DENY,
+        FailurePolicy.FAIL,
+        Violation(RuleId("pure"), "refused", "seen", "mend it", digest_helps=True),
+    )
+    assert (expected,) == verdict.findings
