@@ -1,0 +1,58 @@
+"""Who may sign: the value that cosign is run for, and what of it shapes the verdict."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Literal
+
+from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.errors import InvalidPolicy
+from landwaiter.public_keys import PublicKey
+
+TransparencyLog = Literal["Ignored", "Required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """
+    A public key, and what else its signatures have to bring.
+
+    With `transparency_log` Required a signature counts only with an entry in a log that
+    `trusted_root`, the content of a Sigstore trusted root, names. Raises `InvalidPolicy` for a
+    log without a root, and for a root that nothing would read.
+    """
+
+    name: str
+    key: PublicKey
+    transparency_log: TransparencyLog
+    trusted_root: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.transparency_log == "Required") != (self.trusted_root is not None):
+            seen = "given" if self.trusted_root is not None else "missing"
+            raise InvalidPolicy(
+                f'authority "{self.name}": the trusted root is {seen} and transparencyLog is '
+                f"{self.transparency_log}; a trusted root with Required, none with Ignored wanted"
+            )
+
+    @property
+    def requires_log(self) -> bool:
+        """Whether a signature counts only with an entry in a transparency log."""
+        return self.transparency_log == "Required"
+
+    def fingerprint(self, cosign_version: str) -> str:
+        """
+        Return a hash of everything that shapes a verification by this authority.
+
+        That is the key itself however it was written, the log, the content of the trusted root,
+        the formats that are tried, and the version of cosign; the name is not.
+        """
+        root = self.trusted_root
+        shaping = {
+            "key": self.key.fingerprint,
+            "transparencyLog": self.transparency_log,
+            "trustedRoot": None if root is None else hashlib.sha256(root).hexdigest(),
+            "formats": sorted(SignatureFormat),
+            "cosign": cosign_version,
+        }
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""
+The documents in which signatures are served to cosign; pure.
+
+All of them are of our own making, with nothing of the repository in them but the signatures: no
+descriptor, media type or address that somebody else has written is followed by cosign. Nothing
+is lost by it: of a bundle's manifest nothing is signed, and of a `.sig` manifest only payloads.
+
+Which annotations of a simple signature go along: its signature; where a transparency log is
+required also the entry in the log and what is compared with it. Without a log the authority is
+the key alone. A certificate beside the signature is not signed, so its date proves nothing, and
+cosign would print the log entry without having judged it.
+
+Source: OCI distribution specification 1.1.0 (pulling, listing referrers); cosign v3.1.3,
+pkg/oci/internal/signature/layer.go and pkg/cosign/verify.go (GetBundles, verifyInternal).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
+from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.cosign.vetting import (
+    BUNDLE_TYPE_PREFIX,
+    SIGNATURE_ANNOTATION,
+    SIMPLE_SIGNING_TYPE,
+)
+
+BUNDLE_TYPE = f"{BUNDLE_TYPE_PREFIX}.v0.3+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+BLOB_TYPE = "application/octet-stream"
+
+_LOG_ANNOTATIONS = frozenset(
+    {
+        "dev.sigstore.cosign/bundle",
+        "dev.sigstore.cosign/certificate",
+        "dev.sigstore.cosign/chain",
+        "dev.sigstore.cosign/rfc3161timestamp",
+    }
+)
+_EMPTY = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One answer of the endpoint."""
+
+    media_type: str
+    content: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the content."""
+        return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
+
+    def descriptor(self, **more: object) -> dict[str, Any]:
+        """Return what points to this document, with more fields."""
+        return {
+            "mediaType": self.media_type,
+            "digest": self.digest,
+            "size": len(self.content),
+            **more,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRepository:
+    """
+    What one image's repository answers, by path below its name.
+
+    `listing` is the path of the list of all its signatures, with which cosign begins.
+    """
+
+    listing: str
+    documents: Mapping[str, Document] = field(hash=False)
+
+
+def served_repository(
+    material: SignatureMaterial, signature_format: SignatureFormat, *, transparency_log: bool
+) -> ServedRepository:
+    """Return the repository in which cosign finds the signatures of one format, and no other."""
+    documents: dict[str, Document] = {}
+    digest = str(material.subject.digest)
+    if signature_format is SignatureFormat.BUNDLE:
+        listing = f"referrers/{digest}"
+        documents[listing] = _referrers(documents, material.bundles)
+    else:
+        listing = f"manifests/{digest.replace(':', '-')}.sig"
+        kept = {SIGNATURE_ANNOTATION} | (_LOG_ANNOTATIONS if transparency_log else frozenset())
+        layers = [_simple_layer(documents, signature, kept) for signature in material.simple]
+        documents[listing] = _manifest(documents, layers)
+    return ServedRepository(listing, documents)
+
+
+def _referrers(documents: dict[str, Document], bundles: Iterable[bytes]) -> Document:
+    manifests = []
+    for bundle in bundles:
+        layer = _blob(documents, BUNDLE_TYPE, bundle)
+        manifest = _manifest(documents, [layer.descriptor()])
+        documents[f"manifests/{manifest.digest}"] = manifest
+        manifests.append(manifest.descriptor(artifactType=BUNDLE_TYPE))
+    return _json(INDEX_TYPE, manifests=manifests)
+
+
+def _simple_layer(
+    documents: dict[str, Document], signature: SimpleSignature, kept: Iterable[str]
+) -> dict[str, Any]:
+    annotations = {
+        name: signature.annotations[name] for name in kept if name in signature.annotations
+    }
+    layer = _blob(documents, SIMPLE_SIGNING_TYPE, signature.payload)
+    return layer.descriptor(annotations=annotations)
+
+
+def _manifest(documents: dict[str, Document], layers: list[dict[str, Any]]) -> Document:
+    config = _blob(documents, EMPTY_TYPE, _EMPTY)
+    return _json(MANIFEST_TYPE, config=config.descriptor(), layers=layers)
+
+
+def _blob(documents: dict[str, Document], media_type: str, content: bytes) -> Document:
+    blob = Document(media_type, content)
+    documents[f"blobs/{blob.digest}"] = Document(BLOB_TYPE, content)
+    return blob
+
+
+def _json(media_type: str, **fields: object) -> Document:
+    value = {"schemaVersion": 2, "mediaType": media_type, **fields}
+    return Document(media_type, json.dumps(value, separators=(",", ":")).encode())

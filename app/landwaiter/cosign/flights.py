@@ -1,0 +1,68 @@
+"""
+Work that is asked for twice at once is done once.
+
+Who waits for a piece of work may stop waiting (cancelled, past a deadline) without ending it:
+the work goes on within its own limits, and whoever asks again while it lasts joins it. What has
+ended, well or badly, is forgotten here at once; remembering is the business of `memory.py`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from landwaiter.deadline import Deadline
+from landwaiter.errors import CosignUnavailable, DeadlineExceeded
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+
+class Flights(Generic[Key, Result]):
+    """
+    Pieces of work under way, by key; at most `limit` of them.
+
+    Owns its tasks: `close` ends them. Used on one event loop only, so it needs no lock.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._under_way: dict[Key, asyncio.Task[Result]] = {}
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    async def join(
+        self,
+        key: Key,
+        work: Callable[[], Coroutine[Any, Any, Result]],
+        *,
+        deadline: Deadline,
+    ) -> Result:
+        """
+        Return the result of the work under way for the key, which is begun where there is none.
+
+        Raises `DeadlineExceeded` at the deadline, while the work goes on, and
+        `CosignUnavailable` when there is too much work under way already or all of it is ended.
+        """
+        task = self._under_way.get(key)
+        if task is None:
+            if len(self._under_way) >= self._limit:
+                raise CosignUnavailable(
+                    f"{self._limit} images wait to be verified already, which is the limit"
+                )
+            task = asyncio.create_task(work())
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        await asyncio.wait({task}, timeout=deadline.remaining_seconds())
+        if not task.done():
+            raise DeadlineExceeded("the verification is still under way; ask again in a moment")
+        if task.cancelled():
+            raise CosignUnavailable("the verification was ended, for Landwaiter is stopping")
+        return task.result()
+
+    async def close(self) -> None:
+        """End all work that is under way and wait until it has ended."""
+        tasks = tuple(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

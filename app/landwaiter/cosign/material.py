@@ -1,0 +1,71 @@
+"""
+What may be signatures of one image: the values that are judged, and how much of it there may be.
+
+The limits are ours, and what breaks them is a refusal: whoever may push can make as many and as
+large signatures as they like (design, semantics 14).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.images.reference import ImageReference
+
+SIGNATURES_MAX = 500
+"""
+Signatures of one image and format.
+
+cosign reads them one at a time and the bundles twice: 2,001 of them took it 2.6 s on loopback.
+"""
+
+SIGNATURE_MAX_BYTES = 262_144
+"""
+One bundle, or one payload with its annotations.
+
+A bundle with certificate, log entry, inclusion proof and timestamp has about 10 kB.
+"""
+
+TOTAL_MAX_BYTES = 2_097_152
+"""
+All signatures of one image: 200 of 10 kB. `verifier.py` holds those of 64 images at most.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleSignature:
+    """A payload in the old format, and the annotations that hold its signature and proofs."""
+
+    payload: bytes
+    annotations: Mapping[str, str] = field(hash=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much there is of it."""
+        annotations = sum(len(name) + len(text) for name, text in self.annotations.items())
+        return len(self.payload) + annotations
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureMaterial:
+    """
+    All that may be a signature of `subject`, which has a digest and no tag.
+
+    `left_out` says of each piece that was left out what it is, for people.
+    """
+
+    subject: ImageReference
+    bundles: tuple[bytes, ...] = field(default=(), repr=False)
+    simple: tuple[SimpleSignature, ...] = field(default=(), repr=False)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def formats(self) -> tuple[SignatureFormat, ...]:
+        """The formats in which there is anything to judge."""
+        return (SignatureFormat.BUNDLE,) * bool(self.bundles) + (
+            SignatureFormat.SIMPLE_SIGNING,
+        ) * bool(self.simple)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much there is to judge."""
+        return sum(map(len, self.bundles)) + sum(each.size_bytes for each in self.simple)

@@ -1,0 +1,233 @@
+"""
+What a finished run of cosign proves about the images it was asked about; pure.
+
+`cosign verify` judges its images in the order given. For each good one it prints one line, a
+JSON array of the payloads whose signatures verified; the first image that is not good ends the
+run with a non-zero exit code, and what comes after it stays unjudged.
+
+Exit 0 is not yet a signature: cosign also verifies signed attestations, and in the old format
+signatures that were made for another name. So a payload counts only if it names our digest, its
+type is that of a cosign signature and, in the old format, its docker-reference is the name of
+the image. A bundle names a digest only; its printed docker-reference is the name that was asked
+for, which tells whose line it is.
+
+A non-zero exit is a refusal only if cosign had begun with that image and got everything it
+asked for; otherwise nothing is known (ADR 4). Standard error is never read for a meaning, its
+wording changes with each release: it is quoted to people.
+
+Source: github.com/sigstore/cosign v3.1.3, cmd/cosign/cli/verify/{verify,common}.go.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from landwaiter.cosign.quoting import quoted, quoted_value
+from landwaiter.errors import CosignUnavailable, InvalidReference
+from landwaiter.images.reference import ImageReference
+
+
+class SignatureFormat(StrEnum):
+    """How a signature is stored beside its image."""
+
+    BUNDLE = "bundle"
+    """A Sigstore bundle of version 0.3, attached as a referrer; cosign 3 writes it."""
+    SIMPLE_SIGNING = "simple signing"
+    """A layer of the manifest tagged `sha256-<hex>.sig`; cosign 1 and 2 write it."""
+
+
+SIGNATURE_TYPE: Mapping[SignatureFormat, str] = {
+    SignatureFormat.BUNDLE: "https://sigstore.dev/cosign/sign/v1",
+    SignatureFormat.SIMPLE_SIGNING: "cosign container image signature",
+}
+"""The type of a payload that is a signature (cosign pkg/types; sigstore pkg/signature/payload)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The authority has signed this digest."""
+
+    format: SignatureFormat
+
+
+@dataclass(frozen=True, slots=True)
+class NotVerified:
+    """
+    The authority has not signed this digest, which is now known.
+
+    `reason` is a few words without values; `detail` is one sentence, without full stop, that
+    tells what was seen instead.
+    """
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """The run ended before it came to this image."""
+
+
+Outcome = Verified | NotVerified
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """
+    How a process ended and what it printed.
+
+    `exit_code` is None when a signal ended it, whose number is then `signal`. `stderr` may have
+    lost its beginning.
+    """
+
+    exit_code: int | None
+    signal: int | None = None
+    stdout: bytes = field(default=b"", repr=False)
+    stderr: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedImage:
+    """
+    One image that a run was asked about, and what the loopback endpoint saw of it.
+
+    `operand` is its name on the command line. `begun` says that the list of its signatures was
+    read, `complete` that nothing which was asked for was missing or cut.
+    """
+
+    subject: ImageReference
+    operand: str
+    begun: bool
+    complete: bool
+
+
+def meaning_of(
+    run: FinishedRun, asked: Sequence[AskedImage], signature_format: SignatureFormat
+) -> tuple[Outcome | Unjudged, ...]:
+    """
+    Return what the run proves about each image, in the order asked.
+
+    Raises `CosignUnavailable` when it proves nothing: ended by a signal, failed before or beside
+    the images, or printed something that does not fit what it was asked.
+    """
+    names = {image.operand.partition("@")[0]: image.subject.name for image in asked}
+    said = quoted(run.stderr, names)
+    if run.exit_code is None:
+        raise CosignUnavailable(f"cosign was ended by signal {run.signal}{said}")
+    lines = [line for line in run.stdout.split(b"\n") if line.strip()]
+    if len(lines) > len(asked) or (run.exit_code == 0) != (len(lines) == len(asked)):
+        raise CosignUnavailable(
+            f"cosign ended with exit code {run.exit_code} and answers for {len(lines)} of "
+            f"{len(asked)} images, which do not go together{said}"
+        )
+    judged: list[Outcome | Unjudged] = [
+        _judge(line, image, signature_format) for line, image in zip(lines, asked, strict=False)
+    ]
+    if run.exit_code != 0:
+        judged.append(_refusal(run.exit_code, asked[len(lines)], said))
+    judged += [Unjudged()] * (len(asked) - len(judged))
+    return tuple(judged)
+
+
+def _refusal(exit_code: int, image: AskedImage, said: str) -> NotVerified:
+    """Return what a non-zero exit means for the image that cosign was working on."""
+    if not image.begun:
+        raise CosignUnavailable(
+            f"cosign ended with exit code {exit_code} before it looked at the image{said}"
+        )
+    if not image.complete:
+        raise CosignUnavailable(
+            f"cosign ended with exit code {exit_code} and had not been given all it asked for{said}"
+        )
+    return NotVerified("no valid signature", f"none of its signatures is by this key{said}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    """The critical part of a payload, as cosign prints it once its signature is verified."""
+
+    type: str
+    digest: str
+    reference: str
+
+
+class _MalformedPayloadError(ValueError):
+    """Not an array of payloads as cosign prints it."""
+
+
+def _judge(line: bytes, image: AskedImage, signature_format: SignatureFormat) -> Outcome:
+    try:
+        payloads = _payloads(line)
+    except _MalformedPayloadError:
+        return NotVerified("unreadable signature", "what its signature signs cannot be read")
+    problems = []
+    for payload in payloads:
+        if (problem := _problem(payload, image, signature_format)) is None:
+            return Verified(signature_format)
+        problems.append(problem)
+    if not problems:
+        return NotVerified("no valid signature", "none of its signatures is by this key")
+    return NotVerified("signed for something else", problems[0])
+
+
+def _problem(payload: _Payload, image: AskedImage, signature_format: SignatureFormat) -> str | None:
+    """Return why a payload with a verified signature is not a signature of this image."""
+    wanted_type = SIGNATURE_TYPE[signature_format]
+    if signature_format is SignatureFormat.BUNDLE and payload.reference != image.operand:
+        raise CosignUnavailable("cosign's answer is about another image than the one asked for")
+    if payload.type != wanted_type:
+        return f'the key has signed a {quoted_value(payload.type)}, a "{wanted_type}" is wanted'
+    if payload.digest != image.subject.digest:
+        return f"the key has signed {quoted_value(payload.digest)}, not this digest"
+    if signature_format is SignatureFormat.SIMPLE_SIGNING and not _names(
+        payload.reference, image.subject
+    ):
+        return (
+            f"the key has signed this digest for {quoted_value(payload.reference)}, "
+            f'"{image.subject.name}" is wanted'
+        )
+    return None
+
+
+def _names(text: str, subject: ImageReference) -> bool:
+    """Whether a docker-reference names the repository of the subject, in whatever spelling."""
+    try:
+        signed = ImageReference.parse(text)
+    except InvalidReference:
+        return False
+    return (signed.registry.lower(), signed.repository) == (
+        subject.registry.lower(),
+        subject.repository,
+    )
+
+
+def _payloads(line: bytes) -> list[_Payload]:
+    try:
+        entries = json.loads(line, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as cause:
+        raise _MalformedPayloadError from cause
+    if not isinstance(entries, list):
+        raise _MalformedPayloadError
+    return [_payload(entry) for entry in entries]
+
+
+def _payload(entry: object) -> _Payload:
+    match entry:
+        case {
+            "critical": {
+                "identity": {"docker-reference": str(reference)},
+                "image": {"docker-manifest-digest": str(digest)},
+                "type": str(type_),
+            }
+        }:
+            return _Payload(type_, digest, reference)
+    raise _MalformedPayloadError
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a key twice: two readers could take different values."""
+    if len(values := dict(pairs)) != len(pairs):
+        raise _MalformedPayloadError
+    return values

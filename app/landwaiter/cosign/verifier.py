@@ -1,0 +1,278 @@
+"""
+Has this authority signed this image? Asked of memory, then of the registry and cosign.
+
+One question is settled like this:
+
+1. What is remembered about repository, digest and authority is the answer.
+2. Else, if the same is being found out already, its result is waited for.
+3. Else the repository's signatures are fetched, once for all authorities that ask at that time.
+4. Nothing there is a refusal. Else cosign judges each format that is there, until one passes.
+5. What came out is remembered for as long as its kind may be relied on.
+
+A waiter may give up at its deadline; steps 3 to 5 go on within a limit of their own, so that
+asking again finds the result. All tasks are owned here and ended by `close`.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self
+
+from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.batches import Batches
+from landwaiter.cosign.command import version_command
+from landwaiter.cosign.endpoint import LoopbackEndpoint
+from landwaiter.cosign.fetching import KeychainT, SignatureSource, fetch_material
+from landwaiter.cosign.flights import Flights
+from landwaiter.cosign.material import SignatureMaterial
+from landwaiter.cosign.memory import Asked, Failure, Finding, Lifetimes, Memory
+from landwaiter.cosign.observer import Answered, Observer, Unobserved
+from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
+from landwaiter.cosign.quoting import quoted, quoted_value
+from landwaiter.cosign.runner import CosignRunner, RunLimits
+from landwaiter.deadline import Deadline
+from landwaiter.errors import (
+    CosignUnavailable,
+    DeadlineExceeded,
+    ImageProblem,
+    Unavailable,
+)
+from landwaiter.images.reference import ImageReference
+
+COSIGN_MAJOR = "3"
+"""The flags and the output of cosign 3 are what `command.py` and `outcome.py` are written for."""
+
+LEFT_OUT_SHOWN = 3
+"""Kinds of content that a refusal names as left out; more would hide what matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierSettings:
+    """
+    Which cosign runs, and what it may take.
+
+    A run takes one core for 40 ms and 60 MiB, so `runs_at_once` is the number of cores. The
+    signatures of `images_at_once` images are in memory, at most 2 MiB each. `work_seconds` is
+    the limit of one verification, fetching and waiting for a place included; it ends work that
+    nobody asks about any more. `waiting_max` bounds what a flood of different images can pile up.
+    """
+
+    program: Path
+    runs_at_once: int = field(default_factory=lambda: os.cpu_count() or 1)
+    run_seconds: float = 30.0
+    work_seconds: float = 120.0
+    images_at_once: int = 64
+    waiting_max: int = 5_000
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    temporary_folder: Path | None = None
+
+
+class SignatureVerifier(Generic[KeychainT]):
+    """
+    Verifies signatures. Use it as a context: `async with SignatureVerifier(...) as verifier`.
+
+    Its state is used on one event loop only, so it needs no lock.
+    """
+
+    def __init__(
+        self,
+        source: SignatureSource[KeychainT],
+        settings: VerifierSettings,
+        *,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._observer = observer or Unobserved()
+        self._memory = Memory(settings.lifetimes, clock=clock)
+        self._runner = CosignRunner(
+            RunLimits(settings.runs_at_once, settings.run_seconds),
+            temporary_folder=settings.temporary_folder,
+        )
+        self._endpoint = LoopbackEndpoint()
+        self._batches = Batches(settings.program, self._runner, self._endpoint, self._observer)
+        self._images = asyncio.Semaphore(settings.images_at_once)
+        self._findings: Flights[Asked, Finding] = Flights(settings.waiting_max)
+        self._materials: Flights[tuple[ImageReference, str], SignatureMaterial | Failure] = Flights(
+            settings.waiting_max
+        )
+        self._versions: Flights[str, str | Failure] = Flights(1)
+        self._version: str | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._endpoint.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all work, without leaving a process, a file or a connection."""
+        await self._findings.close()
+        await self._materials.close()
+        await self._versions.close()
+        await self._batches.close()
+        await self._endpoint.close()
+
+    async def version(self, *, deadline: Deadline) -> str:
+        """
+        Return cosign's version, such as "v3.1.3"; once known, it is not asked again.
+
+        Raises `CosignUnavailable`, saying what is wanted, when cosign is missing or another one.
+        """
+        if self._version is None:
+            found = await self._versions.join("version", self._find_version, deadline=deadline)
+            if isinstance(found, Failure):
+                raise found.error()
+            self._version = found
+        return self._version
+
+    async def verify(
+        self,
+        subject: ImageReference,
+        authority: Authority,
+        *,
+        keychain: KeychainT,
+        deadline: Deadline,
+    ) -> Outcome:
+        """
+        Return whether the authority has signed the subject, a reference with a digest.
+
+        Raises `DeadlineExceeded` while the work goes on, so that asking again finds its result;
+        `Unavailable` when it could not be found out; `ImageProblem` when the repository cannot
+        be read or holds more than is judged.
+        """
+        if subject.digest is None:
+            raise ValueError(f"{subject} has no digest")
+        if not subject.digest.startswith("sha256:"):
+            return NotVerified("no signature", "cosign signs sha256 digests, this is another one")
+        pinned = replace(subject, tag=None)
+        fingerprint = authority.fingerprint(await self.version(deadline=deadline))
+        asked = Asked(pinned, fingerprint, keychain.fingerprint(pinned))
+        finding = self._memory.recall(asked)
+        if finding is not None:
+            self._observer.cache_hit(_answered(finding))
+        else:
+            self._observer.cache_miss()
+            finding = await self._findings.join(
+                asked, lambda: self._find_out(asked, authority, keychain), deadline=deadline
+            )
+        if isinstance(finding, Failure):
+            raise finding.error()
+        return finding
+
+    async def _find_out(self, asked: Asked, authority: Authority, keychain: KeychainT) -> Finding:
+        self._observer.flights_changed(len(self._findings))
+        limit = Deadline.after(self._settings.work_seconds)
+        finding: Finding
+        try:
+            async with limit.timeout(), self._images:
+                material = await self._material(asked, keychain, limit)
+                finding = await self._judge(material, authority)
+        except (TimeoutError, DeadlineExceeded):
+            finding = Failure(
+                Unavailable,
+                f"verifying {asked.subject} took longer than {self._settings.work_seconds:g} s",
+            )
+        except (ImageProblem, Unavailable) as error:
+            finding = Failure.of(error)
+        self._memory.keep(asked, finding)
+        self._observer.flights_changed(len(self._findings) - 1)
+        return finding
+
+    async def _material(
+        self, asked: Asked, keychain: KeychainT, limit: Deadline
+    ) -> SignatureMaterial:
+        """Return what is fetched once for all authorities that ask about the image meanwhile."""
+
+        async def fetch() -> SignatureMaterial | Failure:
+            try:
+                async with limit.timeout():
+                    return await fetch_material(
+                        self._source, asked.subject, keychain=keychain, deadline=limit
+                    )
+            except TimeoutError:
+                return Failure(DeadlineExceeded, "")
+            except (ImageProblem, Unavailable) as error:
+                return Failure.of(error)
+
+        key = (asked.subject, asked.credentials)
+        found = await self._materials.join(key, fetch, deadline=limit)
+        if isinstance(found, Failure):
+            raise found.error()
+        return found
+
+    async def _judge(self, material: SignatureMaterial, authority: Authority) -> Outcome:
+        """Judge each format for itself; either may pass (design, semantics 13)."""
+        refusals: list[NotVerified] = []
+        for signature_format in material.formats:
+            outcome = await self._batches.judge(authority, material, signature_format)
+            if isinstance(outcome, Verified):
+                return outcome
+            refusals.append(replace(outcome, detail=f"{signature_format}: {outcome.detail}"))
+        left_out = _left_out(material.left_out)
+        if not refusals:
+            return NotVerified("no signature", f"it carries no cosign signature{left_out}")
+        details = "; ".join(refusal.detail for refusal in refusals)
+        return NotVerified(refusals[0].reason, f"{details}{left_out}")
+
+    async def _find_version(self) -> str | Failure:
+        program = self._settings.program
+        try:
+            async with self._runner.place() as place:
+                run = await place.run(lambda folder: version_command(program, folder), {})
+        except CosignUnavailable as fault:
+            return Failure.of(fault)
+        version = _printed_version(run.stdout) if run.exit_code == 0 else None
+        if version is None or version.removeprefix("v").partition(".")[0] != COSIGN_MAJOR:
+            seen = "no version" if version is None else quoted_value(version)
+            return Failure(
+                CosignUnavailable,
+                f'"{program}" prints {seen}, cosign {COSIGN_MAJOR} is wanted'
+                f"{quoted(run.stderr, {})}",
+            )
+        return version
+
+
+def _answered(finding: Finding) -> Answered:
+    match finding:
+        case Verified():
+            return "verified"
+        case NotVerified():
+            return "refused"
+        case Failure(kind=kind):
+            return "refused" if issubclass(kind, ImageProblem) else "fault"
+
+
+def _left_out(pieces: Iterable[str]) -> str:
+    """Return what was left out, the most frequent first."""
+    counted = Counter(pieces).most_common()
+    if not counted:
+        return ""
+    shown = [f"{count} x {piece}" for piece, count in counted[:LEFT_OUT_SHOWN]]
+    if more := sum(count for _, count in counted[LEFT_OUT_SHOWN:]):
+        shown.append(f"{more} more")
+    return f"; left out: {', '.join(shown)}"
+
+
+def _printed_version(stdout: bytes) -> str | None:
+    try:
+        printed = json.loads(stdout)
+    except (ValueError, RecursionError):
+        return None
+    match printed:
+        case {"gitVersion": str(version)}:
+            return version
+    return None
