@@ -1,0 +1,243 @@
+"""
+Landwaiter as a process, with the rights it needs in a cluster, and its two webhook objects.
+
+Its account may read namespaces, service accounts and Secrets, and nothing else.
+"""
+
+import base64
+import json
+import os
+import ssl
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from realparts.certificates import Authority
+from realparts.control_plane import ControlPlane
+from realparts.install import ensure
+from realparts.processes import ChildProcess, free_port, http_status
+
+READY_SECONDS = 30.0
+OK = 200
+NAMESPACE = "landwaiter-system"
+WORKLOADS: Mapping[str, Sequence[str]] = {
+    "": ("pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"),
+    "apps": ("deployments", "statefulsets", "daemonsets", "replicasets"),
+    "batch": ("jobs", "cronjobs"),
+}
+
+
+class Landwaiter:
+    """
+    `landwaiter serve` with a folder of policies, from `with` or `start` to `stop`.
+
+    `policies` and `registries` are the documents as text; `arguments` are added to the command.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        policies: str,
+        registries: str = "registries: []",
+        cluster: ControlPlane | None = None,
+        arguments: Sequence[str] = (),
+        cosign: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self._documents = {"policies/policies.yaml": policies, "registries.yaml": registries}
+        self._cluster = cluster
+        self._arguments = tuple(arguments)
+        self._cosign = cosign
+        self._environment = dict(environment or {})
+        self._process: ChildProcess | None = None
+        self.port = 0
+        self.metrics_port = 0
+        self.authority = Authority(folder / "certificates", "landwaiter serving CA")
+
+    @property
+    def process(self) -> ChildProcess:
+        """Return its process; raise `RuntimeError` before the start."""
+        if self._process is None:
+            raise RuntimeError("landwaiter has not been started")
+        return self._process
+
+    @property
+    def url(self) -> str:
+        """Return the address of its reviews."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Return the address of its health and metrics."""
+        return f"http://127.0.0.1:{self.metrics_port}"
+
+    @property
+    def log(self) -> Path:
+        """Return the file that its JSON lines go to."""
+        return self.folder / "landwaiter.log"
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Return what it has logged so far."""
+        return [json.loads(line) for line in self.log.read_text("utf-8").splitlines() if line]
+
+    def start(self) -> None:
+        """Write its files and start it; return once it is ready."""
+        for name, text in self._documents.items():
+            file = self.folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        self.port, self.metrics_port = free_port(), free_port()
+        self._process = ChildProcess(
+            "landwaiter",
+            self.command(),
+            log=self.log,
+            environment={"HOME": str(self.folder), "PATH": os.defpath, **self._environment},
+            directory=self.folder,
+        )
+        self._process.wait_until_ready(
+            lambda: http_status(f"{self.metrics_url}/readyz") == OK, within_seconds=READY_SECONDS
+        )
+
+    def command(self) -> list[str]:
+        """Return the command that starts it."""
+        pair = self.authority.issue_server("landwaiter")
+        cosign = self._cosign or ensure(["cosign3"])["cosign3"]
+        command = [sys.executable, "-m", "landwaiter", "serve", "--host=127.0.0.1"]
+        command += [f"--policies={self.folder / 'policies'}", f"--cosign={cosign}"]
+        command += [f"--registries={self.folder / 'registries.yaml'}"]
+        command += [f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}"]
+        command += [f"--port={self.port}", f"--metrics-port={self.metrics_port}"]
+        if self._cluster is not None:
+            command.append(f"--kubeconfig={self._kubeconfig(self._cluster)}")
+        return [*command, *self._arguments]
+
+    def stop(self) -> None:
+        """End it at once, without draining."""
+        if self._process is not None:
+            self._process.kill()
+
+    def client_context(self) -> ssl.SSLContext:
+        """Return a context that trusts its certificate."""
+        return ssl.create_default_context(cafile=str(self.authority.certificate))
+
+    def webhooks(
+        self,
+        *,
+        enforce: bool = True,
+        namespaces: Sequence[str] | None = None,
+        timeout_seconds: int = 10,
+    ) -> dict[str, Any]:
+        """
+        Return the configuration object that sends reviews here.
+
+        With `namespaces` only those are judged; without, all but Kubernetes' own.
+        """
+        hooks = [self._webhook("observe", "Ignore", namespaces, timeout_seconds)]
+        if enforce:
+            hooks.append(self._webhook("validate", "Fail", namespaces, timeout_seconds))
+        return {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": f"landwaiter-{self.port}"},
+            "webhooks": hooks,
+        }
+
+    def register(self, cluster: ControlPlane, **options: Any) -> str:
+        """Create the webhook objects in a cluster and return their name; see `webhooks`."""
+        configuration = self.webhooks(**options)
+        cluster.kubectl("create", "-f", "-", stdin=json.dumps(configuration))
+        name: str = configuration["metadata"]["name"]
+        return name
+
+    def _webhook(
+        self, side: str, failure_policy: str, namespaces: Sequence[str] | None, timeout: int
+    ) -> dict[str, Any]:
+        expression = {
+            "key": "kubernetes.io/metadata.name",
+            "operator": "NotIn" if namespaces is None else "In",
+            "values": ["kube-system", NAMESPACE] if namespaces is None else list(namespaces),
+        }
+        authority = self.authority.certificate.read_bytes()
+        return {
+            "name": f"{side}.landwaiter.dev",
+            "clientConfig": {
+                "url": f"{self.url}/{side}",
+                "caBundle": base64.b64encode(authority).decode(),
+            },
+            "rules": [
+                {
+                    "apiGroups": [group],
+                    "apiVersions": ["*"],
+                    "operations": ["CREATE", "UPDATE"],
+                    "resources": list(resources),
+                }
+                for group, resources in WORKLOADS.items()
+            ],
+            "namespaceSelector": {"matchExpressions": [expression]},
+            "matchPolicy": "Equivalent",
+            "failurePolicy": failure_policy,
+            "sideEffects": "NoneOnDryRun",
+            "timeoutSeconds": timeout,
+            "admissionReviewVersions": ["v1"],
+        }
+
+    def _kubeconfig(self, cluster: ControlPlane) -> Path:
+        """Give Landwaiter an account of its own with the rights that it needs."""
+        objects = {"apiVersion": "v1", "kind": "List", "items": _account_and_rights()}
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
+        token = cluster.kubectl("create", "token", "landwaiter", f"--namespace={NAMESPACE}").stdout
+        shown = cluster.kubectl("config", "view", "--raw", "--output=json").stdout
+        configuration = json.loads(shown)
+        configuration["users"] = [{"name": "landwaiter", "user": {"token": token.strip()}}]
+        context = configuration["contexts"][0]["context"]
+        context["user"] = "landwaiter"
+        configuration["contexts"] = [{"name": "landwaiter", "context": context}]
+        configuration["current-context"] = "landwaiter"
+        file = self.folder / "kubeconfig"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(configuration), encoding="utf-8")
+        return file
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _account_and_rights() -> list[dict[str, Any]]:
+    group = "rbac.authorization.k8s.io"
+    resources = ["namespaces", "serviceaccounts", "secrets"]
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "landwaiter", "namespace": NAMESPACE},
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "landwaiter"},
+            "rules": [{"apiGroups": [""], "resources": resources, "verbs": ["get"]}],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "landwaiter"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "landwaiter"},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}
+            ],
+        },
+    ]

@@ -1,0 +1,149 @@
+"""
+Gives the system tests their real parts: built before the first test, started once a session.
+
+Building may take many minutes on a bare machine, which no test's time limit should pay for, so it
+happens after collection, and only when a test of this folder is to run.
+"""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from realparts.building import BuildError
+from realparts.cache import CacheError
+from realparts.certificates import Authority
+from realparts.control_plane import ControlPlane
+from realparts.images import ImageMaker
+from realparts.install import ensure
+from realparts.registries import (
+    OTHER,
+    TESTER,
+    CraneRegistry,
+    DistributionRegistry,
+    ReferrersRegistry,
+)
+from realparts.signing import Signer
+from realparts.toolchain import NoGoError
+
+HERE = Path(__file__).parent
+LOG_FOLDERS = pytest.StashKey[list[Path]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder as `system`."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.system)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find or build every real part, with its progress on the terminal."""
+    chosen = any(item.path.is_relative_to(HERE) for item in session.items)
+    if not chosen or session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    try:
+        if capture is None:
+            ensure()
+        else:
+            with capture.global_and_fixture_disabled():
+                ensure()
+    except (BuildError, CacheError, NoGoError) as error:
+        pytest.exit(f"the real parts of the system tests are not ready: {error}", returncode=1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell where the logs of the real parts are when a test fails."""
+    report = yield
+    if report.failed and (folders := item.config.stash.get(LOG_FOLDERS, [])):
+        report.sections.append(("logs of the real parts", "\n".join(map(str, folders))))
+    return report
+
+
+@pytest.fixture(scope="session")
+def control_plane(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[ControlPlane]:
+    """Give all tests one control plane; each works in namespaces of its own."""
+    folder = _kept_folder("control-plane", tmp_path_factory, pytestconfig)
+    with ControlPlane(folder) as control_plane:
+        yield control_plane
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> str:
+    """Give a fresh namespace in which Pods can be created."""
+    return control_plane.new_namespace()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Give the authority behind the certificates of all registries that have one."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def plain_registry(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[CraneRegistry]:
+    """Give a registry over plain http, open to everyone, without the referrers API."""
+    folder = _kept_folder("plain-registry", tmp_path_factory, pytestconfig)
+    with CraneRegistry(folder) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def private_registry(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config, authority: Authority
+) -> Iterator[DistributionRegistry]:
+    """Give a registry over TLS that wants a password, without the referrers API."""
+    folder = _kept_folder("private-registry", tmp_path_factory, pytestconfig)
+    with DistributionRegistry(folder, authority=authority, logins=(TESTER, OTHER)) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def referrers_registry(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config, authority: Authority
+) -> Iterator[ReferrersRegistry]:
+    """Give a registry over TLS, open to everyone, with the referrers API."""
+    folder = _kept_folder("referrers-registry", tmp_path_factory, pytestconfig)
+    with ReferrersRegistry(folder, authority=authority) as registry:
+        yield registry
+
+
+@pytest.fixture
+def private_images(private_registry: DistributionRegistry, tmp_path: Path) -> ImageMaker:
+    """Give what pushes to the private registry."""
+    return ImageMaker(tmp_path / "images", private_registry)
+
+
+@pytest.fixture
+def private_signer(private_registry: DistributionRegistry, tmp_path: Path) -> Signer:
+    """Give what signs in the private registry."""
+    return Signer(tmp_path / "signer", private_registry)
+
+
+@pytest.fixture
+def referrers_images(referrers_registry: ReferrersRegistry, tmp_path: Path) -> ImageMaker:
+    """Give what pushes to the registry with referrers."""
+    return ImageMaker(tmp_path / "images", referrers_registry)
+
+
+@pytest.fixture
+def referrers_signer(referrers_registry: ReferrersRegistry, tmp_path: Path) -> Signer:
+    """Give what signs in the registry with referrers."""
+    return Signer(tmp_path / "signer", referrers_registry)
+
+
+def _kept_folder(
+    name: str, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Path:
+    """Return a folder that is named in the report of every test that fails."""
+    folder = tmp_path_factory.mktemp(name)
+    pytestconfig.stash.setdefault(LOG_FOLDERS, []).append(folder)
+    return folder
