@@ -1,0 +1,60 @@
+"""
+The credentials of a Pod, in the order in which the kubelet would try them.
+
+A keychain is built from the docker configs of several Secrets, in the order in which the Pod or
+its ServiceAccount names them. The kubelet files all of them in one keyring, so the key decides
+first and the order of the Secrets only between equal keys.
+
+Source: secretsToTrackedDockerConfigs in pkg/credentialprovider/secrets/secrets.go and `Lookup` in
+pkg/credentialprovider/keyring.go of Kubernetes 1.36.3.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final, Self
+
+from landwaiter.images.reference import ImageReference
+from landwaiter.registry.credentials import Credential, matching_positions
+
+_PROCESS_KEY: Final = secrets.token_bytes(32)
+"""Fingerprints mean nothing outside this process, so a leaked one cannot be guessed at."""
+
+_NO_CREDENTIALS: Final = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Keychain:
+    """Credentials as filed, the first Secret's first; equal by content."""
+
+    credentials: tuple[Credential, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of_secrets(cls, secrets_in_order: Iterable[Iterable[Credential]]) -> Self:
+        """Return the keychain of several Secrets' credentials, merged as the kubelet does."""
+        return cls(tuple(chain.from_iterable(secrets_in_order)))
+
+    def candidates(self, reference: ImageReference) -> tuple[Credential, ...]:
+        """Return the credentials to try for the reference, in order; empty means anonymously."""
+        keys = (credential.key for credential in self.credentials)
+        return tuple(self.credentials[at] for at in matching_positions(keys, reference))
+
+    def fingerprint(self, reference: ImageReference) -> str:
+        """
+        Return a text that differs where other credentials would be tried for the reference.
+
+        It cannot be turned back, holds within this process only, and is the same for every
+        reference and keychain without candidates.
+        """
+        candidates = self.candidates(reference)
+        if not candidates:
+            return _NO_CREDENTIALS
+        content = json.dumps([(c.username, c.password, c.identity_token) for c in candidates])
+        return hmac.new(_PROCESS_KEY, content.encode(), hashlib.sha256).hexdigest()
+
+
+EMPTY_KEYCHAIN: Final = Keychain()
