@@ -247,7 +247,7 @@ def retried_on_port_clash(launch: Callable[[], Result], *, attempts: int = 5) ->
         try:
             return launch()
         except NotReadyError as error:
-            if attempt == attempts or "address already in use" not in str(error):
+            if attempt == attempts or "address already in use" not in str(error).lower():
                 raise
     raise ValueError(f"attempts: {attempts}, wanted at least 1")
 

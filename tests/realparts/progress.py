@@ -7,9 +7,9 @@ then every 15 seconds. Standard output stays free for answers.
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TextIO
 
 TICK_SECONDS = 1.0
@@ -23,13 +23,14 @@ class Step:
     label: str
     expected_seconds: int
     stream: TextIO
-    started: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float]
+    started: float
     _due: float = 0.0
     _width: int = 0
 
     def tick(self, doing: str) -> None:
         """Say what is being done and for how long, if that is due."""
-        now = time.monotonic()
+        now = self.clock()
         if now < self._due:
             return
         elapsed = now - self.started
@@ -58,12 +59,24 @@ class Step:
 
 
 @contextmanager
-def step(label: str, expected_seconds: int, stream: TextIO | None = None) -> Iterator[Step]:
+def step(
+    label: str,
+    expected_seconds: int,
+    stream: TextIO | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Step]:
     """Give a step to report on; its last line tells how long it took, or that it failed."""
-    current = Step(label=label, expected_seconds=expected_seconds, stream=stream or sys.stderr)
+    current = Step(
+        label=label,
+        expected_seconds=expected_seconds,
+        stream=stream or sys.stderr,
+        clock=clock,
+        started=clock(),
+    )
     try:
         yield current
     except BaseException:
         current.say("failed")
         raise
-    current.say(f"ready after {time.monotonic() - current.started:.0f} s")
+    current.say(f"ready after {clock() - current.started:.0f} s")
