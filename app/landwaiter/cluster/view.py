@@ -1,0 +1,59 @@
+"""What may be asked about the cluster, whether it is a live one or described by manifests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.deadline import Deadline
+from landwaiter.errors import ClusterUnavailable
+
+
+class ClusterView(Protocol):
+    """
+    Answers questions about single objects; None means that there is no such object.
+
+    With `fresh` the answer was read after the call: ask so before something is refused for what
+    an answer from memory said, for a person may just have mended it. Every method raises
+    `ClusterUnavailable` when the answer cannot be had, and `DeadlineExceeded` when it did not
+    come in time and is still being fetched.
+    """
+
+    async def get_namespace(
+        self, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> Namespace | None:
+        """Return a namespace."""
+        ...
+
+    async def get_service_account(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> ServiceAccount | None:
+        """Return a service account."""
+        ...
+
+    async def get_secret(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> Secret | None:
+        """Return a Secret with all its entries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceLabels:
+    """The labels of namespaces, for matching policies."""
+
+    view: ClusterView
+
+    async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
+        """
+        Return the labels of a namespace.
+
+        Raises `Unavailable`, also when there is no such namespace: one that is not there is
+        never taken for one without labels (design, semantics 8).
+        """
+        namespace = await self.view.get_namespace(name, deadline=deadline)
+        if namespace is None:
+            raise ClusterUnavailable(
+                f'namespace "{name}" does not exist, so its labels are unknown'
+            )
+        return namespace.labels
