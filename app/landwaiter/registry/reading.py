@@ -1,0 +1,155 @@
+"""
+Reads from a registry with the credentials of a keychain, in order, as the kubelet pulls.
+
+Each credential is tried until one is not refused (401, 403) and does not meet a 404, which some
+registries answer in place of 403; without a credential that matches, the request is anonymous.
+As with the kubelet there is no anonymous attempt after refused credentials.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from cachetools import TTLCache
+from yarl import URL
+
+from landwaiter.deadline import Deadline
+from landwaiter.errors import AccessDenied
+from landwaiter.images.reference import ImageReference
+from landwaiter.registry.credentials import Credential
+from landwaiter.registry.exchange import Ask, Reply
+from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.retries import Patience
+from landwaiter.registry.settings import DOCKER_HUB_API, RegistrySettings, api_host
+from landwaiter.registry.tokens import Access, Authorization, TokenDesk, denial_hint
+from landwaiter.registry.transport import Transport
+
+MAX_CANDIDATES: Final = 16
+"""A Secret can hold thousands of keys for one image; each attempt is up to three requests."""
+
+_REMEMBERED: Final = 1024
+_REMEMBERED_SECONDS: Final = 600.0
+_MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    What to read: a path below the repository, and how it is called in messages.
+
+    `path` may carry a query. `limit_bytes` bounds the body.
+    """
+
+    reference: ImageReference
+    path: str
+    what: str
+    accept: str
+    limit_bytes: int
+
+
+def base_url(reference: ImageReference, settings: RegistrySettings) -> URL:
+    """Return the URL of the API of the registry that the reference names."""
+    registry = reference.registry
+    host = DOCKER_HUB_API if api_host(registry) == DOCKER_HUB_API else registry
+    scheme = "http" if settings.of(registry).plain_http else "https"
+    return URL(f"{scheme}://{host}")
+
+
+class Reader:
+    """
+    Gets answers for which access was granted.
+
+    It remembers for ten minutes which credential a repository accepted, to spare a registry
+    (which may lock accounts) the failing ones before it; at most 1,024 repositories and
+    keychains.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: RegistrySettings,
+        patience: Patience,
+        clock: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._patience = patience
+        self._desk = TokenDesk(settings, clock=clock)
+        self._accepted: TTLCache[tuple[str, str, str], Credential | None] = TTLCache(
+            _REMEMBERED, _REMEMBERED_SECONDS, timer=clock
+        )
+
+    async def read(self, wanted: Wanted, keychain: Keychain, deadline: Deadline) -> Reply:
+        """
+        Return an answer that is neither 401, 403, 429 nor 5xx; a 404 only if nobody gets more.
+
+        Raises `AccessDenied` when every credential is refused, `RegistryUnavailable` as the
+        transport and the token service do.
+        """
+        memory = (
+            api_host(wanted.reference.registry),
+            wanted.reference.repository,
+            keychain.fingerprint(wanted.reference),
+        )
+        missing: Reply | None = None
+        denials: list[AccessDenied] = []
+        for credential in self._in_order(wanted, keychain, memory):
+            try:
+                reply = await self._read_as(credential, wanted, deadline)
+            except AccessDenied as denial:
+                denials.append(denial)
+                continue
+            if reply.status not in _MISSING:
+                self._accepted[memory] = credential
+                return reply
+            missing = missing or reply
+        if missing is not None:
+            return missing
+        raise denials[0]
+
+    def _in_order(
+        self, wanted: Wanted, keychain: Keychain, memory: tuple[str, str, str]
+    ) -> list[Credential | None]:
+        candidates = keychain.candidates(wanted.reference)[:MAX_CANDIDATES]
+        ordered: list[Credential | None] = [
+            None if candidate.is_empty else candidate for candidate in candidates
+        ] or [None]
+        accepted = self._accepted.get(memory, ordered[0])
+        return [accepted, *(each for each in ordered if each != accepted)]
+
+    async def _read_as(
+        self, credential: Credential | None, wanted: Wanted, deadline: Deadline
+    ) -> Reply:
+        base = base_url(wanted.reference, self._settings)
+        access = Access(base, wanted.reference.repository, credential)
+        authorization = self._desk.remembered(access)
+        reply = await self._send(self._ask(access, wanted, authorization), deadline)
+        # A redirect's target may ask for credentials too, but those never follow a redirect.
+        if reply.status == HTTPStatus.UNAUTHORIZED and not reply.redirected:
+            send = partial(self._send, deadline=deadline)
+            authorization = await self._desk.answer(access, reply, authorization, send)
+            reply = await self._send(self._ask(access, wanted, authorization), deadline)
+        if reply.status in _DENIED:
+            whom = "anonymously" if credential is None else "with a credential"
+            raise AccessDenied(
+                f"{access.host} does not show {wanted.what} {whom} ({reply.status})"
+                f"{denial_hint(access, authorization)}"
+            )
+        return reply
+
+    def _ask(self, access: Access, wanted: Wanted, authorization: Authorization | None) -> Ask:
+        path = f"/v2/{wanted.reference.repository}/{wanted.path}"
+        return Ask(
+            url=access.registry.join(URL(path, encoded=True)),
+            what=wanted.what,
+            on_behalf_of=access.host,
+            limit_bytes=wanted.limit_bytes,
+            accept=wanted.accept,
+            authorization=authorization.header if authorization else None,
+        )
+
+    async def _send(self, ask: Ask, deadline: Deadline) -> Reply:
+        return await self._patience.run(ask.host, partial(self._transport.send, ask), deadline)
