@@ -2,81 +2,61 @@
 Pipes from a process to us that are bounded, and that nobody can make us wait for.
 
 asyncio has pipes of its own, but there, waiting for a process also waits until nobody holds its
-pipes any more, and a credential helper that outlives cosign does hold them.
+pipes any more, and a credential helper that outlives cosign does hold them. They also take an
+`await` to be made, in which a cancellation can lose them.
 """
 
 import asyncio
 import os
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+READ_BYTES = 262_144
+"""How much is taken at a time; a pipe of Linux holds 64 KiB, or 1 MiB when it is told to."""
 
 
-class Output(asyncio.Protocol):
+class BoundedPipe:
     """
-    What arrives at one pipe.
+    A pipe whose one end we read; the other is `writer`, to be closed once it is handed on.
 
-    `overflow` is called for as long as more arrives than is accepted; `ended` is done when nobody
-    holds the other end any more.
+    `ended` is done when nobody holds the other end any more. `overflow` is called when more
+    arrives than is accepted, which is then dropped. Use it as a context: both ends are closed
+    when it is left. Raises `OSError` when there are no more pipes.
     """
 
     def __init__(self, *, max_bytes: int, kept_bytes: int) -> None:
+        self.overflow: Callable[[], None] = _nothing
         self._max_bytes = max_bytes
         self._kept_bytes = kept_bytes
         self._seen_bytes = 0
         self._kept = bytearray()
-        self.overflow: Callable[[], None] = _nothing
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._reader, self.writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        self._loop.add_reader(self._reader, self._read)
 
-    def data_received(self, data: bytes) -> None:
-        """Keep what arrives, or report that it is too much."""
-        self._seen_bytes += len(data)
-        if self.is_over_limit:
-            self._kept.clear()
-            self.overflow()
-            return
-        self._kept += data
-        if len(self._kept) > 2 * self._kept_bytes:
-            del self._kept[: -self._kept_bytes]
+    def __enter__(self) -> Self:
+        return self
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's.
-        """Note the end."""
-        if not self.ended.done():
-            self.ended.set_result(None)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close_writer()
+        self._close_reader()
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether more was printed than is accepted."""
+        """Whether more arrived than is accepted."""
         return self._seen_bytes > self._max_bytes
 
     def content(self) -> bytes:
         """Return what was kept, the end of it where it was too much."""
         return bytes(self._kept[-self._kept_bytes :])
-
-
-def _nothing() -> None:
-    """Stand in until there is a process to end."""
-
-
-class Pipe:
-    """A pipe whose one end we read; the other is `writer`, to be closed once it is handed on."""
-
-    def __init__(self, output: Output, writer: int, transport: asyncio.ReadTransport) -> None:
-        self.output = output
-        self.writer = writer
-        self._transport = transport
-
-    @classmethod
-    async def open(cls, *, max_bytes: int, kept_bytes: int) -> "Pipe":
-        """Return a new pipe that is being read. Raises `OSError` when there are no more."""
-        reader, writer = os.pipe()
-        try:
-            transport, output = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: Output(max_bytes=max_bytes, kept_bytes=kept_bytes),
-                os.fdopen(reader, "rb", buffering=0),
-            )
-        except BaseException:
-            os.close(writer)
-            raise
-        return cls(output, writer, transport)
 
     def close_writer(self) -> None:
         """Close our copy of the end that the process writes to."""
@@ -84,7 +64,30 @@ class Pipe:
             os.close(self.writer)
             self.writer = -1
 
-    def close(self) -> None:
-        """Close both ends that are ours."""
-        self.close_writer()
-        self._transport.close()
+    def _close_reader(self) -> None:
+        if self._reader >= 0:
+            self._loop.remove_reader(self._reader)
+            os.close(self._reader)
+            self._reader = -1
+            self.ended.set_result(None)
+
+    def _read(self) -> None:
+        try:
+            arrived = os.read(self._reader, READ_BYTES)
+        except BlockingIOError:
+            return
+        if not arrived:
+            self._close_reader()
+            return
+        self._seen_bytes += len(arrived)
+        if self.is_over_limit:
+            self._kept.clear()
+            self.overflow()
+            return
+        self._kept += arrived
+        if len(self._kept) > 2 * self._kept_bytes:
+            del self._kept[: -self._kept_bytes]
+
+
+def _nothing() -> None:
+    """Stand in until there is a process to end."""

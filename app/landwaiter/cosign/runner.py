@@ -25,7 +25,7 @@ from pathlib import Path
 
 from landwaiter.cosign.command import Command
 from landwaiter.cosign.outcome import FinishedRun
-from landwaiter.cosign.pipes import Output, Pipe
+from landwaiter.cosign.pipes import BoundedPipe
 from landwaiter.errors import CosignUnavailable
 
 STDOUT_MAX_BYTES = 16_777_216
@@ -136,18 +136,21 @@ def _write_private(path: Path, content: bytes) -> None:
 
 
 async def _run(command: Command) -> FinishedRun:
-    stdout = await Pipe.open(max_bytes=STDOUT_MAX_BYTES, kept_bytes=STDOUT_MAX_BYTES)
+    with (
+        _pipe(STDOUT_MAX_BYTES, kept_bytes=STDOUT_MAX_BYTES) as stdout,
+        _pipe(STDERR_MAX_BYTES, kept_bytes=STDERR_KEPT_BYTES) as stderr,
+    ):
+        process = await _started(command, stdout.writer, stderr.writer)
+        stdout.close_writer()
+        stderr.close_writer()
+        return await _finished(process, stdout, stderr)
+
+
+def _pipe(max_bytes: int, *, kept_bytes: int) -> BoundedPipe:
     try:
-        stderr = await Pipe.open(max_bytes=STDERR_MAX_BYTES, kept_bytes=STDERR_KEPT_BYTES)
-        try:
-            process = await _started(command, stdout.writer, stderr.writer)
-            stdout.close_writer()
-            stderr.close_writer()
-            return await _finished(process, stdout.output, stderr.output)
-        finally:
-            stderr.close()
-    finally:
-        stdout.close()
+        return BoundedPipe(max_bytes=max_bytes, kept_bytes=kept_bytes)
+    except OSError as cause:
+        raise CosignUnavailable(f"no pipe to cosign could be made: {cause.strerror}") from cause
 
 
 async def _started(command: Command, stdout: int, stderr: int) -> Process:
@@ -176,7 +179,7 @@ async def _started(command: Command, stdout: int, stderr: int) -> Process:
         ) from cause
 
 
-async def _finished(process: Process, stdout: Output, stderr: Output) -> FinishedRun:
+async def _finished(process: Process, stdout: BoundedPipe, stderr: BoundedPipe) -> FinishedRun:
     """Wait for the end of the process and of what it prints; kill its group unless it exits 0."""
     stdout.overflow = stderr.overflow = lambda: _kill_group(process.pid)
     try:
@@ -195,7 +198,7 @@ async def _finished(process: Process, stdout: Output, stderr: Output) -> Finishe
     )
 
 
-async def _drained(stdout: Output, stderr: Output) -> None:
+async def _drained(stdout: BoundedPipe, stderr: BoundedPipe) -> None:
     """Wait for the rest of the output of a process that has ended."""
     _, still_held = await asyncio.wait({stdout.ended, stderr.ended}, timeout=DRAIN_SECONDS)
     if stdout.is_over_limit or stderr.is_over_limit:

@@ -1,0 +1,379 @@
+"""
+Stand-ins for what the cosign room talks to: a registry client, credentials, and cosign itself.
+
+`FakeCosign` is a program that is started and speaks to the endpoint as cosign 3.1.3 does: same
+flags, same requests, same output, same exit codes; its signatures are the hash of the key file.
+`test_real_cosign.py` puts the real one through the same behaviours.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.fetching import Keychain, SignatureSource
+from landwaiter.cosign.material import SimpleSignature
+from landwaiter.cosign.observer import Answered, Observer, RunEnd
+from landwaiter.cosign.outcome import SIGNATURE_TYPE, SignatureFormat
+from landwaiter.deadline import Deadline
+from landwaiter.errors import ContentMissing, LandwaiterError
+from landwaiter.images.content import Descriptor, Manifest
+from landwaiter.images.reference import ImageReference
+from landwaiter.public_keys import PublicKey
+
+_T = TypeVar("_T")
+
+BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+SIGN_TYPE = SIGNATURE_TYPE[SignatureFormat.BUNDLE]
+SIMPLE_TYPE = SIGNATURE_TYPE[SignatureFormat.SIMPLE_SIGNING]
+
+
+def a_key(number: int = 1) -> PublicKey:
+    """Return a key of its own for each number."""
+    key = ec.derive_private_key(1_000 + number, ec.SECP256R1()).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return PublicKey.parse(pem.decode())
+
+
+def an_authority(number: int = 1, *, name: str = "ci", root: bytes | None = None) -> Authority:
+    return Authority(name, a_key(number), "Ignored" if root is None else "Required", root)
+
+
+def a_digest(content: bytes | str) -> str:
+    raw = content.encode() if isinstance(content, str) else content
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def an_image(name: str = "registry.example.com/team/app") -> ImageReference:
+    """Return a reference by digest; the digest belongs to the name."""
+    return ImageReference.parse(f"{name}@{a_digest(name)}")
+
+
+def signature_by(key: PublicKey) -> str:
+    """Return what the fake cosign takes for a good signature by the key."""
+    return hashlib.sha256(key.pem.encode()).hexdigest()
+
+
+def a_statement(digest: str, *, predicate_type: str = SIGN_TYPE) -> dict[str, object]:
+    algorithm, _, value = digest.partition(":")
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {algorithm: value}}],
+        "predicateType": predicate_type,
+        "predicate": {},
+    }
+
+
+def a_bundle(
+    digest: str,
+    key: PublicKey | None = None,
+    *,
+    predicate_type: str = SIGN_TYPE,
+    payload_type: str = "application/vnd.in-toto+json",
+    statement: object = None,
+) -> bytes:
+    """Return a bundle in which the key has signed the digest."""
+    signed = statement or a_statement(digest, predicate_type=predicate_type)
+    envelope = {
+        "payload": base64.b64encode(json.dumps(signed).encode()).decode(),
+        "payloadType": payload_type,
+        "signatures": [{"sig": signature_by(key or a_key())}],
+    }
+    return json.dumps({"mediaType": BUNDLE_TYPE, "dsseEnvelope": envelope}).encode()
+
+
+def a_simple_signature(
+    image: ImageReference,
+    key: PublicKey | None = None,
+    *,
+    reference: str | None = None,
+    digest: str | None = None,
+    type_: str = SIMPLE_TYPE,
+    annotations: Mapping[str, str] | None = None,
+) -> SimpleSignature:
+    """Return a signature in the old format of the image, or of what else is given."""
+    payload = {
+        "critical": {
+            "identity": {"docker-reference": image.name if reference is None else reference},
+            "image": {"docker-manifest-digest": digest or image.digest},
+            "type": type_,
+        },
+        "optional": None,
+    }
+    return SimpleSignature(
+        json.dumps(payload).encode(),
+        {
+            "dev.cosignproject.cosign/signature": signature_by(key or a_key()),
+            **(annotations or {}),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeKeychain:
+    """Credentials that are the same when their name is."""
+
+    name: str = "anonymous"
+
+    def fingerprint(self, reference: ImageReference) -> str:
+        return self.name
+
+
+@dataclass(slots=True)
+class FakeRegistry:
+    """
+    Repositories in memory; `asked` lists every request in order.
+
+    `faults` are raised for the requests they are filed under, such as `referrers NAME@DIGEST`;
+    requests wait until `gate` is set, where there is one.
+    """
+
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    referring: dict[str, list[Descriptor]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, LandwaiterError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    under_way: int = 0
+    most_under_way: int = 0
+
+    def push(self, name: str = "registry.example.com/team/app") -> ImageReference:
+        """Add an image and return its reference by digest."""
+        content = json.dumps({"layers": [], "name": name}).encode()
+        image = ImageReference.parse(f"{name}@{a_digest(content)}")
+        self.put_manifest(image, content)
+        return image
+
+    def put_manifest(self, reference: ImageReference, content: bytes) -> Manifest:
+        manifest = Manifest(MANIFEST_TYPE, a_digest(content), content)
+        self.manifests[str(reference)] = manifest
+        return manifest
+
+    def put_blob(self, media_type: str, content: bytes) -> Descriptor:
+        self.blobs[a_digest(content)] = content
+        return Descriptor(media_type, a_digest(content), len(content))
+
+    def attach(
+        self,
+        image: ImageReference,
+        bundle: bytes,
+        *,
+        artifact_type: str | None = BUNDLE_TYPE,
+        annotations: Mapping[str, str] | None = None,
+        layer_type: str = BUNDLE_TYPE,
+    ) -> Descriptor:
+        """Add a referrer of the image that holds a bundle, and return what points to it."""
+        layer = self.put_blob(layer_type, bundle)
+        content = a_manifest([layer])
+        reference = replace(image, digest=a_digest(content))
+        manifest = self.put_manifest(reference, content)
+        descriptor = Descriptor(
+            MANIFEST_TYPE, manifest.digest, len(content), artifact_type, annotations or {}
+        )
+        self.referring.setdefault(str(image), []).append(descriptor)
+        return descriptor
+
+    def tag_signatures(self, image: ImageReference, *signatures: SimpleSignature) -> None:
+        """Give the image its `.sig` manifest."""
+        layers = [
+            replace(
+                self.put_blob("application/vnd.dev.cosign.simplesigning.v1+json", each.payload),
+                annotations=each.annotations,
+            )
+            for each in signatures
+        ]
+        self.put_manifest(signature_tag(image), a_manifest(layers))
+
+    async def manifest(
+        self, reference: ImageReference, *, keychain: FakeKeychain, deadline: Deadline
+    ) -> Manifest:
+        await self._request(f"manifest {reference}")
+        return _found(self.manifests, str(reference))
+
+    async def referrers(
+        self, reference: ImageReference, *, keychain: FakeKeychain, deadline: Deadline
+    ) -> tuple[Descriptor, ...]:
+        await self._request(f"referrers {reference}")
+        return tuple(self.referring.get(str(reference), ()))
+
+    async def blob(
+        self,
+        reference: ImageReference,
+        descriptor: Descriptor,
+        *,
+        limit_bytes: int,
+        keychain: FakeKeychain,
+        deadline: Deadline,
+    ) -> bytes:
+        await self._request(f"blob {descriptor.digest}")
+        return _found(self.blobs, descriptor.digest)
+
+    async def _request(self, what: str) -> None:
+        self.asked.append(what)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            await asyncio.sleep(0)
+            if what in self.faults:
+                raise self.faults[what]
+        finally:
+            self.under_way -= 1
+
+
+def a_manifest(layers: Sequence[Descriptor]) -> bytes:
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "layers": [
+                {
+                    "mediaType": layer.media_type,
+                    "digest": layer.digest,
+                    "size": layer.size,
+                    "annotations": dict(layer.annotations),
+                }
+                for layer in layers
+            ],
+        }
+    ).encode()
+
+
+def signature_tag(image: ImageReference) -> ImageReference:
+    """Return the name under which the image's signatures in the old format are."""
+    return replace(image, tag=f"{str(image.digest).replace(':', '-')}.sig", digest=None)
+
+
+def _found(content: Mapping[str, _T], key: str) -> _T:
+    if key not in content:
+        raise ContentMissing(f"{key} is not there")
+    return content[key]
+
+
+@dataclass(slots=True)
+class CountingObserver:
+    """Remembers what it was told."""
+
+    hits: list[Answered] = field(default_factory=list)
+    misses: int = 0
+    flights: list[int] = field(default_factory=list)
+    runs: list[tuple[SignatureFormat, RunEnd, int]] = field(default_factory=list)
+
+    def cache_hit(self, answered: Answered) -> None:
+        self.hits.append(answered)
+
+    def cache_miss(self) -> None:
+        self.misses += 1
+
+    def flights_changed(self, under_way: int) -> None:
+        self.flights.append(under_way)
+
+    def run_finished(
+        self, signature_format: SignatureFormat, end: RunEnd, *, images: int, seconds: float
+    ) -> None:
+        assert seconds >= 0
+        self.runs.append((signature_format, end, images))
+
+
+def program(folder: Path, script: str, *, name: str = "cosign") -> Path:
+    """Write a program that is a shell script; it has no PATH to find others by."""
+    return _executable(folder / name, f"#!/bin/sh\n{script}\n")
+
+
+def fake_cosign(folder: Path, *, hook: str = "pass") -> Path:
+    """
+    Write a program that verifies as cosign does.
+
+    `hook` is Python that runs before each image, with its `repository` on the endpoint, its
+    `number` in the run and how many `images` the run has.
+    """
+    body = _FAKE_COSIGN.replace("HOOK", hook.replace("\n", "\n    "))
+    return _executable(folder / "cosign", f"#!{sys.executable} -IS\n{body}")
+
+
+def _executable(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+_FAKE_COSIGN = """
+import base64, hashlib, http.client, json, os, signal, sys, time
+
+if sys.argv[1] == "version":
+    print(json.dumps({"gitVersion": "v3.1.3"}))
+    sys.exit(0)
+flags = dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--"))
+images = [a for a in sys.argv[2:] if not a.startswith("-")]
+key = hashlib.sha256(open(flags["key"], "rb").read()).hexdigest()
+host = images[0].split("/")[0]
+connection = http.client.HTTPConnection(host, timeout=20)
+
+
+def get(path):
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def hook(repository, number, images):
+    HOOK
+
+
+def payloads(repository, digest, image):
+    if flags["new-bundle-format"] == "true":
+        status, index = get(f"/v2/{repository}/referrers/{digest}")
+        for each in json.loads(index)["manifests"]:
+            manifest = json.loads(get(f"/v2/{repository}/manifests/{each['digest']}")[1])
+            layer = manifest["layers"][0]["digest"]
+            bundle = json.loads(get(f"/v2/{repository}/blobs/{layer}")[1])["dsseEnvelope"]
+            statement = json.loads(base64.b64decode(bundle["payload"]))
+            signed = statement["subject"][0]["digest"]["sha256"]
+            if bundle["signatures"][0]["sig"] == key and digest == "sha256:" + signed:
+                yield image, digest, statement["predicateType"]
+    else:
+        status, manifest = get(f"/v2/{repository}/manifests/{digest.replace(':', '-')}.sig")
+        for layer in json.loads(manifest)["layers"]:
+            signature = layer["annotations"]["dev.cosignproject.cosign/signature"]
+            blob = json.loads(get(f"/v2/{repository}/blobs/{layer['digest']}")[1])
+            critical = blob["critical"]
+            signed = critical["image"]["docker-manifest-digest"]
+            if signature == key and signed == digest:
+                yield critical["identity"]["docker-reference"], signed, critical["type"]
+
+
+get("/v2/")
+for number, image in enumerate(images):
+    repository, digest = image.partition("/")[2].split("@")
+    hook(repository, number, images)
+    verified = [
+        {
+            "critical": {
+                "identity": {"docker-reference": reference},
+                "image": {"docker-manifest-digest": signed},
+                "type": type_,
+            },
+            "optional": {},
+        }
+        for reference, signed, type_ in payloads(repository, digest, image)
+    ]
+    if not verified:
+        sys.stderr.write("error during command execution: no matching signatures: " + image)
+        sys.exit(1 if flags["new-bundle-format"] == "true" else 12)
+    print("\\n" + json.dumps(verified), flush=True)
+"""
+
+
+def _protocols_hold() -> tuple[SignatureSource[FakeKeychain], Keychain, Observer]:
+    """Let mypy say when a fake and its Protocol part ways."""
+    return FakeRegistry(), FakeKeychain(), CountingObserver()

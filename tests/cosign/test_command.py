@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cosign.fakes import a_digest
+from landwaiter.cosign.command import Command, verify_command, version_command
+from landwaiter.cosign.outcome import SignatureFormat
+
+FOLDER = Path("/private")
+PROGRAM = Path("/usr/bin/cosign")
+OPERAND = f"127.0.0.1:40123/{'0f' * 16}/0@{a_digest('app')}"
+ENVIRONMENT = {
+    "HOME": "/private",
+    "TUF_ROOT": "/private/tuf",
+    "TMPDIR": "/private",
+    "DOCKER_CONFIG": "/private/docker",
+    "PATH": "",
+    "GOGC": "off",
+    "GOMEMLIMIT": "256MiB",
+}
+
+
+def a_command(
+    signature_format: SignatureFormat = SignatureFormat.BUNDLE,
+    *,
+    operands: tuple[str, ...] = (OPERAND,),
+    transparency_log: bool = False,
+    limit_seconds: float = 30,
+) -> Command:
+    return verify_command(
+        PROGRAM,
+        FOLDER,
+        operands,
+        signature_format=signature_format,
+        transparency_log=transparency_log,
+        limit_seconds=limit_seconds,
+    )
+
+
+def test_semantics_12_without_a_log_nothing_is_fetched() -> None:
+    """A key in a file and an ignored log leave cosign nothing to look up, TUF included."""
+    argv = (
+        "/usr/bin/cosign",
+        "verify",
+        "--timeout=30s",
+        "--key=/private/authority.pem",
+        "--check-claims=true",
+        "--output=json",
+        "--new-bundle-format=true",
+        "--insecure-ignore-tlog=true",
+        OPERAND,
+    )
+
+    assert Command(argv, ENVIRONMENT, FOLDER) == a_command()
+    assert ENVIRONMENT == a_command().environment
+
+
+def test_semantics_12_a_required_log_is_judged_with_our_root_alone() -> None:
+    """The trusted root stands in for TUF, and nothing lets the log be left out."""
+    command = a_command(transparency_log=True)
+
+    assert ("--new-bundle-format=true", "--trusted-root=/private/trusted_root.json", OPERAND) == (
+        command.argv[-3:]
+    )
+
+
+def test_semantics_12_an_old_signature_is_not_looked_up_in_the_public_log() -> None:
+    """In the old format a signature without log entry is refused instead of asked Rekor about."""
+    command = a_command(SignatureFormat.SIMPLE_SIGNING, transparency_log=True)
+
+    assert (
+        "--new-bundle-format=false",
+        "--trusted-root=/private/trusted_root.json",
+        "--offline=true",
+        OPERAND,
+    ) == command.argv[-4:]
+
+
+def test_several_images_are_operands_in_order() -> None:
+    """One run is asked about the images in the order given."""
+    operands = tuple(OPERAND.replace("/0@", f"/{number}@") for number in range(3))
+
+    assert operands == a_command(operands=operands).argv[-3:]
+
+
+def test_cosign_gets_the_limit_too() -> None:
+    """Should we be gone, cosign ends by itself; it is never given no limit."""
+    limits = [a_command(limit_seconds=seconds).argv[2] for seconds in (0.01, 7.4)]
+
+    assert ["--timeout=1s", "--timeout=7s"] == limits
+
+
+@pytest.mark.parametrize(
+    "operand",
+    [
+        "--key=/tmp/other.pem",
+        "-o",
+        "registry.example.com/app@sha256:" + "0" * 64,
+        OPERAND + " ",
+        OPERAND + "\n",
+        OPERAND.replace("127.0.0.1", "127.0.0.2"),
+        OPERAND.replace("sha256", "sha512"),
+        OPERAND.partition("@")[0],
+        "",
+    ],
+)
+def test_an_operand_that_is_not_of_the_endpoint_is_no_argument(operand: str) -> None:
+    """Nothing but names of our endpoint can reach the command line."""
+    with pytest.raises(ValueError, match="is not a name of the loopback endpoint"):
+        a_command(operands=(operand,))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=200))
+def test_no_text_becomes_an_operand(text: str) -> None:
+    """Whatever the text, it is refused as an operand."""
+    with pytest.raises(ValueError, match="is not a name of the loopback endpoint"):
+        a_command(operands=(text,))
+
+
+def test_nothing_of_our_environment_reaches_cosign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever started us neither redirect signatures nor lend credentials."""
+    for name in ("COSIGN_REPOSITORY", "SIGSTORE_ROOT_FILE", "HTTPS_PROXY", "REGISTRY_AUTH_FILE"):
+        monkeypatch.setenv(name, "elsewhere")
+
+    assert (ENVIRONMENT, ENVIRONMENT) == (
+        a_command().environment,
+        version_command(PROGRAM, FOLDER).environment,
+    )
+
+
+def test_the_version_is_asked_as_json() -> None:
+    """The version is read from JSON, not from cosign's drawing."""
+    assert ("/usr/bin/cosign", "version", "--json=true") == version_command(PROGRAM, FOLDER).argv
