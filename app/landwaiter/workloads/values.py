@@ -67,3 +67,11 @@ class Workload:
     uses: tuple[ImageUse | UnreadableUse, ...]
     placeholders: tuple[ImagePlace, ...] = ()
     claims_mirror: bool = False
+    _by_path: Mapping[str, ImagePlace] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_path", {use.place.path: use.place for use in self.uses})
+
+    def place_at(self, path: str) -> ImagePlace | None:
+        """Return the place of the use at a JSON path, None where there is none."""
+        return self._by_path.get(path)

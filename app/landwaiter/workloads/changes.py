@@ -1,0 +1,45 @@
+"""
+What an UPDATE changes, as far as a decision depends on it (design, semantics 6).
+
+Nothing that the author can write makes a use old but the object that is stored already.
+"""
+
+from dataclasses import fields
+from typing import Final
+
+from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+
+PLACE_FIELDS: Final = frozenset(field.name for field in fields(ImagePlace))
+READABLE_FIELDS: Final = PLACE_FIELDS | {field.name for field in fields(Workload) if field.init}
+"""Every name that a rule may put into its `reads`."""
+
+
+def is_old(use: ImageUse | UnreadableUse, old: Workload) -> bool:
+    """Return whether the old object has the same image at the same place of the same container."""
+    return _same_in(old, use.place) is not None
+
+
+def fields_changed(
+    use: ImageUse | UnreadableUse, new: Workload, old: Workload, reads: frozenset[str]
+) -> bool:
+    """
+    Return whether a field that `reads` names differs between the new object and the old one.
+
+    Fields of `ImagePlace` are compared for this use; for one that is not old the answer is True.
+    """
+    before = _same_in(old, use.place)
+    if before is None:
+        return True
+    return any(
+        getattr(use.place, name) != getattr(before, name)
+        if name in PLACE_FIELDS
+        else getattr(new, name) != getattr(old, name)
+        for name in reads
+    )
+
+
+def _same_in(old: Workload, place: ImagePlace) -> ImagePlace | None:
+    before = old.place_at(place.path)
+    if before is None or (before.container, before.text) != (place.container, place.text):
+        return None
+    return before

@@ -1,0 +1,88 @@
+"""
+What is read of a Pod or a Pod template: only the fields that some decision depends on.
+
+A list or an object that is `null` is empty, as for Kubernetes; a value of another type than
+Kubernetes gives the field is refused. Field names are case-sensitive. Of a name that is written
+twice the last counts, as it does for the API server, whose webhooks get the object re-written
+with each name once.
+Source: k8s.io/api core/v1 types.go (1.36).
+"""
+
+from typing import Annotated, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+ITEMS_MAX: Final = 1000
+"""
+How long a list of containers or volumes may be.
+
+A node runs some hundred Pods of a few containers; an object that etcd can hold (1.5 MiB) could
+name forty thousand images, each of which has to be judged within one deadline.
+"""
+
+Item = TypeVar("Item")
+Items = Annotated[list[Item] | None, Field(max_length=ITEMS_MAX)]
+
+
+class _Slim(BaseModel):
+    """Reads known fields strictly and passes over all others."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="ignore", frozen=True, strict=True, populate_by_name=False
+    )
+
+
+class Metadata(_Slim):
+    """The name, and what the author has attached; a label without value is empty."""
+
+    name: str | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
+
+
+class Container(_Slim):
+    """A container, an init container or an ephemeral one: for images they are alike."""
+
+    name: str | None = None
+    image: str | None = None
+    image_pull_policy: str | None = None
+
+
+class ImageVolumeSource(_Slim):
+    """An image that is mounted as a volume."""
+
+    reference: str | None = None
+    pull_policy: str | None = None
+
+
+class Volume(_Slim):
+    """A volume; `image` is None for every other kind of volume."""
+
+    name: str | None = None
+    image: ImageVolumeSource | None = None
+
+
+class SecretName(_Slim):
+    """The name of a pull secret."""
+
+    name: str | None = None
+
+
+class PodSpec(_Slim):
+    """The places of images, in the order of the Go struct, and what they are pulled with."""
+
+    volumes: Items[Volume] = None
+    init_containers: Items[Container] = None
+    containers: Items[Container] = None
+    ephemeral_containers: Items[Container] = None
+    service_account_name: str | None = None
+    service_account: str | None = None
+    image_pull_secrets: Items[SecretName] = None
+
+
+class Pod(_Slim):
+    """A Pod or a Pod template, which differ in where they stand only."""
+
+    metadata: Metadata | None = None
+    spec: PodSpec
