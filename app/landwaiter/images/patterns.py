@@ -125,6 +125,11 @@ class ImagePattern:
             digest if at else None,
         )
 
+    @property
+    def compares_tags(self) -> bool:
+        """Whether a tag was written, so that only references without digest are covered."""
+        return self._tag is not None
+
     def matches(self, reference: ImageReference) -> bool:
         """Return whether the pattern covers what the reference names."""
         if self._host is None:
