@@ -16,7 +16,7 @@ import base64
 import hashlib
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
@@ -24,6 +24,7 @@ from typing import Literal, Self
 from aiohttp import web
 
 from landwaiter.images.content import Descriptor
+from realparts.certificates import LOOPBACK, Authority
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -76,6 +77,14 @@ def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
+def server_context(authority: Authority, *, hosts: Sequence[str] = LOOPBACK) -> ssl.SSLContext:
+    """Return what a server with a certificate of the authority presents."""
+    files = authority.issue_server("fake-registry", hosts=hosts)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
 class FakeRegistry:
     """
     The registry; an asynchronous context manager.
@@ -83,6 +92,7 @@ class FakeRegistry:
     `users` (name to password) makes it ask: with `auth="basic"` for the password, with
     `auth="token"` for a token from its own `/token`, or from `realm`. `identity_tokens` are
     refresh tokens that `/token` accepts. `public` lets the anonymous have tokens too.
+    `hidden_from` is an `Authorization` header that sees nothing but 404.
     """
 
     def __init__(
@@ -105,10 +115,12 @@ class FakeRegistry:
         self.referrers_api = referrers_api
         self.page_size = page_size
         self.token_life_seconds: object = 300
+        self.hidden_from: str | None = None
         self.seen: list[Seen] = []
         self._tls = tls
         self._asks = bool(users or identity_tokens or realm)
         self._hooks: list[_Hook] = []
+        self._inner_hooks: list[_Hook] = []
         self._repositories: dict[str, _Repository] = {}
         self._tokens: set[str] = set()
         self._runner: web.AppRunner | None = None
@@ -147,6 +159,18 @@ class FakeRegistry:
     def on(self, text: str, fault: Fault, *, times: int = 1_000_000) -> None:
         """Answer the next requests whose path and query contain the text with a fault."""
         self._hooks.append(_Hook(text, fault, times))
+
+    def after_login(self, text: str, fault: Fault) -> None:
+        """Answer requests that contain the text, and were let in, with a fault."""
+        self._inner_hooks.append(_Hook(text, fault, 1_000_000))
+
+    def truthful(self) -> Fault:
+        """Return the answer without any fault, for faults that only watch."""
+
+        async def fault(request: web.Request) -> web.StreamResponse:
+            return self._content(request)
+
+        return fault
 
     async def until_ended(self) -> None:
         """Wait until the registry ends, for faults that never answer."""
@@ -244,14 +268,16 @@ class FakeRegistry:
         self.seen.append(
             Seen(request.method, request.path, request.query_string, dict(request.headers), form)
         )
-        for hook in self._hooks:
-            if hook.times > 0 and hook.text in request.path_qs:
-                hook.times -= 1
-                return await hook.fault(request)
+        if (fault := _matching(self._hooks, request)) is not None:
+            return await fault(request)
         if request.path == "/token":
             return self._token(request, form)
         if (refusal := self._challenge(request)) is not None:
             return refusal
+        if (fault := _matching(self._inner_hooks, request)) is not None:
+            return await fault(request)
+        if self.hidden_from == request.headers.get("Authorization", ""):
+            return _refusal(404, {})
         return self._content(request)
 
     def _challenge(self, request: web.Request) -> web.Response | None:
@@ -306,6 +332,14 @@ class FakeRegistry:
         if end < len(listed):
             headers["Link"] = f'<{request.path}?from={end}>; rel="next"'
         return web.Response(body=json.dumps(index).encode(), headers=headers)
+
+
+def _matching(hooks: list[_Hook], request: web.Request) -> Fault | None:
+    for hook in hooks:
+        if hook.times > 0 and hook.text in request.path_qs:
+            hook.times -= 1
+            return hook.fault
+    return None
 
 
 def _refusal(status: int, headers: Mapping[str, str]) -> web.Response:

@@ -20,9 +20,10 @@ def fault_of(ask: Ask, host: str, error: Exception) -> LandwaiterError:
     """Return what to raise for a fault below HTTP; messages of libraries can hold URLs."""
     if _is_forbidden_address(error):
         # The address itself is not told: the person asking may not know the cluster's names.
+        names = " and ".join(dict.fromkeys((ask.on_behalf_of, host)))
         return AccessDenied(
             f"{ask.what}: {host} has a non-public address, which is reached only where the admin"
-            f" names both {host} and {ask.on_behalf_of}, without wildcard, in `registries`"
+            f" names {names}, without wildcard, in `registries`"
         )
     match error:
         case aiohttp.ClientConnectorCertificateError(certificate_error=reason):
