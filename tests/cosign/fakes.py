@@ -135,7 +135,7 @@ class FakeRegistry:
     Repositories in memory; `asked` lists every request in order.
 
     `faults` are raised for the requests they are filed under, such as `referrers NAME@DIGEST`;
-    requests wait until `gate` is set, where there is one.
+    requests wait until `gate` is set, where there is one, and `waiting` tells that one does.
     """
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -144,6 +144,7 @@ class FakeRegistry:
     faults: dict[str, LandwaiterError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: int = 0
     most_under_way: int = 0
 
@@ -224,6 +225,7 @@ class FakeRegistry:
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             if self.gate is not None:
+                self.waiting.set()
                 await self.gate.wait()
             await asyncio.sleep(0)
             if what in self.faults:

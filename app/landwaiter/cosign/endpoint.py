@@ -121,7 +121,7 @@ class LoopbackEndpoint:
         return f"127.0.0.1:{self._port}/{prefix}/{number}@{subject.digest}"
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method not in {"GET", "HEAD"}:
+        if request.method != "GET":
             return web.Response(status=405)
         if request.path == "/v2/":
             return web.Response()

@@ -16,8 +16,8 @@ pkg/oci/remote/signatures.go.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from landwaiter.cosign.material import (
@@ -111,14 +111,29 @@ async def fetch_material(
     )
     return SignatureMaterial(
         pinned,
-        bundles=tuple(dict.fromkeys(bundles)),
-        simple=tuple(simple),
-        left_out=tuple(fetch.left_out),
+        bundles=tuple(dict.fromkeys(bundles.pieces)),
+        simple=tuple(simple.pieces),
+        left_out=(*bundles.left_out, *simple.left_out),
     )
 
 
+@dataclass(slots=True)
+class _Found(Generic[_Piece]):
+    """The usable pieces of one format, and what the others are, in the order listed."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """What a piece is that is not judged."""
+
+    reason: str
+
+
 class _Fetch(Generic[KeychainT]):
-    """One image's fetching: its budget of bytes and requests, and what was left out."""
+    """One image's fetching, with its budget of bytes and of requests at once."""
 
     def __init__(
         self,
@@ -133,63 +148,67 @@ class _Fetch(Generic[KeychainT]):
         self._deadline = deadline
         self._places = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._bytes_left = TOTAL_MAX_BYTES
-        self.left_out: list[str] = []
 
-    async def bundles(self) -> list[bytes]:
+    async def bundles(self) -> _Found[bytes]:
         """Return the bundles that say they are signatures of the subject."""
         referrers = await self._source.referrers(
             self._subject, keychain=self._keychain, deadline=self._deadline
         )
         candidates = []
+        others = []
         for referrer in {each.digest: each for each in referrers}.values():
             try:
                 check_referrer(referrer)
             except UnusableError as problem:
-                self.left_out.append(str(problem))
+                others.append(str(problem))
             else:
                 candidates.append(referrer)
-        return await self._each(self._bundle, candidates, "bundles")
+        found = await self._each(self._bundle, candidates, "bundles")
+        return _Found(found.pieces, others + found.left_out)
 
-    async def simple_signatures(self) -> list[SimpleSignature]:
+    async def simple_signatures(self) -> _Found[SimpleSignature]:
         """Return the signatures in the manifest that the `.sig` tag names."""
         tag = f"{str(self._subject.digest).replace(':', '-')}.sig"
         try:
             manifest = await self._manifest(replace(self._subject, tag=tag, digest=None))
             layers = signature_layers(manifest)
         except ContentMissing:
-            return []
+            return _Found()
         except UnusableError as problem:
-            self.left_out.append(str(problem))
-            return []
+            return _Found(left_out=[str(problem)])
         return await self._each(self._simple_signature, layers, "signatures")
 
     async def _each(
         self,
         fetch: Callable[[Descriptor], Awaitable[_Piece]],
-        descriptors: Iterable[Descriptor],
+        descriptors: Sequence[Descriptor],
         what: str,
-    ) -> list[_Piece]:
-        wanted = tuple(descriptors)
-        if len(wanted) > SIGNATURES_MAX:
+    ) -> _Found[_Piece]:
+        if len(descriptors) > SIGNATURES_MAX:
             raise ContentMalformed(
-                f"{self._subject} has {len(wanted)} {what}; at most {SIGNATURES_MAX} are judged"
+                f"{self._subject} has {len(descriptors)} {what}; "
+                f"at most {SIGNATURES_MAX} are judged"
             )
-        found = await _together(*(self._usable(fetch, each) for each in wanted))
-        return [piece for pieces in found for piece in pieces]
+        found: _Found[_Piece] = _Found()
+        for piece in await _together(*(self._usable(fetch, each) for each in descriptors)):
+            if isinstance(piece, _LeftOut):
+                found.left_out.append(piece.reason)
+            else:
+                found.pieces.append(piece)
+        return found
 
     async def _usable(
         self, fetch: Callable[[Descriptor], Awaitable[_Piece]], descriptor: Descriptor
-    ) -> tuple[_Piece, ...]:
+    ) -> _Piece | _LeftOut:
         try:
             async with self._places:
-                return (await fetch(descriptor),)
+                return await fetch(descriptor)
         except ContentMissing:
-            self.left_out.append("a signature that is listed and missing")
+            return _LeftOut("a signature that is listed and missing")
         except _OverTotalError as problem:
             raise ContentMalformed(str(problem)) from problem
         except (UnusableError, ContentMalformed) as problem:
-            self.left_out.append(str(problem))
-        return ()
+            return _LeftOut(str(problem))
 
     async def _bundle(self, descriptor: Descriptor) -> bytes:
         manifest = await self._manifest(self._subject.with_digest(descriptor.digest))

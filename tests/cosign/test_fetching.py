@@ -1,0 +1,322 @@
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from cosign.fakes import (
+    BUNDLE_TYPE,
+    FakeKeychain,
+    FakeRegistry,
+    a_bundle,
+    a_digest,
+    a_key,
+    a_manifest,
+    a_simple_signature,
+    signature_tag,
+)
+from landwaiter.cosign.fetching import FETCHES_AT_ONCE, fetch_material
+from landwaiter.cosign.material import (
+    SIGNATURE_MAX_BYTES,
+    SIGNATURES_MAX,
+    TOTAL_MAX_BYTES,
+    SignatureMaterial,
+)
+from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.deadline import Deadline
+from landwaiter.errors import (
+    AccessDenied,
+    ContentMalformed,
+    ContentMissing,
+    LandwaiterError,
+    RegistryUnavailable,
+)
+from landwaiter.images.content import Descriptor
+from landwaiter.images.reference import ImageReference
+
+
+async def fetched(registry: FakeRegistry, image: ImageReference) -> SignatureMaterial:
+    return await fetch_material(
+        registry, image, keychain=FakeKeychain(), deadline=Deadline.after(30)
+    )
+
+
+async def test_both_formats_are_fetched() -> None:
+    """Bundles come from the referrers, simple signatures from the `.sig` tag."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bundle = a_bundle(str(image.digest))
+    simple = a_simple_signature(image)
+    registry.attach(image, bundle)
+    registry.tag_signatures(image, simple)
+
+    assert SignatureMaterial(image, bundles=(bundle,), simple=(simple,)) == await fetched(
+        registry, image
+    )
+
+
+async def test_an_unsigned_image_has_no_material() -> None:
+    """No referrers and no `.sig` tag are no fault."""
+    registry = FakeRegistry()
+    image = registry.push()
+
+    assert (SignatureMaterial(image), ()) == (
+        material := await fetched(registry, image),
+        material.formats,
+    )
+
+
+async def test_semantics_09_everything_is_fetched_by_digest() -> None:
+    """The tag of a reference with digest plays no part in what is fetched."""
+    registry = FakeRegistry()
+    image = registry.push()
+    await fetched(registry, replace(image, tag="latest"))
+
+    assert {
+        f"manifest {image}",
+        f"referrers {image}",
+        f"manifest {signature_tag(image)}",
+    } == set(registry.asked)
+
+
+@pytest.mark.parametrize("artifact_type", [None, "application/vnd.oci.empty.v1+json"])
+async def test_ghcr_descriptors_without_artifact_type_are_looked_at(
+    artifact_type: str | None,
+) -> None:
+    """Registries that tell no artifact type, or the configuration's, hide no signature."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bundle = a_bundle(str(image.digest))
+    registry.attach(image, bundle, artifact_type=artifact_type)
+
+    assert SignatureMaterial(image, bundles=(bundle,)) == await fetched(registry, image)
+
+
+async def test_attestations_are_not_even_fetched() -> None:
+    """What says that it is an attestation costs no request, and the refusal can name it."""
+    registry = FakeRegistry()
+    image = registry.push()
+    slsa = "https://slsa.dev/provenance/v1"
+    registry.attach(
+        image,
+        a_bundle(str(image.digest), predicate_type=slsa),
+        annotations={"dev.sigstore.bundle.predicateType": slsa},
+    )
+
+    assert (SignatureMaterial(image, left_out=(f'an attestation ("{slsa}")',)), 3) == (
+        await fetched(registry, image),
+        len(registry.asked),
+    )
+
+
+async def test_nobody_hides_a_good_signature_behind_bad_ones() -> None:
+    """Broken, missing, foreign and oversized pieces are left out, and the good one is kept."""
+    registry = FakeRegistry()
+    image = registry.push()
+    good = a_bundle(str(image.digest))
+    registry.attach(image, b"\x1f\x8b not a bundle")
+    registry.attach(image, a_bundle(a_digest("another image")))
+    registry.attach(image, b" " * (SIGNATURE_MAX_BYTES + 1))
+    gone = registry.attach(image, a_bundle(str(image.digest), a_key(2)))
+    del registry.manifests[str(replace(image, digest=gone.digest))]
+    registry.attach(image, b"{}", layer_type="text/plain")
+    registry.attach(image, good)
+
+    oversized = f"a signature of {SIGNATURE_MAX_BYTES + 1} bytes, at most {SIGNATURE_MAX_BYTES}"
+
+    assert SignatureMaterial(
+        image,
+        bundles=(good,),
+        left_out=(
+            "a bundle that is not JSON",
+            "a signature of another digest",
+            f"{oversized} are judged",
+            "a signature that is listed and missing",
+            "a referrer that holds no bundle",
+        ),
+    ) == await fetched(registry, image)
+
+
+async def test_a_piece_with_another_content_than_its_digest_is_left_out() -> None:
+    """The client says that a piece is malformed; that is the piece's problem alone."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bad = a_bundle(str(image.digest), a_key(2))
+    good = a_bundle(str(image.digest))
+    registry.attach(image, bad)
+    registry.attach(image, good)
+    registry.faults[f"blob {a_digest(bad)}"] = ContentMalformed("another digest than it should")
+
+    assert SignatureMaterial(
+        image, bundles=(good,), left_out=("another digest than it should",)
+    ) == await fetched(registry, image)
+
+
+async def test_a_malformed_signature_manifest_is_left_out() -> None:
+    """A `.sig` tag with anything else under it does not hide the bundles."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bundle = a_bundle(str(image.digest))
+    registry.attach(image, bundle)
+    registry.put_manifest(signature_tag(image), b"<html>")
+
+    assert SignatureMaterial(
+        image, bundles=(bundle,), left_out=("a manifest that is not JSON",)
+    ) == await fetched(registry, image)
+
+
+async def test_semantics_14_too_many_bundles_are_a_refusal() -> None:
+    """One more than the limit refuses the image, before any of them is fetched."""
+    registry = FakeRegistry()
+    image = registry.push()
+    registry.referring[str(image)] = [
+        Descriptor("any", a_digest(str(number)), 800, BUNDLE_TYPE)
+        for number in range(SIGNATURES_MAX + 1)
+    ]
+    with pytest.raises(ContentMalformed) as problem:
+        await fetched(registry, image)
+
+    assert f"{image} has 501 bundles; at most 500 are judged" == str(problem.value)
+
+
+async def test_semantics_14_too_many_old_signatures_are_a_refusal() -> None:
+    """One more than the limit refuses the image, whatever the others are."""
+    registry = FakeRegistry()
+    image = registry.push()
+    registry.tag_signatures(
+        image, *(a_simple_signature(image, reference=f"name{n}") for n in range(501))
+    )
+    with pytest.raises(ContentMalformed) as problem:
+        await fetched(registry, image)
+
+    assert f"{image} has 501 signatures; at most 500 are judged" == str(problem.value)
+
+
+async def test_many_bundles_are_fetched_a_few_at_a_time() -> None:
+    """As many as there may be are fetched, without flooding the registry."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bundles = [a_bundle(str(image.digest), a_key(number)) for number in range(50)]
+    for bundle in bundles:
+        registry.attach(image, bundle)
+    material = await fetched(registry, image)
+
+    assert (tuple(bundles), True) == (
+        material.bundles,
+        registry.most_under_way <= FETCHES_AT_ONCE + 2,
+    )
+
+
+async def test_semantics_14_too_much_in_total_is_a_refusal() -> None:
+    """Pieces below their own limit are too much together, payloads and annotations alike."""
+    registry = FakeRegistry()
+    image = registry.push()
+    padding = {"padding": "x" * (SIGNATURE_MAX_BYTES - 1000)}
+    registry.tag_signatures(
+        image,
+        *(
+            a_simple_signature(image, reference=f"name{number}", annotations=padding)
+            for number in range(TOTAL_MAX_BYTES // SIGNATURE_MAX_BYTES + 1)
+        ),
+    )
+    with pytest.raises(ContentMalformed) as problem:
+        await fetched(registry, image)
+
+    assert (
+        f"the signatures of {image} have over {TOTAL_MAX_BYTES} bytes, which is more than is judged"
+    ) == str(problem.value)
+
+
+async def test_a_listed_digest_that_repeats_counts_once() -> None:
+    """The same referrer listed a thousand times is one signature."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bundle = a_bundle(str(image.digest))
+    descriptor = registry.attach(image, bundle)
+    registry.referring[str(image)] = [descriptor] * 1000
+
+    assert SignatureMaterial(image, bundles=(bundle,)) == await fetched(registry, image)
+
+
+@pytest.mark.parametrize("fault", [AccessDenied("no"), RegistryUnavailable("500")])
+@pytest.mark.parametrize("step", ["subject", "referrers", "tag", "manifest", "bundle", "payload"])
+async def test_a_fault_at_any_request_is_not_papered_over(
+    fault: LandwaiterError, step: str
+) -> None:
+    """401, 403, 429 and 500 at each request end the fetch as what they are."""
+    registry = FakeRegistry()
+    image = registry.push()
+    bundle = a_bundle(str(image.digest))
+    simple = a_simple_signature(image)
+    referrer = registry.attach(image, bundle)
+    registry.tag_signatures(image, simple)
+    request = {
+        "subject": f"manifest {image}",
+        "referrers": f"referrers {image}",
+        "tag": f"manifest {signature_tag(image)}",
+        "manifest": f"manifest {replace(image, digest=referrer.digest)}",
+        "bundle": f"blob {a_digest(bundle)}",
+        "payload": f"blob {a_digest(simple.payload)}",
+    }[step]
+    registry.faults[request] = fault
+    with pytest.raises(LandwaiterError) as raised:
+        await fetched(registry, image)
+
+    assert (fault, 0) == (raised.value, registry.under_way)
+
+
+async def test_a_missing_image_is_a_refusal() -> None:
+    """What is not there is not judged, even if signatures for it are."""
+    registry = FakeRegistry()
+    image = registry.push()
+    registry.attach(image, a_bundle(str(image.digest)))
+    del registry.manifests[str(image)]
+    with pytest.raises(ContentMissing) as problem:
+        await fetched(registry, image)
+
+    assert f"{image} is not there" == str(problem.value)
+
+
+async def test_a_cancelled_fetch_leaves_no_request() -> None:
+    """Nothing goes on fetching for somebody who has gone."""
+    registry = FakeRegistry(gate=asyncio.Event())
+    image = registry.push()
+    task = asyncio.create_task(fetched(registry, image))
+    await registry.waiting.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert 0 == registry.under_way
+
+
+def test_material_tells_its_formats_and_size() -> None:
+    """Formats without material are not judged; sizes count payloads and annotations."""
+    image = FakeRegistry().push()
+    simple = a_simple_signature(image)
+    bundle = json.dumps({}).encode()
+    annotations = sum(len(name) + len(text) for name, text in simple.annotations.items())
+
+    assert [
+        ((SignatureFormat.BUNDLE, SignatureFormat.SIMPLE_SIGNING), 4 + simple.size_bytes),
+        ((SignatureFormat.SIMPLE_SIGNING,), len(simple.payload) + annotations),
+        ((), 0),
+    ] == [
+        (material.formats, material.size_bytes)
+        for material in (
+            SignatureMaterial(image, bundles=(bundle, bundle), simple=(simple,)),
+            SignatureMaterial(image, simple=(simple,)),
+            SignatureMaterial(image),
+        )
+    ]
+
+
+def test_an_old_manifest_of_the_fake_is_as_the_registry_gives_it() -> None:
+    """The builder of these tests writes what `signature_layers` reads."""
+    layer = Descriptor("t", a_digest("x"), 1, annotations={"a": "b"})
+
+    assert {
+        "schemaVersion": 2,
+        "layers": [
+            {"mediaType": "t", "digest": a_digest("x"), "size": 1, "annotations": {"a": "b"}}
+        ],
+    } == json.loads(a_manifest([layer]))

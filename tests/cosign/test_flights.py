@@ -1,0 +1,135 @@
+import asyncio
+from functools import partial
+
+import pytest
+
+from landwaiter.cosign.flights import Flights
+from landwaiter.deadline import Deadline
+from landwaiter.errors import CosignUnavailable, DeadlineExceeded
+
+SOON = 20.0
+
+
+class Work:
+    """Work that is counted, and that ends when it is let."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.may_end = asyncio.Event()
+
+    async def __call__(self) -> str:
+        self.begun += 1
+        await self.may_end.wait()
+        return f"result {self.begun}"
+
+
+async def test_the_same_work_at_once_is_done_once() -> None:
+    """Fifty who ask for the same get the result of one piece of work."""
+    flights: Flights[str, str] = Flights(10)
+    work = Work()
+    asking = [
+        asyncio.create_task(flights.join("a", work, deadline=Deadline.after(SOON)))
+        for _ in range(50)
+    ]
+    await asyncio.sleep(0)
+    work.may_end.set()
+
+    assert (["result 1"] * 50, 1) == (await asyncio.gather(*asking), work.begun)
+
+
+async def test_a_waiter_past_its_deadline_does_not_end_the_work() -> None:
+    """Asking again after the deadline finds the result of the same work."""
+    flights: Flights[str, str] = Flights(10)
+    work = Work()
+    with pytest.raises(DeadlineExceeded) as late:
+        await flights.join("a", work, deadline=Deadline.after(0.01))
+    again = asyncio.create_task(flights.join("a", work, deadline=Deadline.after(SOON)))
+    await asyncio.sleep(0)
+    work.may_end.set()
+
+    assert ("the verification is still under way; ask again in a moment", "result 1", 1) == (
+        str(late.value),
+        await again,
+        work.begun,
+    )
+
+
+async def test_a_cancelled_waiter_does_not_end_the_work() -> None:
+    """Who leaves takes nothing away from the others."""
+    flights: Flights[str, str] = Flights(10)
+    work = Work()
+    first, second = (
+        asyncio.create_task(flights.join("a", work, deadline=Deadline.after(SOON)))
+        for _ in range(2)
+    )
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    work.may_end.set()
+
+    assert ("result 1", 1) == (await second, work.begun)
+
+
+async def test_what_has_ended_is_not_joined() -> None:
+    """A failed piece of work is not shared with those who ask later."""
+    flights: Flights[str, str] = Flights(10)
+
+    async def failing() -> str:
+        raise ValueError("a bug")
+
+    async def working() -> str:
+        return "well"
+
+    with pytest.raises(ValueError, match="a bug"):
+        await flights.join("a", failing, deadline=Deadline.after(SOON))
+
+    assert ("well", 0) == (
+        await flights.join("a", working, deadline=Deadline.after(SOON)),
+        len(flights),
+    )
+
+
+async def test_different_work_is_not_shared() -> None:
+    """Each key has its own work."""
+    flights: Flights[str, str] = Flights(10)
+
+    async def named(name: str) -> str:
+        return name
+
+    assert ["a", "b"] == [
+        await flights.join(name, partial(named, name), deadline=Deadline.after(SOON))
+        for name in ("a", "b")
+    ]
+
+
+async def test_too_much_work_is_turned_away() -> None:
+    """Beyond the limit nothing new is begun, while what is under way can still be joined."""
+    flights: Flights[str, str] = Flights(1)
+    work = Work()
+    first = asyncio.create_task(flights.join("a", work, deadline=Deadline.after(SOON)))
+    await asyncio.sleep(0)
+    with pytest.raises(CosignUnavailable) as fault:
+        await flights.join("b", work, deadline=Deadline.after(SOON))
+    second = asyncio.create_task(flights.join("a", work, deadline=Deadline.after(SOON)))
+    await asyncio.sleep(0)
+    work.may_end.set()
+
+    assert ("1 images wait to be verified already, which is the limit", ["result 1"] * 2) == (
+        str(fault.value),
+        [await first, await second],
+    )
+
+
+async def test_closing_ends_the_work_and_tells_who_waits() -> None:
+    """A waiter learns that it has no answer, and is not cancelled itself."""
+    flights: Flights[str, str] = Flights(10)
+    asking = asyncio.create_task(flights.join("a", Work(), deadline=Deadline.after(SOON)))
+    await asyncio.sleep(0)
+    await flights.close()
+    with pytest.raises(CosignUnavailable) as fault:
+        await asking
+
+    assert ("the verification was ended, for Landwaiter is stopping", 0) == (
+        str(fault.value),
+        len(flights),
+    )
