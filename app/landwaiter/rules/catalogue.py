@@ -12,8 +12,10 @@ from typing import Final, get_type_hints
 from pydantic.alias_generators import to_camel
 
 from landwaiter.rules.allowed_registries import AllowedRegistriesSettings
+from landwaiter.rules.cosign_signatures import CosignSignaturesSettings
 from landwaiter.rules.pinned_tags import PinnedTagsSettings
 from landwaiter.rules.protocol import RuleId
+from landwaiter.rules.pull_secrets import PullSecretsSettings
 from landwaiter.rules.settings import RuleSettings
 from landwaiter.workloads.changes import READABLE_FIELDS
 
@@ -41,5 +43,7 @@ def catalogue_of(*settings: type[RuleSettings]) -> Mapping[RuleId, type[RuleSett
 
 CATALOGUE: Final = catalogue_of(
     AllowedRegistriesSettings,
+    CosignSignaturesSettings,
     PinnedTagsSettings,
+    PullSecretsSettings,
 )

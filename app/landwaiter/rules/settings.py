@@ -56,3 +56,22 @@ PatternField = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
 ]
 """A model field that holds an image pattern and is written as a string."""
+
+
+def _repository_pattern(value: object) -> ImagePattern:
+    pattern = _pattern(value)
+    if pattern.compares_tags or "@" in str(pattern):
+        raise InvalidPattern(
+            f'image pattern "{pattern}": no tag and no digest is wanted here, for whoever writes '
+            "a Pod can name the same image by another one"
+        )
+    return pattern
+
+
+RepositoryPatternField = Annotated[
+    ImagePattern,
+    PlainValidator(_repository_pattern),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
+]
+"""A pattern field that says which images something is about, so nobody may step out of it."""

@@ -1,0 +1,145 @@
+"""
+Which policies apply to an object, and what they do about findings in it.
+
+Label selectors mean what they mean in Kubernetes (apimachinery pkg/labels, 1.36): `NotIn` and
+`DoesNotExist` also match where the key is absent, and an empty selector matches everything. The
+labels of a namespace may be unknown; then a selector is as undecided as it has to be, and no more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from landwaiter.images.patterns import ImagePattern
+from landwaiter.rules.protocol import Rule
+from landwaiter.rules.verdict import Action, FailurePolicy
+from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that the API server sets on every namespace, and holds to its name."""
+
+
+class Operator(StrEnum):
+    """How a requirement compares a label, in the words of Kubernetes."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+class TemplateAction(StrEnum):
+    """What a policy does about findings in Pod templates, where it is not what it does for Pods."""
+
+    DENY = "Deny"
+    WARN = "Warn"
+    SKIP = "Skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One condition on one label; `values` are empty for Exists and DoesNotExist."""
+
+    key: str
+    operator: Operator
+    values: frozenset[str] = frozenset()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels that are all known meet the condition."""
+        value = labels.get(self.key)
+        match self.operator:
+            case Operator.IN:
+                return value in self.values
+            case Operator.NOT_IN:
+                return value not in self.values
+            case Operator.EXISTS:
+                return value is not None
+            case Operator.DOES_NOT_EXIST:
+                return value is None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """Conditions that must all be met; none of them matches everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The labels that the selector reads."""
+        return frozenset(requirement.key for requirement in self.requirements)
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels that are all known meet every condition."""
+        return all(requirement.matches(labels) for requirement in self.requirements)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    One policy as it is applied; equal policies decide alike.
+
+    `templates` is None where findings in templates are treated as those in Pods. `rules` are in
+    the order of their ids.
+    """
+
+    name: str
+    actions: frozenset[Action]
+    failure_policy: FailurePolicy
+    templates: TemplateAction | None
+    namespace_selector: LabelSelector
+    object_selector: LabelSelector
+    images: tuple[ImagePattern, ...]
+    rules: tuple[Rule, ...]
+
+    @property
+    def needs_namespace_labels(self) -> bool:
+        """Whether it can depend on a label of the namespace other than the one with its name."""
+        return bool(self.namespace_selector.keys - {NAME_LABEL})
+
+    @property
+    def object_labels(self) -> frozenset[str]:
+        """The labels of Pods that it selects on; when one changes, templates are judged again."""
+        return self.object_selector.keys
+
+    def actions_for(self, workload: Workload) -> frozenset[Action] | None:
+        """Return what is done about findings in this object, None where it is not judged."""
+        if not workload.is_template or self.templates in {None, TemplateAction.DENY}:
+            return self.actions
+        if self.templates is TemplateAction.SKIP:
+            return None
+        return (self.actions - {Action.DENY}) | {Action.WARN}
+
+    def applies_to(
+        self,
+        workload: Workload,
+        old: Workload | None,
+        namespace_labels: Mapping[str, str] | None,
+    ) -> bool | None:
+        """
+        Whether the selectors match the object, or what stood there before it.
+
+        An UPDATE that changes labels cannot step out of a policy. `namespace_labels` is None where
+        they are not known; then None comes back if, and only if, they would decide.
+        """
+        if not any(
+            self.object_selector.matches(each.labels)
+            for each in (workload, old)
+            if each is not None
+        ):
+            return False
+        return self._selects_namespace(workload.namespace, namespace_labels)
+
+    def covers(self, use: ImageUse | UnreadableUse) -> bool:
+        """Whether the policy is about an image; a name that does not parse could be any."""
+        return isinstance(use, UnreadableUse) or any(
+            pattern.matches(use.reference) for pattern in self.images
+        )
+
+    def _selects_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool | None:
+        if labels is not None:
+            return self.namespace_selector.matches({**labels, NAME_LABEL: name})
+        by_name = [r for r in self.namespace_selector.requirements if r.key == NAME_LABEL]
+        if not all(requirement.matches({NAME_LABEL: name}) for requirement in by_name):
+            return False
+        return None if self.needs_namespace_labels else True

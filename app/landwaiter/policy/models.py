@@ -1,0 +1,258 @@
+"""
+The policy document that admins write: one model for files, for a check, and for the schema.
+
+A document that would decide nothing, or less than it says, is refused with the reason: an empty
+list of images or rules, a template action that does not soften, a pattern that whoever writes a
+Pod could step out of. docs/policies.md tells what each field means.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
+
+from pydantic import AfterValidator, Field, create_model, model_validator
+
+from landwaiter.errors import InvalidPolicy
+from landwaiter.manifests.names import is_dns_subdomain, is_label_key, is_label_value
+from landwaiter.policy.matching import (
+    LabelSelector,
+    Operator,
+    Policy,
+    Requirement,
+    TemplateAction,
+)
+from landwaiter.rules.catalogue import CATALOGUE
+from landwaiter.rules.protocol import Rule
+from landwaiter.rules.settings import RepositoryPatternField, RuleSettings, Settings
+from landwaiter.rules.verdict import Action, FailurePolicy
+
+API_VERSION = "landwaiter.dev/v1alpha1"
+KIND = "ClusterImagePolicy"
+
+CONDITIONS_MAX = 100
+VALUES_MAX = 1000
+IMAGES_MAX = 1000
+
+
+def _label_key(text: str) -> str:
+    if not is_label_key(text):
+        raise ValueError(f'"{text:.100}" given, the key of a label is wanted')
+    return text
+
+
+def _label_value(text: str) -> str:
+    if not is_label_value(text):
+        raise ValueError(f'"{text:.100}" given, the value of a label is wanted')
+    return text
+
+
+def _policy_name(text: str) -> str:
+    if not is_dns_subdomain(text):
+        raise ValueError(
+            f'"{text:.100}" given, at most 253 lower-case letters, digits, "-" and "." are wanted'
+        )
+    return text
+
+
+LabelKey = Annotated[str, AfterValidator(_label_key)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+
+
+class Metadata(Settings):
+    """What the policy is called."""
+
+    name: Annotated[str, AfterValidator(_policy_name)]
+    """The name that every message and metric about the policy gives; each policy has its own."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    """Labels for tools that deploy the policy; they are checked, and decide nothing."""
+    annotations: dict[LabelKey, str] = Field(default_factory=dict)
+    """Annotations for tools that deploy the policy; they are checked, and decide nothing."""
+
+
+class LabelRequirementSettings(Settings):
+    """One condition on one label, as in Kubernetes."""
+
+    key: LabelKey
+    """The label that is compared."""
+    operator: Annotated[Operator, Field(strict=False)]
+    """How it is compared; `NotIn` and `DoesNotExist` also match where the label is absent."""
+    values: list[LabelValue] = Field(default_factory=list, max_length=VALUES_MAX)
+    """What it is compared with: at least one value for `In` and `NotIn`, none for the others."""
+
+    @model_validator(mode="after")
+    def _values_where_they_are_read(self) -> Self:
+        if self.operator in {Operator.IN, Operator.NOT_IN} and not self.values:
+            raise ValueError(f"no values given, at least one is wanted with {self.operator}")
+        if self.operator not in {Operator.IN, Operator.NOT_IN} and self.values:
+            raise ValueError(f"values given, none are wanted with {self.operator}")
+        return self
+
+    def requirement(self) -> Requirement:
+        """Return the condition."""
+        return Requirement(self.key, self.operator, frozenset(self.values))
+
+
+class LabelSelectorSettings(Settings):
+    """Conditions on labels that must all be met, as in Kubernetes; `{}` selects everything."""
+
+    match_labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=dict, max_length=CONDITIONS_MAX
+    )
+    """Labels that must have exactly these values."""
+    match_expressions: list[LabelRequirementSettings] = Field(
+        default_factory=list, max_length=CONDITIONS_MAX
+    )
+    """Further conditions."""
+
+    def selector(self) -> LabelSelector:
+        """Return the selector."""
+        exact = (
+            Requirement(key, Operator.IN, frozenset({value}))
+            for key, value in self.match_labels.items()
+        )
+        return LabelSelector((*exact, *(each.requirement() for each in self.match_expressions)))
+
+
+class MatchSettings(Settings):
+    """What the policy is about; all three must match."""
+
+    namespace_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
+    """
+    Labels of the namespace, of which `kubernetes.io/metadata.name` is always its name.
+
+    Where they cannot be read, the policy is undecided for what depends on them.
+    """
+    object_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
+    """
+    Labels of the Pod, or those that the template gives its Pods.
+
+    Whoever writes the Pod writes its labels too, so this can only ever be an opt-in.
+    """
+    images: list[RepositoryPatternField] = Field(
+        default_factory=lambda: ["**"], min_length=1, max_length=IMAGES_MAX, validate_default=True
+    )
+    """
+    Patterns of the images that the policy is about, `**` for every image.
+
+    They have no tag and no digest: whoever writes a Pod can name the same image by another one.
+    """
+
+
+class _Rules(Settings):
+    """What images must be like; all rules that are given must admit an image."""
+
+    @model_validator(mode="after")
+    def _decides_something(self) -> Self:
+        if not self.given():
+            raise ValueError(f"no rule given, at least one of {', '.join(CATALOGUE)} is wanted")
+        return self
+
+    def given(self) -> tuple[tuple[str, RuleSettings], ...]:
+        """Return the ids and settings of the rules that are given, in the order of the ids."""
+        settings = ((rule_id, getattr(self, rule_id)) for rule_id in CATALOGUE)
+        return tuple((rule_id, each) for rule_id, each in settings if each is not None)
+
+
+def _rules_model() -> type[_Rules]:
+    fields: dict[str, Any] = {
+        rule_id: (
+            settings | None,
+            Field(default=None, alias=rule_id, description=(settings.__doc__ or "").strip()),
+        )
+        for rule_id, settings in CATALOGUE.items()
+    }
+    model = create_model("RulesSettings", __base__=_Rules, __doc__=_Rules.__doc__, **fields)
+    return cast("type[_Rules]", model)
+
+
+if TYPE_CHECKING:
+    RulesSettings: TypeAlias = _Rules
+else:
+    RulesSettings = _rules_model()
+
+
+class PolicySpec(Settings):
+    """What the policy asks for, of which images, and what it does about those that fail."""
+
+    validation_actions: list[Annotated[Action, Field(strict=False)]] = Field(min_length=1)
+    """
+    What is done about an image that a rule refuses, as in ValidatingAdmissionPolicy.
+
+    `[Deny]` refuses the request, `[Warn]` warns the person who made it, `[Audit]` leaves an audit
+    annotation; `[Deny, Audit]` and `[Warn, Audit]` do both. Deny and Warn do not go together.
+    There is no default: neither a refusal nor an admission should come from leaving a line out.
+    """
+    failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.FAIL
+    """
+    What becomes of an image about which a rule could not find out, with `Deny`.
+
+    `Fail` refuses the request until it can be found out; `Ignore` admits it with a warning.
+    """
+    templates: Annotated[TemplateAction, Field(strict=False)] | None = None
+    """
+    What is done about findings in Pod templates; by default the same as in Pods.
+
+    `Warn` only warns and `Skip` does not look; the Pods made from them are judged in any case. It
+    only softens: `Deny` needs a policy that denies, `Warn` one that denies or warns.
+    """
+    match: MatchSettings = Field(default_factory=MatchSettings)
+    """What the policy is about; by default every image everywhere."""
+    rules: RulesSettings
+    """What images must be like: at least one rule."""
+
+    @model_validator(mode="after")
+    def _actions_go_together(self) -> Self:
+        actions = self.validation_actions
+        if len(set(actions)) != len(actions):
+            raise ValueError("validationActions gives an action twice, distinct ones are wanted")
+        if {Action.DENY, Action.WARN} <= set(actions):
+            raise ValueError(
+                "validationActions gives Deny and Warn, one of them is wanted: "
+                "a refusal tells the person all that a warning would"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _templates_only_soften(self) -> Self:
+        if self.templates is TemplateAction.DENY and Action.DENY not in self.validation_actions:
+            raise ValueError("templates: Deny given, but validationActions does not give Deny")
+        if self.templates is TemplateAction.WARN and set(self.validation_actions) == {Action.AUDIT}:
+            raise ValueError("templates: Warn given, but validationActions gives only Audit")
+        return self
+
+
+class ClusterImagePolicy(Settings):
+    """A policy for the images of a whole cluster."""
+
+    api_version: Literal["landwaiter.dev/v1alpha1"]
+    """The version of the document's form."""
+    kind: Literal["ClusterImagePolicy"]
+    """The kind of document."""
+    metadata: Metadata
+    """What the policy is called."""
+    spec: PolicySpec
+    """What it asks for."""
+
+    def policy(self, folder: Path) -> Policy:
+        """
+        Return the policy as it is applied; files that rules name are taken from `folder`.
+
+        Raises `InvalidPolicy`, whose message begins with the path of a field.
+        """
+        spec = self.spec
+        return Policy(
+            name=self.metadata.name,
+            actions=frozenset(spec.validation_actions),
+            failure_policy=spec.failure_policy,
+            templates=spec.templates,
+            namespace_selector=spec.match.namespace_selector.selector(),
+            object_selector=spec.match.object_selector.selector(),
+            images=tuple(spec.match.images),
+            rules=tuple(_rule(rule_id, each, folder) for rule_id, each in spec.rules.given()),
+        )
+
+
+def _rule(rule_id: str, settings: RuleSettings, folder: Path) -> Rule:
+    try:
+        return settings.rule(folder)
+    except InvalidPolicy as problem:
+        raise InvalidPolicy(f"spec.rules.{rule_id}.{problem}") from problem
