@@ -8,7 +8,7 @@ An OCI registry in memory, on loopback, that answers truthfully until it is told
 It serves manifests, blobs and referrers (or not: `referrers_api=False`), pages lists, asks for a
 password or for a token, and speaks TLS when given a context. Faults are put in front of it for
 requests whose path and query contain a text; `seen` keeps what was asked. It is tested beside
-the real registries, with the same client, in test_client_on_real_registries.py.
+the real registries, with the same client, in tests/system/test_registry_client.py.
 """
 
 import asyncio

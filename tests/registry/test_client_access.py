@@ -261,8 +261,9 @@ async def test_semantics_11_an_unknown_realm_gets_no_credentials() -> None:
                 [None],
                 (
                     f"the token service {realm.host} of {registry.host} refuses a token for"
-                    f" team/app (401); the credential was not sent to {realm.host}, which is not known as"
-                    f" the token service of {registry.host}: the admin can name it in `tokenRealms`"
+                    f" team/app (401); the credential was not sent to {realm.host}, which is not"
+                    f" known as the token service of {registry.host}: the admin can name it in"
+                    " `tokenRealms`"
                 ),
             ) == (sent(realm), str(caught.value))
 
