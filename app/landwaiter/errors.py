@@ -9,6 +9,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     │   ├── InvalidPolicy                  a policy document
     │   ├── InvalidPublicKey               a key that signatures are to be verified with
     │   ├── InvalidReview                  an AdmissionReview or the object in it
+    │   ├── InvalidCertificate             the files that TLS is served with
     │   └── InvalidDockerConfig            the content of a pull secret
     ├── ImageProblem                       the image or its repository: a refusal
     │   ├── ContentMissing                 404
@@ -63,6 +64,10 @@ class InvalidPublicKey(InvalidInput):
 
 class InvalidReview(InvalidInput):
     """An AdmissionReview, or the object inside it, cannot be read."""
+
+
+class InvalidCertificate(InvalidInput):
+    """Certificate, key or client CA files cannot be used; the message never quotes them."""
 
 
 class InvalidDockerConfig(InvalidInput):

@@ -1,0 +1,215 @@
+"""
+Metrics: every name, label and label value is decided here.
+
+A label value is either from a closed set, anything else counting as `other`, or the name of a
+policy, which only admins write; even those are bounded, so that no request can make the number of
+series grow without end. The registry is handed in, so that two servers in one process, as in the
+tests, do not count each other's requests.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SIDES: Final = ("enforce", "observe")
+DECISIONS: Final = ("allow", "deny", "undecided")
+ACTIONS: Final = ("Deny", "Warn", "Audit")
+OUTCOMES: Final = ("violation", "undecided", "let through")
+HTTP_REFUSALS: Final = (
+    "content type",
+    "timeout parameter",
+    "too large",
+    "too slow",
+    "not a review",
+    "overloaded",
+)
+CONNECTION_ENDS: Final = (
+    "client name",
+    "too many",
+    "slow head",
+    "long head",
+    "slow request",
+    "evicted",
+)
+RELOADS: Final = ("loaded", "refused")
+OTHER: Final = "other"
+
+POLICY_NAMES_LIMIT: Final = 500
+"""Findings of further policies count as `other`; the benchmark's largest set has 200."""
+
+REQUEST_BUCKETS: Final = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
+"""In seconds: from a warm decision to the longest timeout that a webhook can have."""
+
+
+def closed(value: str, among: Iterable[str]) -> str:
+    """Return the value if it is one of the set, else `other`."""
+    return value if value in among else OTHER
+
+
+class Metrics:
+    """Everything that is counted, registered in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._policy_names: set[str] = set()
+        self._decisions = Counter(
+            "landwaiter_decisions",
+            "Reviews answered, by path and by what was decided.",
+            ("side", "decision"),
+            registry=registry,
+        )
+        self._findings = Counter(
+            "landwaiter_findings",
+            "What rules found about images: violations, undecided that blocked, "
+            "undecided that failurePolicy Ignore let through.",
+            ("policy", "rule", "action", "outcome"),
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "landwaiter_request_seconds",
+            "Time from the first byte of a request to its answer.",
+            ("side",),
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._in_flight = Gauge(
+            "landwaiter_requests_in_flight", "Requests being read or judged.", registry=registry
+        )
+        self._body_bytes = Gauge(
+            "landwaiter_body_bytes_held", "Request bodies in memory.", registry=registry
+        )
+        self._http_refusals = Counter(
+            "landwaiter_http_refusals",
+            "Requests answered with a 4xx or 5xx before there was a review to answer.",
+            ("reason",),
+            registry=registry,
+        )
+        self._handler_errors = Counter(
+            "landwaiter_handler_errors",
+            "Reviews answered as undecided because of a bug; the log has the traceback.",
+            ("side",),
+            registry=registry,
+        )
+        self._overruns = Counter(
+            "landwaiter_judge_overruns",
+            "Reviews answered at their deadline although the judging had not returned.",
+            ("side",),
+            registry=registry,
+        )
+        for side in SIDES:
+            self._handler_errors.labels(side)
+            self._overruns.labels(side)
+            self._request_seconds.labels(side)
+            for decision in DECISIONS:
+                self._decisions.labels(side, decision)
+        for reason in HTTP_REFUSALS:
+            self._http_refusals.labels(reason)
+
+    def decided(self, *, side: str, decision: str) -> None:
+        """Count one answered review."""
+        self._decisions.labels(closed(side, SIDES), closed(decision, DECISIONS)).inc()
+
+    def found(self, *, policy: str, rule: str, action: str, outcome: str) -> None:
+        """Count one finding; `rule` is the id of a rule in the code, never a text of a request."""
+        if policy not in self._policy_names:
+            if len(self._policy_names) < POLICY_NAMES_LIMIT:
+                self._policy_names.add(policy)
+            else:
+                policy = OTHER
+        self._findings.labels(
+            policy, rule, closed(action, ACTIONS), closed(outcome, OUTCOMES)
+        ).inc()
+
+    def answered(self, *, side: str, seconds: float) -> None:
+        """Observe how long a request took."""
+        self._request_seconds.labels(closed(side, SIDES)).observe(seconds)
+
+    def in_flight(self, requests: int) -> None:
+        """Set the number of requests being read or judged."""
+        self._in_flight.set(requests)
+
+    def body_bytes_held(self, count: int) -> None:
+        """Set the bytes of request bodies in memory."""
+        self._body_bytes.set(count)
+
+    def http_refused(self, reason: str) -> None:
+        """Count a request that was refused before it was a review."""
+        self._http_refusals.labels(closed(reason, HTTP_REFUSALS)).inc()
+
+    def handler_failed(self, *, side: str) -> None:
+        """Count a review that a bug kept from being judged."""
+        self._handler_errors.labels(closed(side, SIDES)).inc()
+
+    def overran(self, *, side: str) -> None:
+        """Count a review whose judging did not return by the deadline."""
+        self._overruns.labels(closed(side, SIDES)).inc()
+
+
+class ServingMetrics:
+    """What the listeners count: connections, certificates, readiness."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._connections = Gauge(
+            "landwaiter_connections", "Open connections on the admission port.", registry=registry
+        )
+        self._connections_ended = Counter(
+            "landwaiter_connections_ended",
+            "Connections that this side ended, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self._ready = Gauge(
+            "landwaiter_ready", "1 while /readyz says so, else 0.", registry=registry
+        )
+        self._certificate_expiry = Gauge(
+            "landwaiter_certificate_expiry_timestamp_seconds",
+            "When the serving certificate in use ends.",
+            registry=registry,
+        )
+        self._certificate_reloads = Counter(
+            "landwaiter_certificate_reloads",
+            "Changes of the certificate files: loaded, or refused and the old ones kept.",
+            ("outcome",),
+            registry=registry,
+        )
+        for reason in CONNECTION_ENDS:
+            self._connections_ended.labels(reason)
+        for outcome in RELOADS:
+            self._certificate_reloads.labels(outcome)
+
+    def connections(self, count: int) -> None:
+        """Set the number of open connections."""
+        self._connections.set(count)
+
+    def connection_ended(self, reason: str) -> None:
+        """Count a connection that this side ended."""
+        self._connections_ended.labels(closed(reason, CONNECTION_ENDS)).inc()
+
+    def ready(self, *, is_ready: bool) -> None:
+        """Set what /readyz said last."""
+        self._ready.set(1 if is_ready else 0)
+
+    def certificate_loaded(self, *, expires: float) -> None:
+        """Note that a certificate came into use; `expires` is in seconds since the epoch."""
+        self._certificate_reloads.labels("loaded").inc()
+        self._certificate_expiry.set(expires)
+
+    def certificate_refused(self) -> None:
+        """Note that changed certificate files could not be used."""
+        self._certificate_reloads.labels("refused").inc()

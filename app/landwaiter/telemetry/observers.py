@@ -1,0 +1,86 @@
+"""
+What the rooms that ask outside tell whoever counts: cosign runs and registry requests.
+
+Each class here has the methods of an observer that such a room states for itself; `wiring` hands
+it over, so that neither room knows of metrics.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from landwaiter.telemetry.metrics import closed
+
+CACHE_ANSWERS: Final = ("verified", "refused", "fault", "miss")
+RUN_ENDS: Final = ("exit 0", "exit not 0", "fault")
+SIGNATURE_FORMATS: Final = ("bundle", "simple signing")
+REQUEST_OUTCOMES: Final = ("answered", "missing", "denied", "malformed", "unavailable", "late")
+
+RUN_BUCKETS: Final = (0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""In seconds: the start of a cosign process takes 0.04, a verification 0.06 to 0.13."""
+
+
+class CosignMetrics:
+    """What the verifier tells its observer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._answers = Counter(
+            "landwaiter_cosign_cache",
+            "Questions about signatures answered from memory, by answer, and misses.",
+            ("answer",),
+            registry=registry,
+        )
+        self._flights = Gauge(
+            "landwaiter_cosign_flights", "Verifications under way.", registry=registry
+        )
+        self._run_seconds = Histogram(
+            "landwaiter_cosign_run_seconds",
+            "Wall time of a cosign process.",
+            ("format", "end"),
+            buckets=RUN_BUCKETS,
+            registry=registry,
+        )
+        self._run_images = Counter(
+            "landwaiter_cosign_run_images",
+            "Images that cosign processes were asked about; several can share a process.",
+            ("format",),
+            registry=registry,
+        )
+        for answer in CACHE_ANSWERS:
+            self._answers.labels(answer)
+
+    def cache_hit(self, answered: str) -> None:
+        """Note that a question was answered from memory."""
+        self._answers.labels(closed(answered, CACHE_ANSWERS)).inc()
+
+    def cache_miss(self) -> None:
+        """Note that a question was not answered from memory."""
+        self._answers.labels("miss").inc()
+
+    def flights_changed(self, under_way: int) -> None:
+        """Set how many verifications are under way."""
+        self._flights.set(under_way)
+
+    def run_finished(self, signature_format: str, end: str, *, images: int, seconds: float) -> None:
+        """Observe that cosign has run for so many images, and how long it took."""
+        form = closed(signature_format, SIGNATURE_FORMATS)
+        self._run_seconds.labels(form, closed(end, RUN_ENDS)).observe(seconds)
+        self._run_images.labels(form).inc(images)
+
+
+class RegistryMetrics:
+    """What the registry client tells its observer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Histogram(
+            "landwaiter_registry_request_seconds",
+            "Time that questions to registries took, by outcome.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in REQUEST_OUTCOMES:
+            self._requests.labels(outcome)
+
+    def request_finished(self, outcome: str, *, seconds: float) -> None:
+        """Observe that a registry was asked, and what came of it."""
+        self._requests.labels(closed(outcome, REQUEST_OUTCOMES)).observe(seconds)

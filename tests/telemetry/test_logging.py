@@ -1,0 +1,183 @@
+"""What gets into the log, and what cannot."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from landwaiter.telemetry.logging import (
+    LIST_LIMIT_ITEMS,
+    TRACEBACK_LIMIT_CHARS,
+    VALUE_LIMIT_CHARS,
+    DecisionRecord,
+    configure_logging,
+    decided,
+)
+
+A_RECORD = DecisionRecord(
+    uid="u1",
+    side="enforce",
+    operation="CREATE",
+    kind="Pod",
+    namespace="shop",
+    name="web",
+    user="alice",
+    dry_run=False,
+    decision="deny",
+    code=403,
+    duration_ms=1.5,
+    images=("docker.io/library/nginx:latest",),
+    policies=("production-images",),
+    violated=("pinnedTags",),
+)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Send the log to a text, and put back what was before."""
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    stream = io.StringIO()
+    configure_logging(stream)
+    yield stream
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+
+
+def lines(log: io.StringIO) -> list[dict[str, Any]]:
+    parsed = [json.loads(line) for line in log.getvalue().splitlines()]
+    for line in parsed:
+        del line["time"]
+    return parsed
+
+
+def test_a_decision_is_one_line(log: io.StringIO) -> None:
+    """Each answered review has one line with everything that an auditor asks for."""
+    decided(A_RECORD)
+
+    assert [
+        {
+            "event": "decided",
+            "level": "info",
+            "uid": "u1",
+            "side": "enforce",
+            "operation": "CREATE",
+            "kind": "Pod",
+            "namespace": "shop",
+            "name": "web",
+            "user": "alice",
+            "dry_run": False,
+            "decision": "deny",
+            "code": 403,
+            "duration_ms": 1.5,
+            "images": ["docker.io/library/nginx:latest"],
+            "policies": ["production-images"],
+            "violated": ["pinnedTags"],
+        }
+    ] == lines(log)
+
+
+def test_only_listed_fields_are_logged(log: io.StringIO) -> None:
+    """A secret under a name that nobody thought of does not get in either."""
+    structlog.get_logger().warning(
+        "asked", registry="r.example", authorization="Basic c2VjcmV0", hunter2="x", object={"a": 1}
+    )
+
+    assert [{"event": "asked", "level": "warning", "registry": "r.example"}] == lines(log)
+
+
+def test_a_listed_field_takes_plain_values_only(log: io.StringIO) -> None:
+    """An object in a listed field is named by its type, since its text could hold anything."""
+    structlog.get_logger().info(
+        "e",
+        error=ValueError("bad"),
+        path=Path("/a"),
+        reason={"password": "x"},
+        image=object(),
+        count=None,
+        seconds=1.5,
+        digest=["a", ("b",)],
+    )
+
+    assert [
+        {
+            "event": "e",
+            "level": "info",
+            "error": "bad",
+            "path": "/a",
+            "reason": "(dict, not logged)",
+            "image": "(object, not logged)",
+            "count": None,
+            "seconds": 1.5,
+            "digest": ["a", ["b"]],
+        }
+    ] == lines(log)
+
+
+def test_values_are_bounded_and_stay_on_one_line(log: io.StringIO) -> None:
+    """Whoever may create a Pod can neither flood the log nor forge a line of it."""
+    structlog.get_logger().info(
+        "e", image="x" * 10_000, reason='a\n{"event": "forged"}', digest=["d"] * 100
+    )
+
+    assert [
+        {
+            "event": "e",
+            "level": "info",
+            "image": "x" * VALUE_LIMIT_CHARS + "…",
+            "reason": 'a\n{"event": "forged"}',
+            "digest": [*["d"] * LIST_LIMIT_ITEMS, "… 80 more"],
+        }
+    ] == lines(log)
+
+
+def test_a_traceback_is_logged_in_bounded_size(log: io.StringIO) -> None:
+    """The log is the only place where a traceback goes."""
+    structlog.get_logger().error("a bug", uid="u", exc_info=RuntimeError("x" * 100_000))
+    line = lines(log)[0]
+    traceback = line.pop("exception")
+
+    assert ({"event": "a bug", "level": "error", "uid": "u"}, "RuntimeError: x", True) == (
+        line,
+        traceback[:15],
+        len(traceback) <= TRACEBACK_LIMIT_CHARS + 3,
+    )
+
+
+def test_libraries_log_through_the_same_lines(log: io.StringIO) -> None:
+    """From WARNING up, uvicorn from ERROR up: each junk request would be a line otherwise."""
+    logging.getLogger("asyncio").info("quiet")
+    logging.getLogger("asyncio").warning("slow %s", "callback")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("uvicorn.error").error("broken")
+
+    assert [
+        {"event": "slow callback", "level": "warning", "logger": "asyncio"},
+        {"event": "broken", "level": "error", "logger": "uvicorn.error"},
+    ] == lines(log)
+
+
+def test_the_level_is_heeded(log: io.StringIO) -> None:
+    """With WARNING, decisions are not logged."""
+    configure_logging(log, "WARNING")
+    decided(A_RECORD)
+    structlog.get_logger().warning("heard")
+
+    assert [{"event": "heard", "level": "warning"}] == lines(log)
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    """A closed pipe behind standard error does not become an error of the request."""
+
+    class Broken(io.StringIO):
+        def write(self, text: str, /) -> int:
+            raise BrokenPipeError
+
+    configure_logging(Broken())
+
+    assert None is decided(A_RECORD)  # type: ignore[func-returns-value]  # It must return.
