@@ -1,0 +1,154 @@
+"""
+What an answer says besides its decision: warnings for the person, annotations for the audit log.
+
+Warnings are one line each, without control characters (the API server drops a warning that has
+one), the most important first; 120 characters are advised and kept where what must be said fits.
+The API server cuts each at 256 when all together are longer than 4,096, so they never are.
+Annotation keys are fixed words, to which the API server adds the webhook's name; values are JSON.
+Source: k8s.io/apiserver v0.36, pkg/endpoints/filters/warning.go.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from landwaiter.admission.message import owner_of, policies_named
+from landwaiter.admission.reply import Remarks
+from landwaiter.admission.text import cut, visible
+from landwaiter.rules.protocol import Undecided, Violation
+from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
+
+ADVISED_CHARS: Final = 120
+WARNING_LIMIT_CHARS: Final = 256
+WARNINGS_LIMIT_CHARS: Final = 4096
+
+VIOLATIONS_KEY: Final = "violations"
+UNDECIDED_KEY: Final = "undecided"
+
+ANNOTATION_LIMIT_BYTES: Final = 4096
+"""An audit event can hold the object twice; annotations should not add much to that."""
+
+QUOTE_LIMIT_BYTES: Final = 256
+"""Of each text in a finding: even all escapes, which take six times that, one finding fits."""
+
+
+def remarks_of(verdict: Verdict) -> Remarks:
+    """Return the warnings and annotations for a verdict, whatever its decision."""
+    return Remarks(warnings_of(verdict), annotations_of(verdict))
+
+
+def warnings_of(verdict: Verdict) -> tuple[str, ...]:
+    """Return one line for each thing to tell the person that does not refuse the object."""
+    lines = [
+        *_finding_lines(verdict.uses, Violation),
+        *_finding_lines(verdict.uses, Undecided),
+        *(warning for use in verdict.uses for warning in use.warnings),
+        *verdict.warnings,
+    ]
+    return bounded_warnings(lines)
+
+
+def bounded_warnings(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the lines as warnings that the API server passes on; equal ones once."""
+    whole = [_shortened(visible(line)) for line in dict.fromkeys(lines)]
+    kept: list[str] = []
+    left = WARNINGS_LIMIT_CHARS
+    for position, line in enumerate(whole):
+        more = f"… and {len(whole) - position} more warnings of Landwaiter"
+        is_last = position == len(whole) - 1
+        if len(line) + (0 if is_last else len(more)) > left:
+            return (*kept, more)
+        kept.append(line)
+        left -= len(line)
+    return tuple(kept)
+
+
+def _finding_lines(
+    uses: Sequence[UseVerdict], outcome: type[Violation | Undecided]
+) -> Iterator[str]:
+    for use in uses:
+        merged: dict[tuple[str, Violation | Undecided, bool], list[str]] = {}
+        for finding in use.findings:
+            if isinstance(finding.outcome, outcome) and _is_warned_about(finding):
+                key = (finding.rule, finding.outcome, Action.DENY in finding.actions)
+                merged.setdefault(key, []).append(finding.policy)
+        for (rule, what, let_through), policies in merged.items():
+            yield _line(use, rule, what, policies, let_through=let_through)
+
+
+def _is_warned_about(finding: Finding) -> bool:
+    if finding.refuses or finding.blocks:
+        return False
+    return Action.WARN in finding.actions or Action.DENY in finding.actions
+
+
+def _line(
+    use: UseVerdict,
+    rule: str,
+    outcome: Violation | Undecided,
+    policies: Sequence[str],
+    *,
+    let_through: bool,
+) -> str:
+    """Return the longest of several wordings that has no more characters than advised."""
+    place = use.use.place
+    end = f" ({policies_named(policies)})"
+    if isinstance(outcome, Undecided):
+        end = f"; admitted unchecked{end}" if let_through else f"; not known{end}"
+    subjects = (
+        f"{cut(place.text, QUOTE_LIMIT_BYTES)} ({owner_of(place)})",
+        owner_of(place),
+    )
+    wordings = [
+        f"{rule}: {subject}: {what}{end}"
+        for what in (outcome.detail, outcome.reason)
+        for subject in subjects
+    ]
+    return next((text for text in wordings if len(text) <= ADVISED_CHARS), wordings[-1])
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= WARNING_LIMIT_CHARS:
+        return line
+    return line[: WARNING_LIMIT_CHARS - 1] + "…"
+
+
+def annotations_of(verdict: Verdict) -> dict[str, str]:
+    """Return the findings of policies that deny or audit, and nothing where there are none."""
+    found: dict[str, list[dict[str, Any]]] = {VIOLATIONS_KEY: [], UNDECIDED_KEY: []}
+    for use in verdict.uses:
+        for finding in use.findings:
+            if finding.actions & {Action.DENY, Action.AUDIT}:
+                is_violation = isinstance(finding.outcome, Violation)
+                found[VIOLATIONS_KEY if is_violation else UNDECIDED_KEY].append(
+                    _annotated(use, finding)
+                )
+    return {key: _bounded_json(items) for key, items in found.items() if items}
+
+
+def _annotated(use: UseVerdict, finding: Finding) -> dict[str, Any]:
+    return {
+        "path": use.use.place.path,
+        "container": cut(use.use.place.container, QUOTE_LIMIT_BYTES),
+        "image": cut(use.use.place.text, QUOTE_LIMIT_BYTES),
+        "digest": use.digest,
+        "policy": finding.policy,
+        "rule": finding.rule,
+        "action": finding.action.value,
+        "reason": finding.outcome.reason,
+        "detail": cut(finding.outcome.detail, QUOTE_LIMIT_BYTES),
+        "admitted": not (finding.refuses or finding.blocks),
+    }
+
+
+def _bounded_json(items: Sequence[dict[str, Any]]) -> str:
+    """Return `{"findings": [...], "more": N}` with as many findings as fit."""
+    shown: list[str] = []
+    room = ANNOTATION_LIMIT_BYTES - len('{"findings":[],"more":}') - len(str(len(items)))
+    for item in items:
+        text = json.dumps(item, separators=(",", ":"))
+        if len(text) + 1 > room:
+            break
+        room -= len(text) + 1
+        shown.append(text)
+    return f'{{"findings":[{",".join(shown)}],"more":{len(items) - len(shown)}}}'

@@ -1,0 +1,124 @@
+"""
+The question as it comes over the wire: an AdmissionReview of `admission.k8s.io/v1`.
+
+Only what is judged or echoed has a field; everything else in a review is passed over. The objects
+inside stay plain JSON, for `workloads` to read. A review that says the same key twice counts as
+Go's decoder counts it: the last one stands.
+Source: k8s.io/api v0.36, admission/v1/types.go.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from landwaiter.errors import InvalidReview
+
+API_VERSION: Final = "admission.k8s.io/v1"
+KIND: Final = "AdmissionReview"
+
+WANTED: Final[Mapping[str, str]] = {
+    "apiVersion": f'"{API_VERSION}"',
+    "kind": f'"{KIND}"',
+    "request": "an object",
+    "request.uid": "1 to 128 letters, digits and ._:-",
+    "request.kind": "an object",
+    "request.kind.version": "a string",
+    "request.kind.kind": "a string",
+    "request.operation": "CREATE, UPDATE, DELETE or CONNECT",
+}
+"""What a field is to hold, where pydantic would not say it in these words."""
+
+SEEN_LIMIT_CHARS: Final = 60
+"""How much of a wrong value is quoted back."""
+
+Uid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\z")]
+"""The API server sends UUIDs; whatever else is echoed into answers and logs must be as tame."""
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="ignore",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,
+    )
+
+
+class ObjectKind(_Wire):
+    """The kind that the object in the review has."""
+
+    group: str = ""
+    version: str
+    kind: str
+
+
+class UserInfo(_Wire):
+    """The requester, as the API server has authenticated them."""
+
+    username: str = ""
+    groups: tuple[str, ...] | None = None
+
+
+class AdmissionRequest(_Wire):
+    """What is about to happen to one object."""
+
+    uid: Uid
+    kind: ObjectKind
+    operation: Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+    sub_resource: str = ""
+    name: str = ""
+    namespace: str = ""
+    user_info: UserInfo = Field(default_factory=UserInfo)
+    object: dict[str, Any] | None = Field(default=None, repr=False)
+    old_object: dict[str, Any] | None = Field(default=None, repr=False)
+    dry_run: bool | None = None
+
+    def without_objects(self) -> Self:
+        """Return the same request, holding none of the objects."""
+        return self.model_copy(update={"object": None, "old_object": None})
+
+
+class _AdmissionReview(_Wire):
+    api_version: Literal["admission.k8s.io/v1"]
+    kind: Literal["AdmissionReview"]
+    request: AdmissionRequest
+
+
+def decode(body: bytes) -> AdmissionRequest:
+    """
+    Return the request in a review.
+
+    Raises `InvalidReview`, whose text names the field, the value seen and the value wanted.
+    """
+    try:
+        return _AdmissionReview.model_validate_json(body).request
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=True)
+        raise InvalidReview(_sentence(problems[0])) from None
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    if problem["type"] == "json_invalid":
+        reason = str(problem.get("ctx", {}).get("error", "malformed"))
+        return f"the body is not one JSON document: {reason}"
+    field = ".".join(str(part) for part in problem["loc"]) or "the body"
+    seen = "nothing" if problem["type"] == "missing" else _seen(problem["input"])
+    wanted = WANTED.get(field) or problem["msg"].removeprefix("Input should be ")
+    return f"{field}: seen {seen}, wanted {wanted}"
+
+
+def _seen(value: object) -> str:
+    match value:
+        case dict():
+            return "an object"
+        case list() | tuple():
+            return "a list"
+        case str() if len(value) > SEEN_LIMIT_CHARS:
+            return json.dumps(value[:SEEN_LIMIT_CHARS] + "...")
+        case _:
+            return json.dumps(value)
