@@ -130,6 +130,13 @@ class ImagePattern:
         """Whether a tag was written, so that only references without digest are covered."""
         return self._tag is not None
 
+    def names_host(self, host: str) -> bool:
+        """Return whether the pattern names this `host[:port]` itself, without a wildcard."""
+        named = self._host
+        if named is None or named.glob is not None:
+            return False
+        return (named.name, named.port) == _host_and_port(host)
+
     def matches(self, reference: ImageReference) -> bool:
         """Return whether the pattern covers what the reference names."""
         if self._host is None:

@@ -90,7 +90,7 @@ class CosignSignatures:
 
     def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
         """Return None as soon as one authority has signed, whatever became of the others."""
-        answers = [(q.authority, facts.about(q)) for q in self.needs(use)]
+        answers = [(q.authority, _answer(q, facts)) for q in self.needs(use)]
         settled = [(by, each) for by, each in answers if isinstance(each, SignatureAnswer)]
         if any(answer.verified for _, answer in settled):
             return None
@@ -108,6 +108,11 @@ class CosignSignatures:
             + f"; a cosign signature by {_names(self.authorities)} is wanted",
             remedy=f"sign it: cosign sign --key KEY {use.reference.at_digest}",
         )
+
+
+def _answer(question: SignatureQuestion, facts: Facts) -> SignatureAnswer | Undecided:
+    answer = facts.about(question)
+    return answer  # noqa: RET504  # mypy infers another type parameter from a return.
 
 
 def _sentence(parts: Iterable[tuple[str, str]]) -> str:

@@ -1,0 +1,205 @@
+"""
+Judges one object by every policy that applies to it.
+
+The same judge serves the webhook's two paths and the offline check. It decides which image uses
+are to be judged at all (design, semantics 5, 6 and 7), which policies apply to them, and leaves
+the findings to the evaluator.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from landwaiter.deadline import Deadline
+from landwaiter.errors import DeadlineExceeded, Unavailable
+from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.matching import Policy
+from landwaiter.rules.evaluator import Charge, RuleInForce, evaluate
+from landwaiter.rules.protocol import FactSource, Inquiry, Rule, RuleId, Undecided
+from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
+from landwaiter.workloads.changes import fields_changed, is_old
+from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
+
+NAMESPACE_LABELS = RuleId("namespaceSelector")
+"""The rule id of a finding that a policy may apply, but nobody knows."""
+
+Use = ImageUse | UnreadableUse
+
+
+class NamespaceLabels(Protocol):
+    """Whatever knows the labels of namespaces."""
+
+    async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
+        """
+        Return the labels of a namespace. Raises `Unavailable` when they cannot be known.
+
+        A namespace that cannot be found is not one without labels (design, semantics 8).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Applicable:
+    """A policy whose selectors match, and what it does about findings in this object."""
+
+    policy: Policy
+    actions: frozenset[Action]
+
+    @property
+    def denies(self) -> bool:
+        return Action.DENY in self.actions
+
+
+class Judge:
+    """
+    Judges cases by the policies in force at that moment.
+
+    `policies` is called once per case, so that a case is never judged by half of a new set.
+    """
+
+    def __init__(
+        self,
+        *,
+        policies: Callable[[], Sequence[Policy]],
+        source: FactSource,
+        namespaces: NamespaceLabels,
+    ) -> None:
+        self._policies = policies
+        self._source = source
+        self._namespaces = namespaces
+
+    async def judge(self, case: Case, side: Side) -> Verdict:
+        """Return the findings that belong to this side, by the case's deadline."""
+        workload = case.workload
+        if workload.claims_mirror and case.requester.is_node:
+            return Verdict()
+        policies = self._policies()
+        if not _anything_to_judge(case, policies):
+            return Verdict()
+        labels = await self._labels(case, policies)
+        applicable, unknown = _sorted_out(case, policies, labels)
+        charges = [_charge(use, case, applicable, side) for use in workload.uses]
+        charges = [charge for charge in charges if any(rule.reported for rule in charge.rules)]
+        inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
+        verdicts = await evaluate(charges, self._source, inquiry)
+        if isinstance(labels, Undecided):
+            verdicts = _with_unknown(verdicts, case, unknown, labels, side)
+        return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
+
+    async def _labels(
+        self, case: Case, policies: Iterable[Policy]
+    ) -> Mapping[str, str] | Undecided:
+        if not any(policy.needs_namespace_labels for policy in policies):
+            return {}
+        name = case.workload.namespace
+        try:
+            async with case.deadline.timeout():
+                return await self._namespaces.namespace_labels(name, deadline=case.deadline)
+        except (DeadlineExceeded, TimeoutError):
+            detail = f"the labels of namespace {name} were not read in time"
+            return Undecided("namespace not known", detail, retry=True)
+        except Unavailable as fault:
+            return Undecided("namespace not known", str(fault))
+
+
+def _sorted_out(
+    case: Case, policies: Iterable[Policy], labels: Mapping[str, str] | Undecided
+) -> tuple[list[_Applicable], list[_Applicable]]:
+    """Return the policies that apply, and those of which nobody knows."""
+    applicable: list[_Applicable] = []
+    unknown: list[_Applicable] = []
+    known = None if isinstance(labels, Undecided) else labels
+    for policy in policies:
+        if (actions := policy.actions_for(case.workload)) is None:
+            continue
+        applies = policy.applies_to(case.workload, case.old, known)
+        if applies is None:
+            unknown.append(_Applicable(policy, actions))
+        elif applies:
+            applicable.append(_Applicable(policy, actions))
+    return applicable, unknown
+
+
+def _anything_to_judge(case: Case, policies: Iterable[Policy]) -> bool:
+    """Whether a lookup can matter: an UPDATE that only drops a finalizer needs none."""
+    if case.workload.placeholders:
+        return True
+    return any(
+        _in_force_again(use, case, policy, rule)
+        for use in case.workload.uses
+        for policy in policies
+        for rule in policy.rules
+    )
+
+
+def _in_force_again(use: Use, case: Case, policy: Policy, rule: Rule) -> bool:
+    """
+    Whether a rule has to judge this use now (design, semantics 6).
+
+    A new use always; an old one of a Pod never; an old one of a template when a field that the
+    rule reads, or a label that the policy selects on, has changed.
+    """
+    old = case.old
+    if case.operation is Operation.CREATE or old is None or not is_old(use, old):
+        return True
+    if not case.workload.is_template:
+        return False
+    return fields_changed(use, case.workload, old, rule.reads) or any(
+        case.workload.labels.get(key) != old.labels.get(key) for key in policy.object_labels
+    )
+
+
+def _charge(use: Use, case: Case, applicable: Iterable[_Applicable], side: Side) -> Charge:
+    rules = [
+        RuleInForce(
+            policy=each.policy.name,
+            actions=each.actions,
+            failure_policy=each.policy.failure_policy,
+            rule=rule,
+            reported=_belongs(each, side),
+        )
+        for each in applicable
+        if (_belongs(each, side) or each.denies) and each.policy.covers(use)
+        for rule in each.policy.rules
+        if _in_force_again(use, case, each.policy, rule)
+    ]
+    return Charge(use, tuple(rules))
+
+
+def _belongs(applicable: _Applicable, side: Side) -> bool:
+    """Whether the findings of a policy belong into the answer of this side (semantics 18)."""
+    return side is Side.ALL or applicable.denies == (side is Side.ENFORCE)
+
+
+def _with_unknown(
+    verdicts: tuple[UseVerdict, ...],
+    case: Case,
+    unknown: Iterable[_Applicable],
+    why: Undecided,
+    side: Side,
+) -> tuple[UseVerdict, ...]:
+    """Add, for each use, the policies of which nobody knows whether they apply (semantics 8)."""
+    by_use = {verdict.use: verdict for verdict in verdicts}
+    for each in unknown:
+        if not _belongs(each, side):
+            continue
+        finding = Finding(
+            each.policy.name, NAMESPACE_LABELS, each.actions, each.policy.failure_policy, why
+        )
+        for use in case.workload.uses:
+            again = any(_in_force_again(use, case, each.policy, r) for r in each.policy.rules)
+            if again and each.policy.covers(use):
+                verdict = by_use.get(use, UseVerdict(use))
+                by_use[use] = replace(verdict, findings=(*verdict.findings, finding))
+    return tuple(by_use[use] for use in case.workload.uses if use in by_use)
+
+
+def _placeholder_warnings(
+    workload: Workload, applicable: Iterable[_Applicable], side: Side
+) -> tuple[str, ...]:
+    if not any(_belongs(each, side) for each in applicable):
+        return ()
+    return tuple(
+        f'{place.path}: "{place.text}" is to be filled in later, so it is judged on the Pod'
+        for place in workload.placeholders
+    )
