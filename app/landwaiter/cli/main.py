@@ -1,0 +1,17 @@
+"""The `landwaiter` command, which only names its verbs."""
+
+import click
+
+from landwaiter import __version__
+from landwaiter.cli.check import check
+from landwaiter.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="landwaiter")
+def main() -> None:
+    """Decide which container images may run in a Kubernetes cluster."""
+
+
+main.add_command(check)
+main.add_command(serve)

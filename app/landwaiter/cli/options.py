@@ -1,0 +1,22 @@
+"""How options are declared: each one also has a variable in the environment."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def option(name: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: ANN401  # click's.
+    """
+    Declare an option that the environment can give too.
+
+    `--tls-cert` is also `LANDWAITER_TLS_CERT`; the command line wins.
+    """
+    variable = "LANDWAITER_" + name.removeprefix("--").replace("-", "_").upper()
+    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)

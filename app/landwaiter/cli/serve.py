@@ -1,0 +1,90 @@
+"""`landwaiter serve`: answer the API server's admission reviews until told to stop."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from landwaiter.cli.options import EXISTING_FILE, EXISTING_FOLDER, option
+from landwaiter.errors import LandwaiterError
+from landwaiter.images.reference import ShortNames
+from landwaiter.serving.server import ServerSettings
+from landwaiter.wiring.application import InstallSettings, run
+from landwaiter.wiring.outside import OutsideSettings
+
+EXIT_BAD_INPUT = 2
+
+
+@click.command(epilog="Exit status: 0 stopped on request, 2 bad options, policies or certificate.")
+@option("--policies", type=EXISTING_FOLDER, required=True, help="Folder of policy documents.")
+@option("--tls-cert", type=EXISTING_FILE, required=True, help="Serving certificate chain (PEM).")
+@option("--tls-key", type=EXISTING_FILE, required=True, help="Its private key (PEM).")
+@option("--host", default="", help="Address to listen on; all addresses when empty.")
+@option("--port", type=click.IntRange(0, 65535), default=8443, help="Port for reviews.")
+@option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    help="Port for /livez, /readyz and /metrics.",
+)
+@option("--client-ca", type=EXISTING_FILE, help="Only callers with a certificate by this CA.")
+@option("--client-name", help="... and with this common or DNS name.")
+@option(
+    "--kubeconfig",
+    type=EXISTING_FILE,
+    help="How to reach the cluster; inside a Pod its service account is used.",
+)
+@option("--registries", type=EXISTING_FILE, help="Registries that need settings of their own.")
+@option(
+    "--short-names",
+    type=click.Choice([each.value for each in ShortNames]),
+    default=ShortNames.DOCKER_HUB.value,
+    help="What an image without registry means.",
+)
+@option("--cosign", default="cosign", help="The cosign program: a name on PATH or a path.")
+@option(
+    "--cosign-runs",
+    type=click.IntRange(1, 64),
+    help="How many cosign programs may run at once, about 65 MiB each; one a core by default.",
+)
+@option(
+    "--drain-seconds",
+    type=click.FloatRange(0, 600),
+    default=5.0,
+    help="After SIGTERM: how long to keep accepting new connections.",
+)
+@option(
+    "--drain-timeout-seconds",
+    type=click.FloatRange(0, 600),
+    default=100.0,
+    help="After SIGTERM: when to close connections that are still open.",
+)
+def serve(**given: Any) -> None:  # noqa: ANN401  # click passes each option by its name.
+    """Answer the API server's admission reviews until told to stop."""
+    try:
+        run(_settings(given))
+    except LandwaiterError as problem:
+        click.echo(f"landwaiter: {problem}", err=True)
+        sys.exit(EXIT_BAD_INPUT)
+
+
+def _settings(given: Mapping[str, Any]) -> InstallSettings:
+    name = given["client_name"]
+    return InstallSettings(
+        policies=given["policies"],
+        server=ServerSettings(
+            tls_cert=given["tls_cert"],
+            tls_key=given["tls_key"],
+            host=given["host"],
+            port=given["port"],
+            metrics_port=given["metrics_port"],
+            client_ca=given["client_ca"],
+            client_names=frozenset({name} if name else ()),
+            drain_seconds=given["drain_seconds"],
+            drain_timeout_seconds=given["drain_timeout_seconds"],
+        ),
+        outside=OutsideSettings(given["registries"], given["cosign"], given["cosign_runs"]),
+        short_names=ShortNames(given["short_names"]),
+        kubeconfig=given["kubeconfig"],
+    )

@@ -1,0 +1,20 @@
+"""Answers each rule's questions with the room that can find it out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from landwaiter.rules.protocol import Answer, Inquiry, Question
+
+Answerer = Callable[[Any, Inquiry], Awaitable[Any]]
+
+
+class FactSources:
+    """A fact source that hands each question to the answerer of its type."""
+
+    def __init__(self, answerers: Mapping[type[Question[Any]], Answerer]) -> None:
+        self._answerers = dict(answerers)
+
+    async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
+        """Return the answer; a `KeyError` means that nothing was wired for such questions."""
+        answerer = self._answerers[type(question)]
+        return cast("Answer", await answerer(question, inquiry))

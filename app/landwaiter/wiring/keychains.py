@@ -1,0 +1,120 @@
+"""
+Which credentials may be tried for a workload: those that the kubelet would have.
+
+They are in the Secrets that the Pod names, or where it names none, in those that its service
+account names: Kubernetes copies these into a Pod that is created, but not into a template.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from landwaiter.cluster.values import Secret
+from landwaiter.cluster.view import ClusterView
+from landwaiter.deadline import Deadline
+from landwaiter.errors import (
+    AccessDenied,
+    ClusterUnavailable,
+    ContentMissing,
+    InvalidDockerConfig,
+)
+from landwaiter.registry.credentials import Credential
+from landwaiter.registry.docker_config import credentials_of_secret
+from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
+from landwaiter.rules.protocol import Inquiry
+from landwaiter.rules.pull_secrets import SECRETS_MAX
+from landwaiter.workloads.values import Workload
+
+DEFAULT_ACCOUNT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecrets:
+    """
+    The pull secrets that count for a workload, each None where it does not exist.
+
+    `account` is the service account whose list was taken, None where the Pod's own was;
+    `account_exists` is False when that account is missing. Names that are empty or given before
+    are not among them, and `left_out` counts those beyond the first `SECRETS_MAX`.
+    """
+
+    names: tuple[str, ...]
+    secrets: tuple[Secret | None, ...]
+    account: str | None = None
+    account_exists: bool = True
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TriedKeychain:
+    """
+    The credentials to try; `fault` says why some may be missing, None where none is.
+
+    Without the cluster's word a public image can still be judged. What the registry then hides
+    may be there for the credentials that are missing: it is undecided and not a refusal.
+    """
+
+    keychain: Keychain
+    fault: ClusterUnavailable | None = None
+
+    @contextmanager
+    def excused(self) -> Iterator[None]:
+        """Turn what a registry hides into the fault, in the body of the context."""
+        try:
+            yield
+        except (AccessDenied, ContentMissing) as problem:
+            if self.fault is None:
+                raise
+            raise ClusterUnavailable(f"{problem}; pull secrets unknown: {self.fault}") from problem
+
+
+class PullSecretReader:
+    """Reads pull secrets from the cluster, or from the manifests that stand for it."""
+
+    def __init__(self, view: ClusterView) -> None:
+        self._view = view
+
+    async def named_secrets(
+        self, workload: Workload, *, deadline: Deadline, fresh: bool = False
+    ) -> NamedSecrets:
+        """Return the pull secrets that count for a workload. Raises `Unavailable`."""
+        namespace = workload.namespace
+        account, names, exists = None, workload.pull_secrets, True
+        if not names:
+            account = workload.service_account or DEFAULT_ACCOUNT
+            found = await self._view.get_service_account(
+                namespace, account, deadline=deadline, fresh=fresh
+            )
+            names, exists = ((), False) if found is None else (found.pull_secrets, True)
+        distinct = tuple(name for name in dict.fromkeys(names) if name)
+        counted = distinct[:SECRETS_MAX]
+        reads = (
+            self._view.get_secret(namespace, name, deadline=deadline, fresh=fresh)
+            for name in counted
+        )
+        secrets = tuple(await asyncio.gather(*reads))
+        return NamedSecrets(counted, secrets, account, exists, len(distinct) - len(counted))
+
+    async def keychain(self, inquiry: Inquiry) -> TriedKeychain:
+        """
+        Return the credentials to try, none where the caller is not trusted (semantics 20).
+
+        A Secret that does not parse adds nothing here; that it breaks the kubelet's keyring is
+        for the `pullSecrets` rule to say. Raises `DeadlineExceeded`.
+        """
+        if not inquiry.credentials_allowed:
+            return TriedKeychain(EMPTY_KEYCHAIN)
+        try:
+            named = await self.named_secrets(inquiry.workload, deadline=inquiry.deadline)
+        except ClusterUnavailable as fault:
+            return TriedKeychain(EMPTY_KEYCHAIN, fault)
+        found = (_credentials(secret) for secret in named.secrets if secret)
+        return TriedKeychain(Keychain.of_secrets(found))
+
+
+def _credentials(secret: Secret) -> tuple[Credential, ...]:
+    try:
+        return credentials_of_secret(secret.type, secret.data)
+    except InvalidDockerConfig:
+        return ()

@@ -1,0 +1,77 @@
+"""Builds what finds out facts: the registry client, cosign, and the cluster or its stand-in."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from landwaiter.cluster.view import ClusterView
+from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
+from landwaiter.policy.matching import Policy
+from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.keychain import Keychain
+from landwaiter.rules.cosign_signatures import SignatureQuestion
+from landwaiter.rules.protocol import CurrentDigest, FactSource
+from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.telemetry.observers import CosignMetrics, RegistryMetrics
+from landwaiter.wiring.facts import FactSources
+from landwaiter.wiring.keychains import PullSecretReader
+from landwaiter.wiring.pull_secrets import PullSecretStates
+from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
+from landwaiter.wiring.signatures import CurrentDigests, Signatures
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideSettings:
+    """
+    What the admin says about the world outside.
+
+    `cosign` is a name on PATH or a path; `cosign_runs` is None for one run a core.
+    """
+
+    registries: Path | None
+    cosign: str
+    cosign_runs: int | None = None
+
+
+@asynccontextmanager
+async def fact_source(
+    settings: OutsideSettings,
+    *,
+    policies: Callable[[], Iterable[Policy]],
+    view: ClusterView,
+    collectors: CollectorRegistry | None = None,
+) -> AsyncIterator[FactSource]:
+    """
+    Give a source of all facts for the body of the context; all work has ended behind it.
+
+    Raises `InvalidInput` when the file about registries does not load.
+    """
+    collectors = collectors or CollectorRegistry()
+    reader = PullSecretReader(view)
+    client = RegistryClient(
+        registry_settings(settings.registries), named_by_policy=named_by(policies)
+    )
+    async with client:
+        registry = ObservedRegistry(client, RegistryMetrics(collectors))
+        verifier: SignatureVerifier[Keychain] = SignatureVerifier(
+            registry, _verifier_settings(settings), observer=CosignMetrics(collectors)
+        )
+        async with verifier:
+            yield FactSources(
+                {
+                    CurrentDigest: CurrentDigests(registry, reader).answer,
+                    SignatureQuestion: Signatures(verifier, reader, view).answer,
+                    PullSecretQuestion: PullSecretStates(reader).answer,
+                }
+            )
+
+
+def _verifier_settings(settings: OutsideSettings) -> VerifierSettings:
+    program = Path(shutil.which(settings.cosign) or settings.cosign)
+    if settings.cosign_runs is None:
+        return VerifierSettings(program)
+    return VerifierSettings(program, runs_at_once=settings.cosign_runs)

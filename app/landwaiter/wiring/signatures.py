@@ -1,0 +1,84 @@
+"""Answers what the `cosignSignatures` rule asks, with the registry's content and cosign's word."""
+
+from landwaiter.cluster.view import ClusterView
+from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.outcome import Verified
+from landwaiter.cosign.verifier import SignatureVerifier
+from landwaiter.errors import ClusterUnavailable, InvalidPublicKey
+from landwaiter.public_keys import PublicKey
+from landwaiter.registry.keychain import Keychain
+from landwaiter.rules.cosign_signatures import (
+    SecretKey,
+    SignatureAnswer,
+    SignatureQuestion,
+    SigningAuthority,
+)
+from landwaiter.rules.protocol import CurrentDigest, Inquiry
+from landwaiter.wiring.keychains import PullSecretReader
+from landwaiter.wiring.registries import ObservedRegistry
+
+
+class CurrentDigests:
+    """Resolves tags with the credentials of the workload that names them."""
+
+    def __init__(self, registry: ObservedRegistry, reader: PullSecretReader) -> None:
+        self._registry = registry
+        self._reader = reader
+
+    async def answer(self, question: CurrentDigest, inquiry: Inquiry) -> str:
+        """Return the digest that the tag points to now. Raises as a fact source does."""
+        tried = await self._reader.keychain(inquiry)
+        with tried.excused():
+            return await self._registry.resolve(
+                question.reference, keychain=tried.keychain, deadline=inquiry.deadline
+            )
+
+
+class Signatures:
+    """Asks cosign about one authority at a time; what is known already is remembered there."""
+
+    def __init__(
+        self,
+        verifier: SignatureVerifier[Keychain],
+        reader: PullSecretReader,
+        view: ClusterView,
+    ) -> None:
+        self._verifier = verifier
+        self._reader = reader
+        self._view = view
+
+    async def answer(self, question: SignatureQuestion, inquiry: Inquiry) -> SignatureAnswer:
+        """Return whether the authority has signed. Raises as a fact source does."""
+        authority = await self._authority(question.authority, inquiry)
+        tried = await self._reader.keychain(inquiry)
+        with tried.excused():
+            outcome = await self._verifier.verify(
+                question.subject,
+                authority,
+                keychain=tried.keychain,
+                deadline=inquiry.deadline,
+            )
+        if isinstance(outcome, Verified):
+            return SignatureAnswer(verified=True)
+        return SignatureAnswer(verified=False, detail=outcome.detail)
+
+    async def _authority(self, asked: SigningAuthority, inquiry: Inquiry) -> Authority:
+        key = asked.key
+        if isinstance(key, SecretKey):
+            key = await self._key_in_secret(key, inquiry)
+        return Authority(asked.name, key, asked.transparency_log, asked.trusted_root)
+
+    async def _key_in_secret(self, where: SecretKey, inquiry: Inquiry) -> PublicKey:
+        """
+        Return the key that stands in a Secret.
+
+        A fault in it is the policy's, and not the image's: it leaves the rule undecided.
+        """
+        place = f'Secret "{where.namespace}/{where.name}"'
+        secret = await self._view.get_secret(where.namespace, where.name, deadline=inquiry.deadline)
+        if secret is None or where.entry not in secret.data:
+            raise ClusterUnavailable(f'{place} has no entry "{where.entry}" with a public key')
+        try:
+            return PublicKey.parse(secret.data[where.entry].decode(errors="replace"))
+        except InvalidPublicKey as problem:
+            raise ClusterUnavailable(f'{place}, entry "{where.entry}": {problem}') from problem
