@@ -173,12 +173,16 @@ class ControlPlane:
     ) -> str:
         """Return the name of a fresh namespace in which Pods can be created."""
         name = f"{prefix}-{next(self._numbers)}"
+        self.create_namespace(name, labels=labels)
+        return name
+
+    def create_namespace(self, name: str, *, labels: Mapping[str, str] | None = None) -> None:
+        """Create a namespace and wait until Pods can be created in it."""
         metadata = {"name": name, "labels": dict(labels or {})}
         self._create(
             "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         )
         self._wait_for_service_account(name)
-        return name
 
     def audit_events(
         self, wanted: Callable[[dict[str, Any]], bool] = lambda _: True

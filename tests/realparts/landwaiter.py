@@ -146,9 +146,18 @@ class Landwaiter:
             "webhooks": hooks,
         }
 
-    def register(self, cluster: ControlPlane, **options: Any) -> str:
+    def register(
+        self,
+        cluster: ControlPlane,
+        *,
+        enforce: bool = True,
+        namespaces: Sequence[str] | None = None,
+        timeout_seconds: int = 10,
+    ) -> str:
         """Create the webhook objects in a cluster and return their name; see `webhooks`."""
-        configuration = self.webhooks(**options)
+        configuration = self.webhooks(
+            enforce=enforce, namespaces=namespaces, timeout_seconds=timeout_seconds
+        )
         cluster.kubectl("create", "-f", "-", stdin=json.dumps(configuration))
         name: str = configuration["metadata"]["name"]
         return name
@@ -236,8 +245,6 @@ def _account_and_rights() -> list[dict[str, Any]]:
             "kind": "ClusterRoleBinding",
             "metadata": {"name": "landwaiter"},
             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "landwaiter"},
-            "subjects": [
-                {"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}
-            ],
+            "subjects": [{"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}],
         },
     ]

@@ -6,9 +6,10 @@ Signs images of a test registry with the real cosign, offline, in both formats.
 | v0.3 bundle                | cosign 3 | a referrer, or the tag `sha256-<hex>` without that API  |
 | old (simple signing, DSSE) | cosign 2 | the tags `sha256-<hex>.sig` and `sha256-<hex>.att`      |
 
-There is no transparency log and no timestamp: cosign 3 is given a signing configuration without
-services, and a trusted root without keys, since it asks the public one over the network otherwise.
-cosign 2 is told `--tlog-upload=false`. Verifying therefore needs `--insecure-ignore-tlog`.
+With a key there is no transparency log and no timestamp: cosign 3 is given a signing configuration
+without services, and a trusted root without keys, since it asks the public one over the network
+otherwise; cosign 2 is told `--tlog-upload=false`. Verifying therefore needs
+`--insecure-ignore-tlog`. Keyless signatures have both, from a `PrivateSigstore`.
 """
 
 import json
@@ -22,6 +23,7 @@ from realparts.install import ensure
 from realparts.processes import run
 from realparts.registries import Login, Registry
 from realparts.registry_tools import tool_environment
+from realparts.sigstore import PrivateSigstore
 
 COSIGN_SECONDS = 60.0
 PASSWORD = "test"
@@ -42,7 +44,6 @@ class Signer:
     def __init__(self, folder: Path, registry: Registry, *, login: Login | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._programs = ensure(["cosign3", "cosign2"])
         self._environment = {
             **tool_environment(folder / "home", registry, login),
             "COSIGN_PASSWORD": PASSWORD,
@@ -99,6 +100,45 @@ class Signer:
         options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
         self._cosign2("attest", *_offline_old(key), *options, reference)
 
+    def sign_keyless(
+        self,
+        reference: str,
+        sigstore: PrivateSigstore,
+        *,
+        email: str,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """Sign with a certificate of a private Sigstore for an e-mail address, as a v0.3 bundle."""
+        options = [*_keyless(sigstore, email), *_annotations(annotations)]
+        self._cosign3("sign", *options, reference)
+
+    def attest_keyless(
+        self,
+        reference: str,
+        sigstore: PrivateSigstore,
+        *,
+        email: str,
+        predicate_type: str,
+        predicate: Mapping[str, Any],
+    ) -> None:
+        """Attach an attestation that is signed as in `sign_keyless`."""
+        options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
+        self._cosign3("attest", *_keyless(sigstore, email), *options, reference)
+
+    def verify_keyless(
+        self, reference: str, sigstore: PrivateSigstore, *, email: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Return what cosign 3 says about the signatures of an e-mail address."""
+        return self._cosign3(
+            "verify",
+            f"--trusted-root={sigstore.trusted_root}",
+            f"--certificate-identity={email}",
+            f"--certificate-oidc-issuer={sigstore.issuer.url}",
+            "--insecure-ignore-sct",
+            reference,
+            check=check,
+        )
+
     def verify(
         self, reference: str, key: SigningKey, *, form: Format = "bundle", check: bool = True
     ) -> subprocess.CompletedProcess[str]:
@@ -141,7 +181,7 @@ class Signer:
         self, part: str, arguments: tuple[str, ...], *, check: bool
     ) -> subprocess.CompletedProcess[str]:
         return run(
-            [self._programs[part], *arguments],
+            [ensure([part])[part], *arguments],
             environment=self._environment,
             timeout_seconds=COSIGN_SECONDS,
             directory=self._folder,
@@ -155,6 +195,15 @@ def _annotations(annotations: Mapping[str, str] | None) -> list[str]:
 
 def _offline_old(key: SigningKey) -> list[str]:
     return ["--yes", f"--key={key.private}", "--tlog-upload=false"]
+
+
+def _keyless(sigstore: PrivateSigstore, email: str) -> list[str]:
+    return [
+        "--yes",
+        f"--identity-token={sigstore.issuer.token(email)}",
+        f"--signing-config={sigstore.signing_config}",
+        f"--trusted-root={sigstore.trusted_root}",
+    ]
 
 
 def _verifying(key: SigningKey, form: Format) -> list[str]:
