@@ -1,0 +1,76 @@
+"""
+The parts of documents that are generated, each from the one place that knows the fact.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. Run this file to
+write all of them anew (`make generate`); the tests of this folder fail when one is out of date.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from click import Command, Group
+from click.testing import CliRunner
+
+from landwaiter.cli import main
+from landwaiter.rules.catalogue import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[2]
+HELP_COLUMNS = 100
+BLOCK = re.compile(
+    r"(<!-- generated: (?P<name>[^>]+?) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
+)
+
+
+def help_text(*verb: str) -> str:
+    """Return the real help text of a verb, as a fenced block."""
+    assert isinstance(main, Group)
+    command: Command = main
+    for name in verb:
+        assert isinstance(command, Group)
+        command = command.commands[name]
+    shown = CliRunner().invoke(
+        main, [*verb, "--help"], prog_name="landwaiter", terminal_width=HELP_COLUMNS, color=False
+    )
+    return f"```text\n$ {' '.join(('landwaiter', *verb, '--help'))}\n{shown.output}```\n"
+
+
+def rules_table() -> str:
+    """Return the table of all rules: id, first sentence, and the page that tells more."""
+    rows = ["| rule | what it asks for |", "|---|---|"]
+    for rule_id, settings in sorted(CATALOGUE.items()):
+        sentence = (settings.__doc__ or "").strip().splitlines()[0]
+        page = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", rule_id).lower()
+        rows.append(f"| [`{rule_id}`](docs/rules/{page}.md) | {sentence} |")
+    return "\n".join(rows) + "\n"
+
+
+GENERATORS: Mapping[str, Callable[[], str]] = {
+    "rules": rules_table,
+    "landwaiter serve --help": lambda: help_text("serve"),
+    "landwaiter check --help": lambda: help_text("check"),
+}
+
+
+def up_to_date(document: str) -> str:
+    """Return the document with every generated part written anew."""
+    return BLOCK.sub(lambda m: m[1] + GENERATORS[m["name"]]() + m[4], document)
+
+
+def documents() -> list[Path]:
+    """Return every Markdown document of the project."""
+    return sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
+
+
+def write_all() -> None:
+    """Write the generated parts of all documents anew."""
+    for path in documents():
+        old = path.read_text(encoding="utf-8")
+        new = up_to_date(old)
+        if new != old:
+            path.write_text(new, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    write_all()
