@@ -63,7 +63,7 @@ class AllowedRegistries:
     def _wanted(self, use: ImageUse) -> str:
         named = ", ".join(map(str, self.allow[:_NAMED]))
         if (more := len(self.allow) - _NAMED) > 0:
-            named += f" or one of {more} more"
+            named += f" or {more} more"
         if use.reference.digest and any(pattern.compares_tags for pattern in self.allow):
             named += " (a tag beside a digest is not compared)"
         return named
