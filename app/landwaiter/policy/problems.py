@@ -86,7 +86,7 @@ def _sentence(path: FieldPath, error: ErrorDetails) -> str:
     if kind == "string_pattern_mismatch":
         return f"{seen} given, text that matches {context['pattern']} wanted"
     wanted = _wanted(path)
-    hint = "; write it in quotes" if wanted == "text" and isinstance(value, bool | float) else ""
+    hint = "; write it in quotes" if wanted == "text" and isinstance(value, int | float) else ""
     return f"{seen} given, {wanted} wanted{hint}"
 
 

@@ -1,0 +1,72 @@
+"""Policies and workloads for the tests of this room."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from landwaiter.images.patterns import ImagePattern
+from landwaiter.images.reference import ImageReference
+from landwaiter.policy.matching import (
+    LabelSelector,
+    Operator,
+    Policy,
+    Requirement,
+    TemplateAction,
+)
+from landwaiter.rules.verdict import Action, FailurePolicy
+from landwaiter.workloads.values import ImagePlace, ImageUse, Workload
+
+A_KEY = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+"""A public key of RFC 8037, whose private half everybody knows."""
+
+
+def a_policy(
+    *,
+    actions: tuple[Action, ...] = (Action.DENY,),
+    templates: TemplateAction | None = None,
+    namespaces: tuple[Requirement, ...] = (),
+    objects: tuple[Requirement, ...] = (),
+    images: tuple[str, ...] = ("**",),
+) -> Policy:
+    return Policy(
+        name="p",
+        actions=frozenset(actions),
+        failure_policy=FailurePolicy.FAIL,
+        templates=templates,
+        namespace_selector=LabelSelector(namespaces),
+        object_selector=LabelSelector(objects),
+        images=tuple(map(ImagePattern.parse, images)),
+        rules=(),
+    )
+
+
+def requires(key: str, operator: Operator, *values: str) -> Requirement:
+    return Requirement(key, operator, frozenset(values))
+
+
+def a_workload(
+    *, namespace: str = "shop", labels: Mapping[str, str] | None = None, is_template: bool = False
+) -> Workload:
+    kind = "Deployment" if is_template else "Pod"
+    return Workload(kind, namespace, "web", is_template, labels or {}, "", (), ())
+
+
+def a_use(text: str) -> ImageUse:
+    return ImageUse(ImagePlace("spec.containers[0].image", "app", text), ImageReference.parse(text))
+
+
+def a_document(**spec: Any) -> dict[str, Any]:  # noqa: ANN401  # Any field of a document.
+    """Return a good document with some fields of `spec` replaced."""
+    return {
+        "apiVersion": "landwaiter.dev/v1alpha1",
+        "kind": "ClusterImagePolicy",
+        "metadata": {"name": "p"},
+        "spec": {
+            "validationActions": ["Deny"],
+            "rules": {"pinnedTags": {"require": "digest"}},
+            **spec,
+        },
+    }
