@@ -2,6 +2,10 @@
 
 import asyncio
 import gc
+import socket
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -316,8 +320,9 @@ async def test_a_label_too_long_for_dns_is_undecided() -> None:
             await client.resolve(image, keychain=EMPTY_KEYCHAIN, deadline=soon())
 
 
-async def test_what_does_not_speak_http_is_undecided() -> None:
-    """A server of another protocol is a fault, whatever it sends."""
+@asynccontextmanager
+async def babbling() -> AsyncIterator[str]:
+    """Yield the host of a server that answers, but not in HTTP."""
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -326,7 +331,12 @@ async def test_what_does_not_speak_http_is_undecided() -> None:
 
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     async with server:
-        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_what_does_not_speak_http_is_undecided() -> None:
+    """A server of another protocol is a fault, whatever it sends."""
+    async with babbling() as host:
         settings = RegistrySettings({host: HostSettings(plain_http=True)})
         async with client_for(settings) as client:
             with pytest.raises(RegistryUnavailable) as caught:
@@ -339,6 +349,33 @@ async def test_what_does_not_speak_http_is_undecided() -> None:
     assert f"the manifest of {host}/app:1: {host} does not answer in proper HTTP" == str(
         caught.value
     )
+
+
+async def test_no_cause_of_an_error_shows_a_query() -> None:
+    """A traceback in the log has neither the signature in a presigned URL nor a header."""
+    async with babbling() as host, FakeRegistry() as registry:
+        plain = HostSettings(plain_http=True)
+        registry.on("/manifests/", answer(307, Location=f"http://{host}/x?signature=hunter2"))
+        with pytest.raises(RegistryUnavailable) as caught:
+            await resolve(registry, RegistrySettings({host: plain, registry.host: plain}))
+
+    assert [] == [line for line in traceback.format_exception(caught.value) if "hunter2" in line]
+
+
+async def test_a_tls_handshake_that_never_ends_is_left() -> None:
+    """A server that accepts and then says nothing is left after the time to connect."""
+    limits = TransportLimits(connect_seconds=0.2, silence_seconds=60, request_seconds=60)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        async with client_for(RegistrySettings({host: HostSettings()}), limits=limits) as client:
+            with pytest.raises(RegistryUnavailable) as caught:
+                await client.resolve(
+                    ImageReference.parse(f"{host}/app:1"),
+                    keychain=EMPTY_KEYCHAIN,
+                    deadline=soon(),
+                )
+
+    assert f"the manifest of {host}/app:1: {host} took too long" == str(caught.value)
 
 
 async def test_headers_have_a_limit() -> None:

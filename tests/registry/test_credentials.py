@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.credentials import Credential, matching_keys
+from landwaiter.registry.credentials import Credential, FiledKeys, matching_keys
 
 HUB = "https://index.docker.io/v1/"
 
@@ -172,6 +172,14 @@ ROWS: list[tuple[list[str], str, list[str]]] = [
     (["registry example.com"], "registry.example.com/app", []),
     (["\ud800.example.com"], "registry.example.com/app", []),
     (["[::1"], "[::1]:5000/app", []),
+    (["[::1]"], "[::1]:5000/app", []),
+    (["[::1]x"], "[::1]:5000/app", []),
+    (["[::1]:"], "[::1]:5000/app", []),
+    (["[::F]"], "F/app", ["[::F]"]),
+    (["[::1]:5000x"], "[::1]:5000/app", []),
+    (["a]b:5000"], "localhost:5000/app", []),
+    (["a]:80.b"], "localhost:5000/app", []),
+    (["user:%zz@registry.example.com"], "registry.example.com/app", []),
     (["[evil.example]"], "registry.example.com/app", []),
     (["a@b c@registry.example.com"], "registry.example.com/app", []),
 ]
@@ -201,6 +209,17 @@ def test_a_key_of_many_stars_takes_no_time() -> None:
     reference = ImageReference.parse(f"{'a' * 200}.example.com/app")
 
     assert [] == matching_keys([f"{'*a' * 5000}b.example.com"], reference)
+
+
+def test_filed_keys_are_matched_with_many_images() -> None:
+    """Keys that are filed once answer for every image as they would for it alone."""
+    keys = ["registry.example.com", "*.example.com/team", HUB]
+    filed = FiledKeys(keys)
+    images = ["registry.example.com/team/app", "other.example.com/team/app", "nginx", "quay.io/a"]
+
+    assert [[0, 1], [1], [2], []] == [
+        filed.positions(ImageReference.parse(image)) for image in images
+    ]
 
 
 @settings(deadline=None, max_examples=300)

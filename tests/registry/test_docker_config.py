@@ -72,6 +72,8 @@ def test_reads_an_entry_as_the_kubelet_does(
         (b'\xef\xbb\xbf{"auths": {}}', "the document is not JSON"),
         (b'{"auths": NaN}', "the document is not JSON"),
         (b"[" * 200_000, "the document is not JSON"),
+        (b"5", "the document is a number, a JSON object is wanted"),
+        (b'{"auths": {"a": []}}', "entry 1 of `auths` is a list, a JSON object is wanted"),
         (b"[]", "the document is a list, a JSON object is wanted"),
         (b'"text"', "the document is a string, a JSON object is wanted"),
         (b'{"auths": []}', "`auths` is a list, a JSON object is wanted"),
@@ -159,6 +161,8 @@ def test_the_old_type_has_no_auths() -> None:
         (b'{"auths": {"a": {}}, "auths": {"b": {}}}', ["a", "b"]),
         (b'{"auths": {"a": {}}, "auths": null}', []),
         (b'{"auths": null}', []),
+        (b'{"HttpHeaders": null, "auths": {"a": null}}', ["a"]),
+        (b'{"HttpHeaders": {"x": "y", "z": null}, "auths": {"a": null}}', ["a"]),
         (b"null", []),
         (b"{}", []),
         (b'{"credsStore": "x", "credHelpers": {"a": "b"}}', []),
@@ -201,6 +205,17 @@ def test_reads_a_secret_of_each_type(secret_type: str, key: str) -> None:
     content = json.dumps({"auths": entries} if secret_type == JSON_TYPE else entries).encode()
 
     assert (Credential(R, "ann", ""),) == credentials_of_secret(secret_type, {key: content})
+
+
+def test_the_old_type_has_to_be_a_map() -> None:
+    """A `dockercfg` that is no JSON object breaks the keyring; null is an empty one."""
+    with pytest.raises(InvalidDockerConfig) as caught:
+        parse_docker_config(OLD_TYPE, b"[]")
+
+    assert ("the document is a list, a JSON object is wanted", ()) == (
+        str(caught.value),
+        parse_docker_config(OLD_TYPE, b"null"),
+    )
 
 
 JSON_VALUES = st.recursive(

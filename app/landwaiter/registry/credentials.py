@@ -16,9 +16,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.key_urls import covers, normalised_key, parse_schemeless
+from landwaiter.registry.key_urls import (
+    FiledKey,
+    KeyURL,
+    file_key,
+    host_matches,
+    is_glob,
+    parse_schemeless,
+)
 
 _DOCKER_HUB_KEY: Final = "index.docker.io"
+_Entry = tuple[int, KeyURL, int]
+"""The rank of a key in the kubelet's order, what it is matched as, and where it stood."""
+
 _DOCKER_HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io"})
 
 
@@ -42,6 +52,53 @@ class Credential:
         return not (self.username or self.password or self.identity_token)
 
 
+class FiledKeys:
+    """
+    The keys of docker configs, filed once to be matched with many images.
+
+    Anybody may store a Secret with tens of thousands of keys. Filing them takes microseconds a
+    key, matching an image looks only at the keys of its own host and at those with wildcards.
+    """
+
+    __slots__ = ("_by_host", "_docker_hub", "_globs")
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        filed = [(filed, at) for at, key in enumerate(keys) if (filed := file_key(key))]
+        filed.sort(key=_byte_order, reverse=True)
+        self._docker_hub = [at for key, at in filed if key.text == _DOCKER_HUB_KEY]
+        self._by_host: dict[tuple[str, str], list[_Entry]] = {}
+        self._globs: list[_Entry] = []
+        for rank, (key, at) in enumerate(filed):
+            if key.url is None:
+                continue
+            entry = (rank, key.url, at)
+            if is_glob(key.url.name):
+                self._globs.append(entry)
+            else:
+                self._by_host.setdefault((key.url.name, key.url.port), []).append(entry)
+
+    def positions(self, reference: ImageReference) -> list[int]:
+        """Return where the keys stood that the kubelet would try, in its order."""
+        image = parse_schemeless(f"{reference.registry}/{reference.repository}")
+        if image is None:
+            return []
+        matching = [
+            (rank, at)
+            for rank, key, at in self._by_host.get((image.name, image.port), ())
+            if image.path.startswith(key.path)
+        ]
+        matching += [
+            (rank, at)
+            for rank, key, at in self._globs
+            if image.path.startswith(key.path)
+            and image.port == key.port
+            and host_matches(key.name, image.name)
+        ]
+        if not matching and _is_docker_hub(reference.registry):
+            return list(self._docker_hub)
+        return [at for _, at in sorted(matching)]
+
+
 def matching_keys(keys: Iterable[str], reference: ImageReference) -> list[str]:
     """
     Return the keys that the kubelet would try for the reference, in its order, as given.
@@ -50,27 +107,7 @@ def matching_keys(keys: Iterable[str], reference: ImageReference) -> list[str]:
     the digest of the reference play no part.
     """
     given = list(keys)
-    return [given[position] for position in matching_positions(given, reference)]
-
-
-def matching_positions(keys: Iterable[str], reference: ImageReference) -> list[int]:
-    """Return where in `keys` the keys stand that the kubelet would try, in its order."""
-    image = parse_schemeless(f"{reference.registry}/{reference.repository}")
-    if image is None:
-        return []
-    filed = [
-        (normal, position)
-        for position, key in enumerate(keys)
-        if (normal := normalised_key(key)) is not None
-    ]
-    matching = [
-        (normal, position)
-        for normal, position in filed
-        if (url := parse_schemeless(normal)) is not None and covers(url, image)
-    ]
-    if not matching and _is_docker_hub(reference.registry):
-        matching = [entry for entry in filed if entry[0] == _DOCKER_HUB_KEY]
-    return [position for _, position in sorted(matching, key=_byte_order, reverse=True)]
+    return [given[at] for at in FiledKeys(given).positions(reference)]
 
 
 def _is_docker_hub(registry: str) -> bool:
@@ -78,5 +115,5 @@ def _is_docker_hub(registry: str) -> bool:
     return registry in _DOCKER_HUB_HOSTS or not ("." in registry or ":" in registry)
 
 
-def _byte_order(entry: tuple[str, int]) -> bytes:
-    return entry[0].encode("utf-8", "surrogateescape")
+def _byte_order(entry: tuple[FiledKey, int]) -> bytes:
+    return entry[0].text.encode("utf-8", "surrogateescape")

@@ -39,25 +39,34 @@ class _NotParsed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class KeyURL:
-    """The two parts of a key that take part in a match, unescaped."""
+    """What takes part in a match, unescaped; `name` is the host without its port."""
 
-    host: str
+    name: str
+    port: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FiledKey:
+    """
+    A key as the kubelet files it: the text that decides the order, and what it is matched as.
+
+    `url` is None where Go cannot parse the filed text again; such a key matches nothing.
+    """
+
+    text: str
+    url: KeyURL | None
 
 
 def parse_schemeless(text: str) -> KeyURL | None:
     """Return what Go makes of `https://` followed by the text, None where it reports an error."""
-    if plain := _PLAIN.fullmatch(text):
-        return KeyURL(plain["host"], plain["path"])
-    try:
-        return _parse(text)
-    except _NotParsed:
-        return None
+    parsed = _parsed(text)
+    return None if parsed is None else _key_url(*parsed)
 
 
-def normalised_key(key: str) -> str | None:
+def file_key(key: str) -> FiledKey | None:
     """
-    Return the form under which the kubelet files a key, None where it drops the key.
+    Return how the kubelet files a key, None where it drops the key.
 
     A scheme is dropped, and so is a leading `/v1/` or `/v2/` of the path: Docker Hub's key
     `https://index.docker.io/v1/` is filed as `index.docker.io`.
@@ -66,28 +75,46 @@ def normalised_key(key: str) -> str | None:
         if key.startswith(scheme):
             key = key.removeprefix(scheme)
             break
-    url = parse_schemeless(key)
-    if url is None:
+    parsed = _parsed(key)
+    if parsed is None:
         return None
-    path = url.path[3:] if url.path.startswith(("/v2/", "/v1/")) else url.path
-    return url.host if path == "/" else url.host + path
+    host, path = parsed
+    if path.startswith(("/v2/", "/v1/")):
+        path = path[3:]
+    if path == "/":
+        path = ""
+    if _PLAIN.fullmatch(key):  # Nothing was unescaped, so parsing it again changes nothing.
+        return FiledKey(host + path, _key_url(host, path))
+    return FiledKey(host + path, parse_schemeless(host + path))
 
 
-def covers(key: KeyURL, image: KeyURL) -> bool:
-    """Say whether a filed key covers an image: equal ports, globs by host part, path prefix."""
-    key_host, key_port = _split_host(key.host)
-    image_host, image_port = _split_host(image.host)
-    key_parts = key_host.split(".")
-    image_parts = image_host.split(".")
-    return (
-        key_port == image_port
-        and len(key_parts) == len(image_parts)
-        and image.path.startswith(key.path)
-        and all(map(_glob_matches, key_parts, image_parts))
-    )
+def is_glob(name: str) -> bool:
+    """Say whether a key's host can match another host than itself."""
+    return "*" in name or "[" in name
 
 
-def _parse(text: str) -> KeyURL:
+def host_matches(name: str, image_name: str) -> bool:
+    """Say whether a key's host matches an image's: as many parts, each matching as a glob."""
+    parts = name.split(".")
+    image_parts = image_name.split(".")
+    return len(parts) == len(image_parts) and all(map(_glob_matches, parts, image_parts))
+
+
+def _parsed(text: str) -> tuple[str, str] | None:
+    """Return host and path, None where Go reports an error."""
+    if plain := _PLAIN.fullmatch(text):
+        return plain["host"], plain["path"]
+    try:
+        return _parse(text)
+    except _NotParsed:
+        return None
+
+
+def _key_url(host: str, path: str) -> KeyURL:
+    return KeyURL(*_split_host(host), path)
+
+
+def _parse(text: str) -> tuple[str, str]:
     rest, _, fragment = text.partition("#")
     if _CONTROL.search(rest):
         raise _NotParsed("control character")
@@ -98,7 +125,7 @@ def _parse(text: str) -> KeyURL:
         if not _USERINFO.fullmatch(userinfo):
             raise _NotParsed("user")
         _unescape(userinfo)
-    return KeyURL(_parse_host(host), _unescape(slash + path))
+    return _parse_host(host), _unescape(slash + path)
 
 
 def _parse_host(host: str) -> str:

@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Final, Self
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.credentials import Credential, matching_positions
+from landwaiter.registry.credentials import Credential, FiledKeys
 
 _PROCESS_KEY: Final = secrets.token_bytes(32)
 """Fingerprints mean nothing outside this process, so a leaked one cannot be guessed at."""
@@ -29,9 +29,14 @@ _NO_CREDENTIALS: Final = "anonymous"
 
 @dataclass(frozen=True, slots=True)
 class Keychain:
-    """Credentials as filed, the first Secret's first; equal by content."""
+    """Credentials, the first Secret's first; equal by content, filed when it is made."""
 
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
+    _filed: FiledKeys = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        filed = FiledKeys(credential.key for credential in self.credentials)
+        object.__setattr__(self, "_filed", filed)
 
     @classmethod
     def of_secrets(cls, secrets_in_order: Iterable[Iterable[Credential]]) -> Self:
@@ -40,8 +45,7 @@ class Keychain:
 
     def candidates(self, reference: ImageReference) -> tuple[Credential, ...]:
         """Return the credentials to try for the reference, in order; empty means anonymously."""
-        keys = (credential.key for credential in self.credentials)
-        return tuple(self.credentials[at] for at in matching_positions(keys, reference))
+        return tuple(self.credentials[at] for at in self._filed.positions(reference))
 
     def fingerprint(self, reference: ImageReference) -> str:
         """

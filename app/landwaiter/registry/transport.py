@@ -159,7 +159,8 @@ class Transport:
             ) as response:
                 return await self._read(ask, host, response)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError.
-            raise fault_of(ask, host, error) from error
+            # Errors of other kinds show URLs, whose queries can be signatures, or headers.
+            raise fault_of(ask, host, error) from error if isinstance(error, OSError) else None
 
     async def _read(self, ask: Ask, host: str, response: aiohttp.ClientResponse) -> Reply:
         succeeded = response.status == HTTPStatus.OK
