@@ -1,0 +1,302 @@
+"""
+From a decoded review to its answer.
+
+Whatever happens after decoding, the answer has the uid of the review and comes by the deadline: a
+bug is counted, logged with its traceback and answered as undecided, and a judge that overruns its
+deadline is left behind. `/observe` never stops anyone: there every answer is allowed, and a fault
+becomes a warning (design, semantics 18).
+
+What carries no image is allowed without asking the judge: DELETE and CONNECT, the subresources
+`status` and `scale`, which cannot change a Pod template, and every kind without images. All other
+subresources are read by their object's kind, so that `pods/ephemeralcontainers`, an UPDATE of a
+Pod, and whatever a later Kubernetes adds are judged like the object itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from landwaiter.admission.message import DETAIL_LIMIT_BYTES, message_of
+from landwaiter.admission.remarks import bounded_warnings, remarks_of
+from landwaiter.admission.reply import (
+    LATER_SECONDS,
+    Remarks,
+    Reply,
+    allowed,
+    refused,
+    try_again,
+    undecided,
+)
+from landwaiter.admission.review import AdmissionRequest
+from landwaiter.admission.text import cut, visible
+from landwaiter.deadline import Deadline
+from landwaiter.errors import InvalidReview
+from landwaiter.images.reference import ShortNames
+from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.rules.protocol import Undecided, Violation
+from landwaiter.rules.verdict import Action, Decision, Finding, Verdict
+from landwaiter.telemetry.logging import DecisionRecord, decided
+from landwaiter.telemetry.metrics import Metrics
+from landwaiter.workloads.values import ImageUse, Workload
+from landwaiter.workloads.walker import read_workload
+
+WITHOUT_IMAGES: Final = frozenset({"status", "scale"})
+
+GUARD_SECONDS: Final = 0.25
+"""
+How much earlier than the answer the judge's deadline is.
+
+The judge puts together what it knows at its deadline and returns; this is the time for that and
+for writing the message. A judge that takes longer is not waited for.
+"""
+
+NO_FINDINGS: Final = Verdict()
+
+_log = cast("FilteringBoundLogger", structlog.get_logger())
+
+
+class Judge(Protocol):
+    """Whatever judges cases by the policies in force."""
+
+    async def judge(self, case: Case, side: Side) -> Verdict:
+        """Return the findings that belong to this side, by the case's deadline."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    How a review came in.
+
+    `side` is the path that was called; `arrived` is on the clock of `time.monotonic`;
+    `is_api_server` is True only for a caller that has proven to be the API server.
+    """
+
+    side: Side
+    arrived: float
+    answer_by: Deadline
+    is_api_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """An answer, and what is to be recorded about it."""
+
+    reply: Reply
+    decision: Decision
+    workload: Workload | None = None
+    verdict: Verdict = NO_FINDINGS
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A question for the judge, without the objects that it was read from."""
+
+    uid: str
+    case: Case
+    call: Call
+
+
+class Handler:
+    """Answers reviews. Holds no state besides the judge's overrun tasks, until they have ended."""
+
+    def __init__(self, *, judge: Judge, short_names: ShortNames, metrics: Metrics) -> None:
+        self._judge = judge
+        self._short_names = short_names
+        self._metrics = metrics
+        self._left_behind: set[asyncio.Task[Verdict]] = set()
+
+    async def answer(self, request: AdmissionRequest, call: Call) -> Reply:
+        """Return the answer, which has the request's uid; raises nothing but cancellation."""
+        try:
+            prepared = self._prepared(request, call)
+            # The objects can take megabytes: they are not kept while registries are waited for.
+            request = request.without_objects()
+            outcome = prepared if isinstance(prepared, _Outcome) else await self._decided(prepared)
+            self._record(request, call, outcome)
+        except Exception:  # noqa: BLE001  # Any review that can be decoded gets an answer.
+            _log.exception("a bug kept a review from being judged", uid=request.uid)
+            self._metrics.handler_failed(side=call.side)
+            self._metrics.decided(side=call.side, decision=Decision.UNDECIDED)
+            return _fault(request, call.side)
+        return outcome.reply
+
+    def _prepared(self, request: AdmissionRequest, call: Call) -> _Prepared | _Outcome:
+        """Return what the judge has to be asked, or the outcome where nothing has to."""
+        if request.operation in {"DELETE", "CONNECT"} or request.sub_resource in WITHOUT_IMAGES:
+            return _Outcome(allowed(request.uid), Decision.ALLOW)
+        try:
+            case = self._case(request, call)
+        except InvalidReview as problem:
+            return _unreadable(request, call.side, problem)
+        if case is None:
+            return _Outcome(allowed(request.uid), Decision.ALLOW)
+        return _Prepared(request.uid, case, call)
+
+    async def _decided(self, prepared: _Prepared) -> _Outcome:
+        uid, workload, side = prepared.uid, prepared.case.workload, prepared.call.side
+        verdict = await self._verdict(prepared.case, prepared.call)
+        if verdict is None:
+            return _overrun(uid, workload, side)
+        return _judged(uid, workload, verdict, side)
+
+    def _case(self, request: AdmissionRequest, call: Call) -> Case | None:
+        """Return what is to be judged, None for a kind without images."""
+        if request.object is None:
+            raise InvalidReview("request.object: seen nothing, wanted the object to be stored")
+        workload = self._read(request, request.object)
+        if workload is None:
+            return None
+        return Case(
+            operation=Operation(request.operation),
+            workload=workload,
+            deadline=call.answer_by.earlier(GUARD_SECONDS),
+            old=self._old(request),
+            requester=Requester(request.user_info.username, request.user_info.groups or ()),
+            dry_run=request.dry_run is True,
+            credentials_allowed=call.is_api_server,
+        )
+
+    def _read(self, request: AdmissionRequest, obj: Mapping[str, Any]) -> Workload | None:
+        kind = request.kind
+        api_version = f"{kind.group}/{kind.version}" if kind.group else kind.version
+        typed = {**obj, "apiVersion": api_version, "kind": kind.kind}
+        return read_workload(typed, namespace=request.namespace, short_names=self._short_names)
+
+    def _old(self, request: AdmissionRequest) -> Workload | None:
+        """Return what stands there now, None also for what cannot be read: it excuses nothing."""
+        if request.operation != "UPDATE" or request.old_object is None:
+            return None
+        try:
+            return self._read(request, request.old_object)
+        except InvalidReview:
+            return None
+
+    async def _verdict(self, case: Case, call: Call) -> Verdict | None:
+        """Return the judge's verdict, None if there was none when the answer was due."""
+        task = asyncio.ensure_future(self._judge.judge(case, call.side))
+        try:
+            await asyncio.wait({task}, timeout=call.answer_by.remaining_seconds())
+        finally:
+            if not task.done():
+                task.cancel()
+                self._left_behind.add(task)
+                task.add_done_callback(self._ended_late)
+        if not task.done():
+            self._metrics.overran(side=call.side)
+            return None
+        if task.cancelled():
+            # Raised as it is, this would look as if the request itself had been given up.
+            raise RuntimeError("the judge was cancelled from within")
+        return task.result()
+
+    def _ended_late(self, task: asyncio.Task[Verdict]) -> None:
+        self._left_behind.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the judge failed after its deadline", exc_info=error)
+
+    def _record(self, request: AdmissionRequest, call: Call, outcome: _Outcome) -> None:
+        seconds = time.monotonic() - call.arrived
+        self._metrics.decided(side=call.side, decision=outcome.decision)
+        self._metrics.answered(side=call.side, seconds=seconds)
+        for finding in outcome.verdict.findings:
+            self._metrics.found(
+                policy=finding.policy,
+                rule=finding.rule,
+                action=finding.action,
+                outcome=_outcome_label(finding),
+            )
+        decided(_decision_record(request, call, outcome, seconds))
+
+
+def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> _Outcome:
+    remarks = remarks_of(verdict)
+    if side is Side.OBSERVE or verdict.decision is Decision.ALLOW:
+        reply = allowed(uid, remarks)
+    elif verdict.decision is Decision.DENY:
+        reply = refused(uid, message_of(workload, verdict), remarks)
+    elif verdict.retry_soon:
+        reply = try_again(uid, message_of(workload, verdict), remarks)
+    else:
+        reply = undecided(uid, message_of(workload, verdict), remarks)
+    return _Outcome(reply, verdict.decision, workload, verdict)
+
+
+def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -> _Outcome:
+    name = visible(f"{request.kind.kind} {request.namespace}/{request.name}")
+    cause = cut(visible(str(problem)), DETAIL_LIMIT_BYTES)
+    text = f"{cut(name, DETAIL_LIMIT_BYTES)} cannot be read, so its images are unknown: {cause}"
+    if side is Side.OBSERVE:
+        reply = allowed(request.uid, _warning(text))
+    else:
+        reply = refused(request.uid, f"\n{text}")
+    return _Outcome(reply, Decision.DENY, problem=str(problem))
+
+
+def _overrun(uid: str, workload: Workload, side: Side) -> _Outcome:
+    text = "Landwaiter is too busy to judge this object in time"
+    if side is Side.OBSERVE:
+        reply = allowed(uid, _warning(f"{text}; its findings are not known"))
+    else:
+        reply = try_again(uid, f"\n{text}; try again in a moment", after_seconds=LATER_SECONDS)
+    return _Outcome(reply, Decision.UNDECIDED, workload, problem="overrun")
+
+
+def _fault(request: AdmissionRequest, side: Side) -> Reply:
+    text = f"Landwaiter failed to judge this object; its log has the cause under uid {request.uid}"
+    if side is Side.OBSERVE:
+        return allowed(request.uid, _warning(text))
+    return undecided(request.uid, f"\n{text}")
+
+
+def _warning(text: str) -> Remarks:
+    return Remarks(bounded_warnings([text]))
+
+
+def _outcome_label(finding: Finding) -> str:
+    if isinstance(finding.outcome, Violation):
+        return "violation"
+    is_let_through = Action.DENY in finding.actions and not finding.blocks
+    return "let through" if is_let_through else "undecided"
+
+
+def _decision_record(
+    request: AdmissionRequest, call: Call, outcome: _Outcome, seconds: float
+) -> DecisionRecord:
+    uses = outcome.workload.uses if outcome.workload else ()
+    findings = outcome.verdict.findings
+    return DecisionRecord(
+        uid=request.uid,
+        side=call.side,
+        operation=request.operation,
+        kind=request.kind.kind,
+        namespace=request.namespace,
+        name=request.name or (outcome.workload.name if outcome.workload else ""),
+        user=request.user_info.username,
+        dry_run=request.dry_run is True,
+        decision=outcome.decision,
+        code=int(outcome.reply.code),
+        duration_ms=round(seconds * 1000, 3),
+        images=tuple(
+            str(use.reference) if isinstance(use, ImageUse) else use.place.text for use in uses
+        ),
+        digests=tuple(use.digest for use in outcome.verdict.uses if use.digest is not None),
+        policies=tuple(dict.fromkeys(finding.policy for finding in findings)),
+        violated=_rules_with(Violation, findings),
+        undecided=_rules_with(Undecided, findings),
+        problem=outcome.problem,
+    )
+
+
+def _rules_with(
+    outcome: type[Violation | Undecided], findings: Iterable[Finding]
+) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(finding.rule for finding in findings if isinstance(finding.outcome, outcome))
+    )
