@@ -3,7 +3,7 @@
 from landwaiter.cluster.values import Secret
 from landwaiter.errors import InvalidDockerConfig
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.credentials import matching_positions
+from landwaiter.registry.credentials import FiledKeys
 from landwaiter.registry.docker_config import SECRET_KEYS, credentials_of_secret
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secrets import (
@@ -65,7 +65,7 @@ def _state(name: str, secret: Secret | None, reference: ImageReference) -> Named
         credentials = credentials_of_secret(secret.type, secret.data)
     except InvalidDockerConfig as problem:
         return NamedSecret(name, SecretState.UNPARSABLE, remark=str(problem))
-    positions = matching_positions([each.key for each in credentials], reference)
+    positions = FiledKeys(each.key for each in credentials).positions(reference)
     if not positions:
         return NamedSecret(name, SecretState.NO_ENTRY)
     if not any(credentials[at].username or credentials[at].password for at in positions):
