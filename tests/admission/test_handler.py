@@ -276,7 +276,7 @@ async def test_a_malformed_object_is_refused_by_its_field() -> None:
     assert refused(
         A_UID,
         "\nPod shop/web cannot be read, so its images are unknown: "
-        "spec.containers: seen "many", wanted a list",
+        'spec.containers: seen "many", wanted a list',
     ) == await Desk(FixedJudge()).ask(a_body(MALFORMED))
 
 
