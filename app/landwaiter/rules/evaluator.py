@@ -94,7 +94,7 @@ async def _evaluate_use(charge: Charge, gathering: Gathering) -> UseVerdict:
             skipped = tuple(dict.fromkeys(r.rule.id for r in tier if r.reported))
             verdict = replace(verdict, not_checked=verdict.not_checked + skipped)
             continue
-        results = await asyncio.gather(*(_ask(rule, use, gathering) for rule in tier))
+        results = await _results(tier, use, gathering)
         for rule, result in zip(tier, results, strict=True):
             if any(isinstance(outcome, Violation) for outcome in result.outcomes):
                 refused.add(rule)
@@ -107,6 +107,9 @@ class _Result:
     outcomes: tuple[Violation | Undecided, ...] = ()
     digest: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+_NOTHING_FOUND = _Result()
 
 
 def _unreadable(use: UnreadableUse, rules: Iterable[RuleInForce]) -> Iterable[Finding]:
@@ -139,6 +142,19 @@ def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[list[RuleInForc
     return pure, reported_of(asking), reported_of(content)
 
 
+async def _results(
+    tier: Sequence[RuleInForce], use: ImageUse, gathering: Gathering
+) -> list[_Result]:
+    """Ask the rules of a tier at once; without a task where none has to wait."""
+    if all(not r.rule.judges_content and not r.rule.needs(use) for r in tier):
+        return [_result(r.rule.judge(use, NO_FACTS)) for r in tier]
+    return await asyncio.gather(*(_ask(r, use, gathering) for r in tier))
+
+
+def _result(outcome: Violation | Undecided | None) -> _Result:
+    return _NOTHING_FOUND if outcome is None else _Result((outcome,))
+
+
 async def _ask(in_force: RuleInForce, use: ImageUse, gathering: Gathering) -> _Result:
     rule = in_force.rule
     try:
@@ -147,7 +163,7 @@ async def _ask(in_force: RuleInForce, use: ImageUse, gathering: Gathering) -> _R
         outcome = rule.judge(use, await gathering.facts(rule.needs(use)))
     except ImageProblem as problem:
         return _Result((_not_readable(rule.id, use, problem),))
-    return _Result(() if outcome is None else (outcome,))
+    return _result(outcome)
 
 
 async def _ask_about_content(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
@@ -194,7 +210,7 @@ def _not_readable(rule: RuleId, use: ImageUse, problem: ImageProblem) -> Violati
 
 
 def _with_result(verdict: UseVerdict, in_force: RuleInForce, result: _Result) -> UseVerdict:
-    if not in_force.reported:
+    if not in_force.reported or result is _NOTHING_FOUND:
         return verdict
     findings = tuple(in_force.finding(outcome) for outcome in result.outcomes)
     return replace(
