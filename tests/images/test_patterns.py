@@ -50,6 +50,7 @@ COVERED = [
     ("localhost", "localhost/app"),
     ("*:5000", "registry:5000/app"),
     ("[::1]:5000", "[0:0:0:0:0:0:0:1]:5000/app"),
+    ("[:::]", "[:::]/app"),
     (f"{TEAM}/*", f"{TEAM}/app"),
     (f"{TEAM}/**", f"{TEAM}/deep/app"),
     ("registry.example.com/team-*", "registry.example.com/team-a"),
@@ -221,6 +222,26 @@ def test_tag_patterns_are_anchored_and_no_tag_is_latest(
 ) -> None:
     """The whole tag is compared; one that was not written counts as `latest`."""
     assert covered == TagPattern.parse(pattern).matches(tag)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "named"),
+    [
+        ("registry.example.com/team", "Registry.example.com:443", True),
+        ("10.0.0.1:5000", "10.0.0.1:5000", True),
+        ("docker.io/library", "registry-1.docker.io", True),
+        ("registry.example.com", "registry.example.com:5000", False),
+        ("*.example.com", "registry.example.com", False),
+        ("**", "registry.example.com", False),
+    ],
+)
+def test_semantics_11_only_a_host_without_wildcard_is_named(
+    pattern: str,
+    host: str,
+    named: bool,  # noqa: FBT001
+) -> None:
+    """A wildcard never counts as naming a host, however well it covers it."""
+    assert named == ImagePattern.parse(pattern).names_host(host)
 
 
 def test_patterns_are_values() -> None:

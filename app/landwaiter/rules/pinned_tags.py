@@ -76,8 +76,6 @@ class PinnedTags:
 
 
 def _tag_pattern(value: object) -> TagPattern:
-    if isinstance(value, TagPattern):
-        return value
     if not isinstance(value, str):
         raise InvalidPattern(f"a tag pattern is a string, not {type(value).__name__}")
     return TagPattern.parse(value)
