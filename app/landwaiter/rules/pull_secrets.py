@@ -69,7 +69,7 @@ class NamedSecret:
     @property
     def worth(self) -> str:
         """What the Secret is worth, to follow its name in a sentence."""
-        return f"{self.state.value} ({self.remark})" if self.remark else self.state.value
+        return f"{self.state.value} ({self.remark:.200})" if self.remark else self.state.value
 
     def __str__(self) -> str:
         return f'"{self.name:.100}" {self.worth}'

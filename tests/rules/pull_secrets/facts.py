@@ -1,0 +1,34 @@
+"""
+Answers the questions of `pullSecrets` from the facts of a fixture.
+
+    secrets    what each Secret that counts for the Pod is worth: a name of `SecretState`, or
+               that and a remark
+    account    the ServiceAccount that was looked up, where the Pod names no Secret
+    no_account true when there is no such account
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from landwaiter.rules.protocol import Question
+from landwaiter.rules.pull_secrets import (
+    NamedSecret,
+    PullSecretAnswer,
+    PullSecretQuestion,
+    SecretState,
+)
+
+
+def answer(question: Question[Any], section: Mapping[str, Any]) -> PullSecretAnswer:
+    assert isinstance(question, PullSecretQuestion)
+    return PullSecretAnswer(
+        namespace="shop",
+        secrets=tuple(a_secret(name, worth) for name, worth in section["secrets"].items()),
+        service_account=section.get("account"),
+        account_missing=section.get("no_account", False),
+    )
+
+
+def a_secret(name: str, worth: str) -> NamedSecret:
+    state, _, remark = worth.partition(": ")
+    return NamedSecret(name, SecretState[state], remark)
