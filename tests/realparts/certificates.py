@@ -1,9 +1,9 @@
 """
 Certificate authorities and keys for tests, all of them valid for a day unless told otherwise.
 
-The only module here that needs a third-party package, `cryptography`. Keys are on P-256: making one
-takes under a millisecond. The certificates carry the key identifiers and usages that Python 3.13
-insists on.
+This module and `oidc_issuer` alone need a third-party package, `cryptography`. Keys are on P-256:
+making one takes under a millisecond. The certificates carry the key identifiers and usages that
+Python 3.13 insists on.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 A_DAY = timedelta(days=1)
 BACKDATED = timedelta(hours=1)
 """Certificates begin this long ago: programs with a slow clock accept them too."""
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -106,9 +107,17 @@ class Authority:
 
 
 def write_signing_keys(folder: Path, name: str) -> tuple[Path, Path]:
-    """Write a bare key pair; return the files of the private and of the public key."""
+    """Write a bare P-256 key pair; return the files of the private and of the public key."""
+    return _written_keys(folder, name, ec.generate_private_key(ec.SECP256R1()))
+
+
+def write_log_keys(folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a bare Ed25519 key pair, as transparency logs sign with."""
+    return _written_keys(folder, name, ed25519.Ed25519PrivateKey.generate())
+
+
+def _written_keys(folder: Path, name: str, key: PrivateKey) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     _write_key(private, key)
     spki = PublicFormat.SubjectPublicKeyInfo
@@ -170,6 +179,6 @@ def _written(
     return pair
 
 
-def _write_key(file: Path, key: ec.EllipticCurvePrivateKey) -> None:
+def _write_key(file: Path, key: PrivateKey) -> None:
     file.touch(mode=0o600)
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

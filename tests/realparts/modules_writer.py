@@ -14,8 +14,7 @@ from realparts.pins import BUILD_ENVIRONMENT, Module, Pins, numbers_of
 from realparts.processes import run
 from realparts.toolchain import find_or_install_go
 
-EDIT_SECONDS = 60.0
-TIDY_SECONDS = 1800.0
+COMMAND_SECONDS = 1800.0
 
 
 def write_modules(pins: Pins) -> None:
@@ -24,18 +23,18 @@ def write_modules(pins: Pins) -> None:
     environment = {**os.environ, **BUILD_ENVIRONMENT}
     for name, module in pins.modules.items():
         print(f"{name}: {module.path} {module.version}", flush=True)
-        run(
-            [go, "mod", "edit", *wanted_edits(module)],
-            environment=environment,
-            timeout_seconds=EDIT_SECONDS,
-            directory=module.folder,
-        )
-        run(
-            [go, "mod", "tidy"],
-            environment=environment,
-            timeout_seconds=TIDY_SECONDS,
-            directory=module.folder,
-        )
+        packages = [part.package for part in pins.parts.values() if part.module == module]
+        for command in (
+            ["mod", "edit", *wanted_edits(module)],
+            ["mod", "tidy", "-e"],  # Tests of a dependency may need what cannot be had.
+            ["list", "-deps", "-mod=readonly", *packages],  # What the programs need is there.
+        ):
+            run(
+                [go, *command],
+                environment=environment,
+                timeout_seconds=COMMAND_SECONDS,
+                directory=module.folder,
+            )
 
 
 def wanted_edits(module: Module) -> list[str]:

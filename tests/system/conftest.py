@@ -24,6 +24,7 @@ from realparts.registries import (
     ReferrersRegistry,
 )
 from realparts.signing import Signer
+from realparts.sigstore import PrivateSigstore
 from realparts.toolchain import NoGoError
 
 HERE = Path(__file__).parent
@@ -114,6 +115,16 @@ def referrers_registry(
     folder = _kept_folder("referrers-registry", tmp_path_factory, pytestconfig)
     with ReferrersRegistry(folder, authority=authority) as registry:
         yield registry
+
+
+@pytest.fixture(scope="session")
+def sigstore(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[PrivateSigstore]:
+    """Give a Sigstore that vouches for every e-mail address."""
+    folder = _kept_folder("sigstore", tmp_path_factory, pytestconfig)
+    with PrivateSigstore(folder) as sigstore:
+        yield sigstore
 
 
 @pytest.fixture

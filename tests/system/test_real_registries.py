@@ -20,6 +20,7 @@ from realparts.registries import (
     Registry,
 )
 from realparts.signing import Format, Signer, SigningKey
+from realparts.sigstore import PrivateSigstore
 
 A_DIGEST = f"sha256:{'0' * 64}"
 VULNERABILITIES = {"scanner": {"uri": "https://scanner.example.com"}, "metadata": {}}
@@ -120,6 +121,21 @@ def test_bundles_are_referrers(
     kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
     assert (200, [kind]) == (status, [each["artifactType"] for each in found])
     assert ["1.0"] == referrers_images.tags("team/app")
+
+
+def test_keyless_signatures_verify(
+    referrers_images: ImageMaker, referrers_signer: Signer, sigstore: PrivateSigstore
+) -> None:
+    """Cosign accepts what was signed with an identity, and only for that identity."""
+    reference = referrers_images.make_image("keyless/app:1.0")
+    referrers_signer.sign_keyless(reference, sigstore, email="ci@example.com")
+
+    verdicts = [
+        referrers_signer.verify_keyless(reference, sigstore, email=email, check=False)
+        for email in ("ci@example.com", "stranger@example.com")
+    ]
+
+    assert [True, False] == [verdict.returncode == 0 for verdict in verdicts]
 
 
 def test_referrers_come_in_pages(tmp_path: Path) -> None:

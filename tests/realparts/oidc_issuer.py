@@ -1,0 +1,124 @@
+"""
+An OpenID Connect issuer on loopback that vouches for whatever identity a test asks for.
+
+It serves a discovery document and its keys, which is all that Fulcio reads of an issuer.
+
+Sources: OpenID Connect Discovery 1.0, RFC 7517 (keys), RFC 7519 (tokens).
+"""
+
+import base64
+import json
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+AUDIENCE = "sigstore"
+TOKEN_SECONDS = 600
+KEY_ID = "test"
+
+
+class OIDCIssuer:
+    """An issuer, from `with` or `start` to `stop`; it runs in a thread of the test's process."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.documents = self._documents()
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    @property
+    def url(self) -> str:
+        """Return the issuer's name, which is its address."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def token(self, email: str, **claims: object) -> str:
+        """Return a signed statement that its bearer has an e-mail address."""
+        now = int(time.time())
+        payload = {
+            "iss": self.url,
+            "sub": email,
+            "aud": AUDIENCE,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+            "email": email,
+            "email_verified": True,
+            **claims,
+        }
+        header = {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
+        signed = ".".join(_encoded(json.dumps(part).encode()) for part in (header, payload))
+        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{_encoded(signature)}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and free the port."""
+        self._server.shutdown()
+        self._thread.join(timeout=10)
+        self._server.server_close()
+
+    def _documents(self) -> dict[str, dict[str, Any]]:
+        numbers = self._key.public_key().public_numbers()
+        key = {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": KEY_ID,
+            "n": _encoded(numbers.n.to_bytes(256, "big")),
+            "e": _encoded(numbers.e.to_bytes(3, "big")),
+        }
+        discovery = {
+            "issuer": self.url,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "jwks_uri": f"{self.url}/keys",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        }
+        return {"/.well-known/openid-configuration": discovery, "/keys": {"keys": [key]}}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    documents: dict[str, dict[str, Any]]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, _Server)
+        document = self.server.documents.get(self.path)
+        if document is None:
+            self.send_error(404)
+            return
+        body = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Write no lines: faults show in what asked."""
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
