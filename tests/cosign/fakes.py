@@ -355,6 +355,9 @@ def payloads(repository, digest, image):
 
 
 get("/v2/")
+if flags["new-bundle-format"] == "true":
+    repository, digest = images[0].partition("/")[2].split("@")
+    get(f"/v2/{repository}/referrers/{digest}")
 for number, image in enumerate(images):
     repository, digest = image.partition("/")[2].split("@")
     hook(repository, number, images)

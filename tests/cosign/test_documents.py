@@ -62,6 +62,7 @@ def test_bundles_are_served_in_manifests_of_our_own() -> None:
                 f"blobs/{a_digest(bundle)}": Document("application/octet-stream", bundle),
                 f"blobs/{EMPTY}": Document("application/octet-stream", b"{}"),
             },
+            absent=f"manifests/{str(IMAGE.digest).replace(':', '-')}.sig",
         )
         == served
     )

@@ -39,8 +39,8 @@ def root_of(service: Service, number: int = 0) -> str:
     return f"http://{host}/v2/{path}"
 
 
-def asked(service: Service, *, begun: bool = False, complete: bool = True) -> AskedImage:
-    return AskedImage(IMAGE, service.operands[0], begun=begun, complete=complete)
+def asked(service: Service, *, listed: int = 0, complete: bool = True) -> AskedImage:
+    return AskedImage(IMAGE, service.operands[0], times_listed=listed, complete=complete)
 
 
 async def status(session: aiohttp.ClientSession, url: str, method: str = "GET") -> int:
@@ -74,14 +74,14 @@ async def test_the_version_check_needs_no_prefix() -> None:
 
 
 async def test_what_is_asked_completely_is_recorded() -> None:
-    """An image is begun when its list was read, and complete while nothing was missing."""
+    """Reading the list of signatures is counted, and all is complete while nothing was missing."""
     async with an_endpoint() as (endpoint, session):
         with endpoint.serving([SERVED]) as service:
             records = [service.asked()]
             for path in REPOSITORY.documents:
                 await status(session, f"{root_of(service)}/{path}")
             records.append(service.asked())
-            expected = [(asked(service),), (asked(service, begun=True),)]
+            expected = [(asked(service),), (asked(service, listed=1),)]
 
     assert expected == records
 
@@ -92,6 +92,17 @@ async def test_what_was_not_fetched_makes_the_service_incomplete() -> None:
         with endpoint.serving([SERVED]) as service:
             code = await status(session, f"{root_of(service)}/manifests/latest")
             expected = (404, (asked(service, complete=False),))
+            record = (code, service.asked())
+
+    assert expected == record
+
+
+async def test_old_signatures_are_known_to_be_absent() -> None:
+    """Cosign looks for them where no bundle is one to it, which is no gap in the service."""
+    async with an_endpoint() as (endpoint, session):
+        with endpoint.serving([SERVED]) as service:
+            code = await status(session, f"{root_of(service)}/{REPOSITORY.absent}")
+            expected = (404, (asked(service, listed=1),))
             record = (code, service.asked())
 
     assert expected == record
@@ -180,9 +191,9 @@ async def test_images_of_one_run_are_served_apart() -> None:
         with endpoint.serving([SERVED, (other, empty)]) as service:
             await status(session, f"{root_of(service, 1)}/{empty.listing}")
             ends = [operand.rpartition("/")[2] for operand in service.operands]
-            begun = [image.begun for image in service.asked()]
+            listed = [image.times_listed for image in service.asked()]
 
-    assert ([f"0@{IMAGE.digest}", f"1@{other.digest}"], [False, True]) == (ends, begun)
+    assert ([f"0@{IMAGE.digest}", f"1@{other.digest}"], [0, 1]) == (ends, listed)
 
 
 async def test_tls_is_answered_at_once(caplog: pytest.LogCaptureFixture) -> None:

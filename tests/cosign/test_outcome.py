@@ -26,10 +26,10 @@ NO_MATCH = b"error during command execution: no matching signatures\n"
 IMAGE = an_image()
 
 
-def asked(number: int = 0, *, begun: bool = True, complete: bool = True) -> AskedImage:
+def asked(number: int = 0, *, listed: int = 2, complete: bool = True) -> AskedImage:
     subject = IMAGE if number == 0 else an_image(f"registry.example.com/team/app{number}")
     operand = f"127.0.0.1:4000/{'0f' * 16}/{number}@{subject.digest}"
-    return AskedImage(subject, operand, begun=begun, complete=complete)
+    return AskedImage(subject, operand, times_listed=listed, complete=complete)
 
 
 def entry(
@@ -195,10 +195,14 @@ def test_standard_error_means_nothing() -> None:
     assert (Verified(BUNDLE),) == meaning_of(run, [image], BUNDLE)
 
 
-def test_semantics_12_an_end_before_the_image_is_no_verdict() -> None:
-    """A bad flag, key file or trusted root ends cosign before it asks for any signature."""
+@pytest.mark.parametrize(("signature_format", "listed"), [(BUNDLE, 0), (BUNDLE, 1), (OLD, 0)])
+def test_semantics_12_an_end_before_the_image_is_no_verdict(
+    signature_format: SignatureFormat, listed: int
+) -> None:
+    """A bad flag, key file or trusted root ends cosign before it judges any signature."""
+    run = a_run(code=1, stderr=b"unknown flag")
     with pytest.raises(CosignUnavailable) as fault:
-        meaning_of(a_run(code=1, stderr=b"unknown flag"), [asked(begun=False)], BUNDLE)
+        meaning_of(run, [asked(listed=listed)], signature_format)
 
     assert (
         'cosign ended with exit code 1 before it looked at the image; cosign says: "unknown flag"'
@@ -227,7 +231,7 @@ def test_semantics_12_a_signal_is_no_verdict() -> None:
 
 def test_the_first_bad_image_ends_a_run() -> None:
     """What came before it stands, and what comes after it is unjudged."""
-    images = [asked(0), asked(1), asked(2, begun=False), asked(3, begun=False)]
+    images = [asked(0), asked(1, listed=1), asked(2, listed=0), asked(3, listed=0)]
     run = a_run(printed([entry(images[0])]), code=1)
 
     assert (

@@ -638,7 +638,7 @@ async def test_200_cancelled_and_timed_out_verifications_leave_nothing(tmp_path:
         async with a_room(
             tmp_path,
             hook="time.sleep(600)",
-            change=lambda s: replace(s, run_seconds=1.0, runs_at_once=50),
+            change=lambda s: replace(s, run_seconds=0.5, runs_at_once=40),
         ) as room:
             await storm(room, count)
             running = await all_end(working_below(tmp_path))

@@ -72,11 +72,14 @@ class ServedRepository:
     """
     What one image's repository answers, by path below its name.
 
-    `listing` is the path of the list of all its signatures, with which cosign begins.
+    `listing` is the path of the list of all its signatures, with which cosign begins. `absent`
+    is a path that is known to have nothing: cosign looks for old signatures where no bundle is
+    one to it.
     """
 
     listing: str
     documents: Mapping[str, Document] = field(hash=False)
+    absent: str | None = None
 
 
 def served_repository(
@@ -85,15 +88,15 @@ def served_repository(
     """Return the repository in which cosign finds the signatures of one format, and no other."""
     documents: dict[str, Document] = {}
     digest = str(material.subject.digest)
+    referrers = f"referrers/{digest}"
+    signatures = f"manifests/{digest.replace(':', '-')}.sig"
     if signature_format is SignatureFormat.BUNDLE:
-        listing = f"referrers/{digest}"
-        documents[listing] = _referrers(documents, material.bundles)
-    else:
-        listing = f"manifests/{digest.replace(':', '-')}.sig"
-        kept = {SIGNATURE_ANNOTATION} | (_LOG_ANNOTATIONS if transparency_log else frozenset())
-        layers = [_simple_layer(documents, signature, kept) for signature in material.simple]
-        documents[listing] = _manifest(documents, layers)
-    return ServedRepository(listing, documents)
+        documents[referrers] = _referrers(documents, material.bundles)
+        return ServedRepository(referrers, documents, absent=signatures)
+    kept = {SIGNATURE_ANNOTATION} | (_LOG_ANNOTATIONS if transparency_log else frozenset())
+    layers = [_simple_layer(documents, signature, kept) for signature in material.simple]
+    documents[signatures] = _manifest(documents, layers)
+    return ServedRepository(signatures, documents)
 
 
 def _referrers(documents: dict[str, Document], bundles: Iterable[bytes]) -> Document:

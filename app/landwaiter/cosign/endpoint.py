@@ -20,7 +20,7 @@ import asyncio
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -45,7 +45,7 @@ class _Served:
     subject: ImageReference
     operand: str
     repository: ServedRepository
-    answered: set[str] = field(default_factory=set)
+    times_listed: int = 0
     missed: bool = False
     under_way: int = 0
 
@@ -67,7 +67,7 @@ class Service:
             AskedImage(
                 image.subject,
                 image.operand,
-                begun=image.repository.listing in image.answered,
+                times_listed=image.times_listed,
                 complete=not image.missed and not image.under_way,
             )
             for image in self._images
@@ -139,8 +139,10 @@ class LoopbackEndpoint:
 async def _deliver(request: web.BaseRequest, image: _Served, path: str) -> web.StreamResponse:
     """Answer, and record whether cosign got the whole of what it asked for."""
     document = image.repository.documents.get(path)
+    is_list = path in {image.repository.listing, image.repository.absent}
     if document is None:
-        image.missed = True
+        image.missed |= not is_list
+        image.times_listed += is_list
         return web.Response(status=404)
     response = web.Response(
         body=document.content,
@@ -155,5 +157,5 @@ async def _deliver(request: web.BaseRequest, image: _Served, path: str) -> web.S
         raise
     finally:
         image.under_way -= 1
-    image.answered.add(path)
+    image.times_listed += is_list
     return response

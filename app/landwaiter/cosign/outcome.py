@@ -93,13 +93,13 @@ class AskedImage:
     """
     One image that a run was asked about, and what the loopback endpoint saw of it.
 
-    `operand` is its name on the command line. `begun` says that the list of its signatures was
-    read, `complete` that nothing which was asked for was missing or cut.
+    `operand` is its name on the command line. `times_listed` says how often the list of its
+    signatures was read, `complete` that nothing which was asked for was missing or cut.
     """
 
     subject: ImageReference
     operand: str
-    begun: bool
+    times_listed: int
     complete: bool
 
 
@@ -126,14 +126,25 @@ def meaning_of(
         _judge(line, image, signature_format) for line, image in zip(lines, asked, strict=False)
     ]
     if run.exit_code != 0:
-        judged.append(_refusal(run.exit_code, asked[len(lines)], said))
+        begun = asked[len(lines)].times_listed >= _times_listed(len(lines), signature_format)
+        judged.append(_refusal(run.exit_code, asked[len(lines)], said, begun=begun))
     judged += [Unjudged()] * (len(asked) - len(judged))
     return tuple(judged)
 
 
-def _refusal(exit_code: int, image: AskedImage, said: str) -> NotVerified:
+def _times_listed(position: int, signature_format: SignatureFormat) -> int:
+    """
+    Return how often cosign has listed an image's signatures once it has begun to judge them.
+
+    The bundles of the first image are listed once more: before it reads key and trusted root,
+    cosign looks whether there are any.
+    """
+    return 2 if position == 0 and signature_format is SignatureFormat.BUNDLE else 1
+
+
+def _refusal(exit_code: int, image: AskedImage, said: str, *, begun: bool) -> NotVerified:
     """Return what a non-zero exit means for the image that cosign was working on."""
-    if not image.begun:
+    if not begun:
         raise CosignUnavailable(
             f"cosign ended with exit code {exit_code} before it looked at the image{said}"
         )

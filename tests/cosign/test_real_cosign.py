@@ -1,0 +1,465 @@
+"""
+The whole room with cosign 3, on images that cosign 3 and cosign 2 have signed.
+
+Images stand in two real registries, one with the referrers API and one with the fallback tag
+alone, and are read by the production registry client. What a registry would not take (tampered
+content) is put beside them in memory.
+"""
+
+import asyncio
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from cosign.fakes import CountingObserver, FakeKeychain, FakeRegistry
+from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.fetching import KeychainT, SignatureSource, fetch_material
+from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
+from landwaiter.cosign.outcome import NotVerified, Outcome, SignatureFormat, Verified
+from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
+from landwaiter.deadline import Deadline
+from landwaiter.errors import ContentMissing, CosignUnavailable, RegistryUnavailable
+from landwaiter.images.content import Manifest
+from landwaiter.images.reference import ImageReference
+from landwaiter.public_keys import PublicKey
+from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.keychain import EMPTY_KEYCHAIN
+from landwaiter.registry.settings import HostSettings, RegistrySettings
+from realparts.images import ImageMaker
+from realparts.install import ensure
+from realparts.registries import CraneRegistry, ReferrersRegistry, Registry
+from realparts.signing import Signer, SigningKey
+from realparts.sigstore import PrivateSigstore
+
+pytestmark = pytest.mark.system
+
+BUNDLE = SignatureFormat.BUNDLE
+OLD = SignatureFormat.SIMPLE_SIGNING
+VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1"
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A registry with images in it, by what was done to them."""
+
+    registry: Registry
+    signer: Signer
+    ours: SigningKey
+    images: dict[str, ImageReference]
+
+    @property
+    def authority(self) -> Authority:
+        return authority_of(self.ours)
+
+
+def authority_of(key: SigningKey, root: bytes | None = None) -> Authority:
+    public = PublicKey.parse(key.public.read_text())
+    return Authority("ci", public, "Ignored" if root is None else "Required", root)
+
+
+@pytest.fixture(scope="module", params=[ReferrersRegistry, CraneRegistry])
+def signed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Signed]:
+    """Give a registry in which every kind of signed and unsigned image stands."""
+    folder = tmp_path_factory.mktemp("signed")
+    with request.param(folder / "registry") as registry:
+        yield _signed(folder, registry)
+
+
+def _signed(folder: Path, registry: Registry) -> Signed:
+    maker, signer = ImageMaker(folder / "images", registry), Signer(folder / "signer", registry)
+    ours, others = signer.generate_key_pair("ours"), signer.generate_key_pair("others")
+    made = {
+        name: maker.make_image(f"team/{name}:1")
+        for name in ("bundle", "old", "both", "unsigned", "foreign", "hidden", "attested", "named")
+    }
+    made["index"] = maker.make_index("team/index:1", [made["bundle"], made["old"]])
+    for name in ("bundle", "both", "index"):
+        signer.sign_with_cosign3(made[name], ours)
+    for name in ("old", "both", "hidden", "index"):
+        signer.sign_with_cosign2(made[name], ours)
+    signer.sign_with_cosign3(made["foreign"], others)
+    signer.sign_with_cosign2(made["foreign"], others)
+    signer.sign_with_cosign3(made["hidden"], others)
+    signer.sign_with_cosign2(made["named"], ours, identity="registry.example.com/team/other")
+    for attest in (signer.attest_with_cosign3, signer.attest_with_cosign2):
+        attest(made["attested"], ours, predicate_type="vuln", predicate={})
+    images = {name: ImageReference.parse(reference) for name, reference in made.items()}
+    return Signed(registry, signer, ours, images)
+
+
+@asynccontextmanager
+async def verifying(
+    source: SignatureSource[KeychainT], observer: CountingObserver | None = None
+) -> AsyncIterator[SignatureVerifier[KeychainT]]:
+    settings = VerifierSettings(ensure(["cosign3"])["cosign3"], runs_at_once=1)
+    async with SignatureVerifier(source, settings, observer=observer) as verifier:
+        yield verifier
+
+
+@asynccontextmanager
+async def a_client(registry: Registry) -> AsyncIterator[RegistryClient]:
+    hosts = {registry.host: HostSettings(plain_http=True)}
+    async with RegistryClient(RegistrySettings(hosts)) as client:
+        yield client
+
+
+async def verified(signed: Signed, name: str, authority: Authority | None = None) -> Outcome:
+    """Verify one of the images, as it stands in its real registry."""
+    async with a_client(signed.registry) as client, verifying(client) as verifier:
+        return await verifier.verify(
+            signed.images[name],
+            authority or signed.authority,
+            keychain=EMPTY_KEYCHAIN,
+            deadline=Deadline.after(60),
+        )
+
+
+async def material_of(signed: Signed, name: str) -> SignatureMaterial:
+    """Return the real signatures of an image."""
+    async with a_client(signed.registry) as client:
+        return await fetch_material(
+            client,
+            signed.images[name],
+            keychain=EMPTY_KEYCHAIN,
+            deadline=Deadline.after(60),
+        )
+
+
+async def judged(
+    material: SignatureMaterial, authority: Authority, observer: CountingObserver | None = None
+) -> Outcome:
+    """Verify an image in memory that has these signatures."""
+    registry = FakeRegistry()
+    image = material.subject
+    registry.manifests[str(image)] = Manifest("any", str(image.digest), b"{}")
+    for bundle in material.bundles:
+        registry.attach(image, bundle)
+    registry.tag_signatures(image, *material.simple)
+    async with verifying(registry, observer) as verifier:
+        return await verifier.verify(
+            image, authority, keychain=FakeKeychain(), deadline=Deadline.after(60)
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "signature_format"),
+    [("bundle", BUNDLE), ("old", OLD), ("both", BUNDLE), ("index", BUNDLE)],
+)
+async def test_signed_images_are_verified(
+    signed: Signed, name: str, signature_format: SignatureFormat
+) -> None:
+    """Signatures of cosign 3 and cosign 2 are found in both kinds of registries."""
+    assert Verified(signature_format) == await verified(signed, name)
+
+
+async def test_an_unsigned_image_is_refused(signed: Signed) -> None:
+    """Nothing there is told as nothing there."""
+    assert NotVerified("no signature", "it carries no cosign signature") == await verified(
+        signed, "unsigned"
+    )
+
+
+async def test_a_signature_by_another_key_is_refused(signed: Signed) -> None:
+    """Wrong keys, which exit 1 and 12, are the same refusal in both formats."""
+    image = signed.images["foreign"]
+    outcome = await verified(signed, "foreign")
+
+    assert ("no valid signature", True, True, False) == (
+        getattr(outcome, "reason", None),
+        "bundle: none of its signatures is by this key; cosign says: " in str(outcome),
+        "simple signing: none of its signatures is by this key; cosign says: " in str(outcome),
+        "127.0.0.1:" in str(outcome).replace(image.registry, ""),
+    )
+
+
+async def test_semantics_13_an_attestation_alone_is_refused(signed: Signed) -> None:
+    """`cosign verify` passes this image."""
+    said = signed.signer.verify(str(signed.images["attested"]), signed.ours, check=False)
+    outcome = await verified(signed, "attested")
+
+    assert (0, "no signature", True) == (
+        said.returncode,
+        getattr(outcome, "reason", None),
+        f'an attestation ("{VULNERABILITIES}")' in str(outcome),
+    )
+
+
+async def test_semantics_13_the_type_is_checked_after_cosign(
+    signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were an attestation given to cosign, it would verify, and still not count."""
+    monkeypatch.setattr("landwaiter.cosign.fetching.check_referrer", lambda _: None)
+    monkeypatch.setattr("landwaiter.cosign.fetching.check_bundle", lambda *_: None)
+    outcome = await verified(signed, "attested")
+
+    assert (
+        NotVerified(
+            "signed for something else",
+            f'bundle: the key has signed a "{VULNERABILITIES}", '
+            'a "https://sigstore.dev/cosign/sign/v1" is wanted',
+        )
+        == outcome
+    )
+
+
+async def test_semantics_13_a_strangers_bundle_does_not_hide_an_old_signature(
+    signed: Signed,
+) -> None:
+    """`cosign verify` does not find the old signature of this image any more."""
+    said = signed.signer.verify(str(signed.images["hidden"]), signed.ours, check=False)
+
+    assert (1, Verified(OLD)) == (said.returncode, await verified(signed, "hidden"))
+
+
+async def test_semantics_13_an_old_signature_for_another_name_is_refused(signed: Signed) -> None:
+    """`cosign verify` accepts a signature whose docker-reference is another repository."""
+    image = signed.images["named"]
+    said = signed.signer.verify(str(image), signed.ours, form="old", check=False)
+
+    assert (
+        0,
+        NotVerified(
+            "signed for something else",
+            'simple signing: the key has signed this digest for "registry.example.com/team/other", '
+            f'"{image.name}" is wanted',
+        ),
+    ) == (said.returncode, await verified(signed, "named"))
+
+
+async def test_semantics_13_a_bundle_binds_a_digest_only(signed: Signed) -> None:
+    """A bundle copied with its image to another repository still verifies, which the docs say."""
+    material = await material_of(signed, "bundle")
+    elsewhere = replace(material.subject, registry="registry.example.com", repository="other")
+
+    assert Verified(BUNDLE) == await judged(replace(material, subject=elsewhere), signed.authority)
+
+
+async def test_a_missing_image_is_refused(signed: Signed) -> None:
+    """An image that is not there is told as that."""
+    gone = replace(signed, images={"gone": replace(signed.images["bundle"], repository="gone")})
+    with pytest.raises(ContentMissing):
+        await verified(gone, "gone")
+
+
+async def test_a_registry_that_is_down_is_undecided(signed: Signed) -> None:
+    """Nothing is refused because a registry cannot be reached."""
+    down = replace(signed.images["bundle"], registry="127.0.0.1:1")
+    hosts = {"127.0.0.1:1": HostSettings(plain_http=True)}
+    async with RegistryClient(RegistrySettings(hosts)) as client, verifying(client) as verifier:
+        with pytest.raises(RegistryUnavailable):
+            await verifier.verify(
+                down, signed.authority, keychain=EMPTY_KEYCHAIN, deadline=Deadline.after(60)
+            )
+
+
+# Tampered content.
+
+
+def with_statement(bundle: bytes, **changes: object) -> bytes:
+    """Change what a bundle says, and keep its signature."""
+    value = json.loads(bundle)
+    statement = json.loads(base64.b64decode(value["dsseEnvelope"]["payload"]))
+    payload = json.dumps({**statement, **changes}).encode()
+    value["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+    return json.dumps(value).encode()
+
+
+async def test_a_bundle_moved_to_another_digest_is_refused(signed: Signed) -> None:
+    """Writing another digest into a signed statement breaks its signature."""
+    material = await material_of(signed, "bundle")
+    victim = signed.images["unsigned"]
+    subject = [{"digest": {"sha256": str(victim.digest).removeprefix("sha256:")}}]
+    forged = with_statement(material.bundles[0], subject=subject)
+    outcome = await judged(SignatureMaterial(victim, bundles=(forged,)), signed.authority)
+
+    assert "no valid signature" == getattr(outcome, "reason", None)
+
+
+async def test_a_bundle_with_another_signature_in_it_is_refused(signed: Signed) -> None:
+    """A broken signature does not verify, and does not hide a good one beside it."""
+    material = await material_of(signed, "bundle")
+    value = json.loads(material.bundles[0])
+    value["dsseEnvelope"]["signatures"][0]["sig"] = base64.b64encode(b"forged" * 12).decode()
+    broken = json.dumps(value).encode()
+    alone = await judged(replace(material, bundles=(broken,)), signed.authority)
+    beside = await judged(
+        replace(material, bundles=(broken, material.bundles[0])), signed.authority
+    )
+
+    assert ("no valid signature", Verified(BUNDLE)) == (getattr(alone, "reason", None), beside)
+
+
+async def test_an_old_payload_that_was_changed_is_refused(signed: Signed) -> None:
+    """Writing another digest into a signed payload breaks its signature."""
+    material = await material_of(signed, "old")
+    victim = signed.images["unsigned"]
+    payload = material.simple[0].payload.replace(
+        str(material.subject.digest).encode(), str(victim.digest).encode()
+    )
+    forged = SimpleSignature(payload, material.simple[0].annotations)
+    outcome = await judged(SignatureMaterial(victim, simple=(forged,)), signed.authority)
+
+    assert "no valid signature" == getattr(outcome, "reason", None)
+
+
+async def test_an_old_signature_of_another_image_is_refused(signed: Signed) -> None:
+    """An untouched signature that was copied beside another image does not verify there."""
+    material = await material_of(signed, "old")
+    victim = SignatureMaterial(signed.images["unsigned"], simple=material.simple)
+    outcome = await judged(victim, signed.authority)
+
+    assert "no valid signature" == getattr(outcome, "reason", None)
+
+
+@pytest.mark.parametrize("junk", [b"", b"{}", b"\x1f\x8b\x08", b'{"mediaType": "x"}'])
+async def test_junk_beside_a_good_signature_does_not_hide_it(signed: Signed, junk: bytes) -> None:
+    """Whatever whoever may push puts beside a signature, it is still found."""
+    material = await material_of(signed, "both")
+    annotations = {"dev.cosignproject.cosign/signature": "c3R1ZmY="}
+    junked = replace(
+        material,
+        bundles=(junk, *material.bundles),
+        simple=(SimpleSignature(junk, annotations), *material.simple),
+    )
+    old_only = replace(junked, bundles=())
+
+    assert (Verified(BUNDLE), Verified(OLD)) == (
+        await judged(junked, signed.authority),
+        await judged(old_only, signed.authority),
+    )
+
+
+# Several at once, and the log.
+
+
+async def test_company_does_not_change_a_verdict(signed: Signed) -> None:
+    """Good and bad images that share runs of the real cosign get the verdicts they get alone."""
+    expected = {
+        "bundle": True,
+        "foreign": False,
+        "both": True,
+        "hidden": True,
+        "index": True,
+        "old": True,
+        "attested": False,
+        "named": False,
+    }
+    observer = CountingObserver()
+    async with a_client(signed.registry) as client, verifying(client, observer) as verifier:
+        outcomes = await asyncio.gather(
+            *(
+                verifier.verify(
+                    signed.images[name],
+                    signed.authority,
+                    keychain=EMPTY_KEYCHAIN,
+                    deadline=Deadline.after(60),
+                )
+                for name in expected
+            )
+        )
+
+    assert (list(expected.values()), True) == (
+        [isinstance(outcome, Verified) for outcome in outcomes],
+        max(images for _, _, images in observer.runs) > 1,
+    )
+
+
+@pytest.fixture(scope="module")
+def sigstore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateSigstore]:
+    """Give a private Sigstore with a transparency log."""
+    with PrivateSigstore(tmp_path_factory.mktemp("sigstore")) as sigstore:
+        yield sigstore
+
+
+@pytest.mark.parametrize(("name", "format_"), [("bundle", BUNDLE), ("old", OLD)])
+async def test_a_signature_that_is_in_no_log_is_refused_where_one_is_required(
+    signed: Signed, sigstore: PrivateSigstore, name: str, format_: SignatureFormat
+) -> None:
+    """The same signature is admitted where the log is ignored; nothing is looked up online."""
+    required = authority_of(signed.ours, sigstore.trusted_root.read_bytes())
+    outcome = await verified(signed, name, required)
+
+    assert ("no valid signature", Verified(format_)) == (
+        getattr(outcome, "reason", None),
+        await verified(signed, name),
+    )
+
+
+async def test_a_signature_that_is_in_the_log_is_verified_where_one_is_required(
+    signed: Signed, sigstore: PrivateSigstore, tmp_path: Path
+) -> None:
+    """A bundle with an entry of the trusted log is admitted, without asking the log."""
+    image = ImageMaker(tmp_path / "images", signed.registry).make_image("team/logged:1")
+    signer = Signer(tmp_path / "signer", signed.registry)
+    signer._signing_config = sigstore.signing_config
+    signer._trusted_root = sigstore.trusted_root
+    signer.sign_with_cosign3(image, signed.ours)
+    logged = replace(signed, images={"logged": ImageReference.parse(image)})
+    required = authority_of(signed.ours, sigstore.trusted_root.read_bytes())
+
+    assert Verified(BUNDLE) == await verified(logged, "logged", required)
+
+
+async def test_a_trusted_root_that_is_none_is_undecided(signed: Signed) -> None:
+    """A broken root is the admin's, and says nothing about an image."""
+    said = []
+    for name in ("bundle", "old"):
+        with pytest.raises(CosignUnavailable) as fault:
+            await verified(signed, name, authority_of(signed.ours, b"{"))
+        said.append(str(fault.value).partition(";")[0])
+
+    assert ["cosign ended with exit code 1 before it looked at the image"] * 2 == said
+
+
+async def test_semantics_14_bundles_that_are_none_to_cosign_are_a_refusal(
+    signed: Signed,
+) -> None:
+    """What passes for a bundle here and is none to cosign does not make an image undecided."""
+    value = json.loads((await material_of(signed, "bundle")).bundles[0])
+    del value["verificationMaterial"]
+    image = signed.images["bundle"]
+    broken = SignatureMaterial(image, bundles=(json.dumps(value).encode(),))
+    outcome = await judged(broken, signed.authority)
+
+    assert "no valid signature" == getattr(outcome, "reason", None)
+
+
+async def test_semantics_12_nothing_is_asked_of_the_network(signed: Signed, tmp_path: Path) -> None:
+    """Both formats verify where there is no network but loopback: no TUF, no log, no registry."""
+    unshare = shutil.which("unshare")
+    isolated = [str(unshare), "--user", "--map-root-user", "--net"]
+    if unshare is None or subprocess.run([*isolated, "true"], check=False).returncode != 0:  # noqa: ASYNC221
+        pytest.skip("network namespaces are needed to take the network away")
+    material = await material_of(signed, "both")
+    (tmp_path / "bundle").write_bytes(material.bundles[0])
+    (tmp_path / "payload").write_bytes(material.simple[0].payload)
+    result = subprocess.run(  # noqa: ASYNC221
+        [
+            *isolated,
+            sys.executable,
+            HERE / "offline_probe.py",
+            ensure(["cosign3"])["cosign3"],
+            signed.ours.public,
+            str(material.subject),
+            tmp_path / "bundle",
+            tmp_path / "payload",
+            material.simple[0].annotations["dev.cosignproject.cosign/signature"],
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "bundle\nsimple signing\n" == result.stdout
