@@ -52,14 +52,29 @@ def find_or_build(part: Part, go: GoPins, step: Step) -> Path:
     with locked(part.key, on_wait=lambda: step.tick("waiting for another process that builds it")):
         if (path := find(part).path) is not None:
             return path
-        require_free(cache_folder(), part.disk_mib, what=part.name)
+        program = find_or_install_go(go, tick=step.tick)
+        for folder in (cache_folder(), *_caches_of(program)):
+            require_free(folder, part.disk_mib, what=part.name)
         with made_whole(_place(part)) as folder:
-            _build(part, find_or_install_go(go, tick=step.tick), folder, step)
+            _build(part, program, folder, step)
     return _place(part) / "bin" / part.program
 
 
 def _place(part: Part) -> Path:
     return cache_folder() / "parts" / part.key
+
+
+def _caches_of(go: Path) -> list[Path]:
+    """Return the folders in which Go keeps what it compiles and downloads."""
+    try:
+        answer = run(
+            [go, "env", "GOCACHE", "GOMODCACHE"],
+            environment={**os.environ, **BUILD_ENVIRONMENT},
+            timeout_seconds=VERSION_SECONDS,
+        )
+    except ProcessError as error:
+        raise BuildError(str(error)) from error
+    return [Path(line) for line in answer.stdout.splitlines()]
 
 
 def _build(part: Part, go: Path, folder: Path, step: Step) -> None:
