@@ -1,14 +1,11 @@
 """Documents say what the code does, and their links lead somewhere."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from generated import BLOCK, GENERATORS, ROOT, documents, up_to_date
+from repository.generated import BLOCK, GENERATORS, ROOT, documents, up_to_date
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)

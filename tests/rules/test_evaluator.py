@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from landwaiter.images.reference import ImageReference
-
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMissing, RegistryUnavailable
+from landwaiter.images.reference import ImageReference
 from landwaiter.rules.evaluator import Charge, RuleInForce, evaluate
 from landwaiter.rules.protocol import (
     Answer,
@@ -282,7 +281,8 @@ class Never:
 
     async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
         try:
-            return await asyncio.get_running_loop().create_future()
+            never: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            return await never
         finally:
             self.left += 1
 
