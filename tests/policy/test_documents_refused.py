@@ -396,6 +396,24 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         rule("cosignSignatures: {authorities: []}"),
         ["7: field spec.rules.cosignSignatures.authorities: 0 given, at least 1 wanted"],
     ),
+    "an authority with a name in capitals": (
+        rule("cosignSignatures: {authorities: [{name: CI, key: {file: ci.pub}}]}"),
+        [
+            (
+                '7: field spec.rules.cosignSignatures.authorities[0].name: "CI" given, '
+                "text that matches ^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$ wanted"
+            )
+        ],
+    ),
+    "a value that is forgotten in a mapping of labels": (
+        match("{objectSelector: {matchLabels: {env: }}}"),
+        [
+            (
+                "6: field spec.match.objectSelector.matchLabels.env: "
+                "null given, text wanted, or no such line"
+            )
+        ],
+    ),
     "a key file that is not there": (
         rule("cosignSignatures: {authorities: [{name: ci, key: {file: ci.pub}}]}"),
         [
