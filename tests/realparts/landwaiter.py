@@ -7,8 +7,10 @@ Its account may read namespaces, service accounts and Secrets, and nothing else.
 import base64
 import json
 import os
+import re
 import ssl
 import sys
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +22,16 @@ from realparts.install import ensure
 from realparts.processes import ChildProcess, free_port, http_status
 
 READY_SECONDS = 30.0
+SCRAPE_SECONDS = 5.0
 OK = 200
 NAMESPACE = "landwaiter-system"
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
+NOT_OURS: Mapping[str, Any] = {
+    "key": "kubernetes.io/metadata.name",
+    "operator": "NotIn",
+    "values": ["kube-system", NAMESPACE],
+}
 WORKLOADS: Mapping[str, Sequence[str]] = {
     "": ("pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"),
     "apps": ("deployments", "statefulsets", "daemonsets", "replicasets"),
@@ -84,13 +94,30 @@ class Landwaiter:
         """Return what it has logged so far."""
         return [json.loads(line) for line in self.log.read_text("utf-8").splitlines() if line]
 
-    def start(self) -> None:
-        """Write its files and start it; return once it is ready."""
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that have these labels, as scraped just now."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self.metrics_url}/metrics", timeout=SCRAPE_SECONDS) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (match for line in lines if (match := SAMPLE.fullmatch(line)))
+        wanted = {f'{key}="{value}"' for key, value in labels.items()}
+        return sum(
+            float(found["value"])
+            for found in samples
+            if found["name"] == name and wanted <= set((found["labels"] or "").split(","))
+        )
+
+    def prepare(self) -> None:
+        """Write its files and choose its ports."""
         for name, text in self._documents.items():
             file = self.folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         self.port, self.metrics_port = free_port(), free_port()
+
+    def start(self) -> None:
+        """Prepare and start it; return once it is ready."""
+        self.prepare()
         self._process = ChildProcess(
             "landwaiter",
             self.command(),
@@ -128,21 +155,26 @@ class Landwaiter:
         self,
         *,
         enforce: bool = True,
-        namespaces: Sequence[str] | None = None,
+        namespace_labels: Mapping[str, str] | None = None,
         timeout_seconds: int = 10,
     ) -> dict[str, Any]:
         """
         Return the configuration object that sends reviews here.
 
-        With `namespaces` only those are judged; without, all but Kubernetes' own.
+        With `namespace_labels` only namespaces that have them are judged; without, all but
+        Kubernetes' own.
         """
-        hooks = [self._webhook("observe", "Ignore", namespaces, timeout_seconds)]
+        if namespace_labels is not None:
+            selector: dict[str, Any] = {"matchLabels": dict(namespace_labels)}
+        else:
+            selector = {"matchExpressions": [NOT_OURS]}
+        hooks = [self._webhook("observe", "Ignore", selector, timeout_seconds)]
         if enforce:
-            hooks.append(self._webhook("validate", "Fail", namespaces, timeout_seconds))
+            hooks.append(self._webhook("validate", "Fail", selector, timeout_seconds))
         return {
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"name": f"landwaiter-{self.port}"},
+            "metadata": {"generateName": f"landwaiter-{self.port}-"},
             "webhooks": hooks,
         }
 
@@ -151,25 +183,22 @@ class Landwaiter:
         cluster: ControlPlane,
         *,
         enforce: bool = True,
-        namespaces: Sequence[str] | None = None,
+        namespace_labels: Mapping[str, str] | None = None,
         timeout_seconds: int = 10,
     ) -> str:
         """Create the webhook objects in a cluster and return their name; see `webhooks`."""
         configuration = self.webhooks(
-            enforce=enforce, namespaces=namespaces, timeout_seconds=timeout_seconds
+            enforce=enforce,
+            namespace_labels=namespace_labels,
+            timeout_seconds=timeout_seconds,
         )
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps(configuration))
-        name: str = configuration["metadata"]["name"]
+        answer = cluster.request("POST", CONFIGURATIONS, configuration)
+        name: str = answer.body["metadata"]["name"]
         return name
 
     def _webhook(
-        self, side: str, failure_policy: str, namespaces: Sequence[str] | None, timeout: int
+        self, side: str, failure_policy: str, selector: Mapping[str, Any], timeout: int
     ) -> dict[str, Any]:
-        expression = {
-            "key": "kubernetes.io/metadata.name",
-            "operator": "NotIn" if namespaces is None else "In",
-            "values": ["kube-system", NAMESPACE] if namespaces is None else list(namespaces),
-        }
         authority = self.authority.certificate.read_bytes()
         return {
             "name": f"{side}.landwaiter.dev",
@@ -186,7 +215,7 @@ class Landwaiter:
                 }
                 for group, resources in WORKLOADS.items()
             ],
-            "namespaceSelector": {"matchExpressions": [expression]},
+            "namespaceSelector": selector,
             "matchPolicy": "Equivalent",
             "failurePolicy": failure_policy,
             "sideEffects": "NoneOnDryRun",

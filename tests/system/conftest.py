@@ -5,6 +5,7 @@ Building may take many minutes on a bare machine, which no test's time limit sho
 happens after collection, and only when a test of this folder is to run.
 """
 
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from realparts.certificates import Authority
 from realparts.control_plane import ControlPlane
 from realparts.images import ImageMaker
 from realparts.install import ensure
+from realparts.landwaiter import Landwaiter
+from realparts.processes import free_port
 from realparts.registries import (
     OTHER,
     TESTER,
@@ -26,8 +29,12 @@ from realparts.registries import (
 from realparts.signing import Signer
 from realparts.sigstore import PrivateSigstore
 from realparts.toolchain import NoGoError
+from system.installation import Installation
+from system.policies import policies_in_force
+from system.workshop import Bench, Workshop
 
 HERE = Path(__file__).parent
+API_SERVER = "the-api-server"
 LOG_FOLDERS = pytest.StashKey[list[Path]]()
 
 
@@ -71,7 +78,7 @@ def control_plane(
 ) -> Iterator[ControlPlane]:
     """Give all tests one control plane; each works in namespaces of its own."""
     folder = _kept_folder("control-plane", tmp_path_factory, pytestconfig)
-    with ControlPlane(folder) as control_plane:
+    with ControlPlane(folder, webhook_client_name=API_SERVER) as control_plane:
         yield control_plane
 
 
@@ -149,6 +156,52 @@ def referrers_images(referrers_registry: ReferrersRegistry, tmp_path: Path) -> I
 def referrers_signer(referrers_registry: ReferrersRegistry, tmp_path: Path) -> Signer:
     """Give what signs in the registry with referrers."""
     return Signer(tmp_path / "signer", referrers_registry)
+
+
+@pytest.fixture(scope="session")
+def workshop(
+    tmp_path_factory: pytest.TempPathFactory,
+    referrers_registry: ReferrersRegistry,
+    plain_registry: CraneRegistry,
+    private_registry: DistributionRegistry,
+) -> Workshop:
+    """Give what makes and signs images, shared by all tests."""
+    folder = tmp_path_factory.mktemp("workshop")
+    referrers = Bench.at(referrers_registry, folder / "referrers")
+    return Workshop(
+        referrers=referrers,
+        plain=Bench.at(plain_registry, folder / "plain"),
+        private=Bench.at(private_registry, folder / "private"),
+        absent=f"127.0.0.1:{free_port()}",
+        ci=referrers.signer.generate_key_pair("ci"),
+        stranger=referrers.signer.generate_key_pair("stranger"),
+    )
+
+
+@pytest.fixture(scope="session")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+    control_plane: ControlPlane,
+    workshop: Workshop,
+) -> Iterator[Installation]:
+    """Give the Landwaiter that most tests share; it knows the API server by its certificate."""
+    landwaiter = Landwaiter(
+        _kept_folder("landwaiter", tmp_path_factory, pytestconfig),
+        policies=policies_in_force(workshop),
+        registries=workshop.registries(),
+        cluster=control_plane,
+        arguments=[
+            f"--client-ca={control_plane.files.webhook_client_ca}",
+            f"--client-name={API_SERVER}",
+        ],
+    )
+    landwaiter.prepare()
+    shutil.copy(workshop.ci.public, landwaiter.folder / "policies" / "ci.pub")
+    with landwaiter:
+        installation = Installation(control_plane, landwaiter)
+        installation.register()
+        yield installation
 
 
 def _kept_folder(

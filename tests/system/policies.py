@@ -1,0 +1,42 @@
+"""The policies of the Landwaiter that most system tests share, each for namespaces of its own."""
+
+from typing import Any
+
+from system.installation import a_policy, documents
+from system.workshop import Workshop
+
+DIGEST = {"pinnedTags": {"require": "digest"}}
+TEAM = "registry.example.com/team"
+PRIVATE = "private.example.com"
+
+
+def signed_by(key: dict[str, Any], **settings: object) -> dict[str, Any]:
+    """Return a rule that wants signatures by one key."""
+    return {"cosignSignatures": {"authorities": [{"name": "ci", "key": key}], **settings}}
+
+
+def policies_in_force(workshop: Workshop) -> str:
+    """Return all policies as documents."""
+    inline = {"data": workshop.ci.public.read_text("utf-8")}
+    in_secret = {"secretRef": {"namespace": "signing-keys", "name": "ci", "key": "cosign.pub"}}
+    fixed_tag = {"require": "fixedTag", "floating": ["*-snapshot"]}
+    host = workshop.referrers.host
+    return documents(
+        a_policy("digest", DIGEST),
+        a_policy("templates-warn", DIGEST, templates="Warn"),
+        a_policy("templates-skip", DIGEST, templates="Skip"),
+        a_policy("fixed-tag", {"pinnedTags": fixed_tag}),
+        a_policy("digest-of-team", {**DIGEST, "allowedRegistries": {"allow": [f"{host}/team"]}}),
+        a_policy("allowed", {"allowedRegistries": {"allow": [TEAM, "docker.io/library"]}}),
+        a_policy("denied", {"allowedRegistries": {"deny": [f"{TEAM}/old"]}}),
+        a_policy("signed", signed_by(inline)),
+        a_policy("signed-by-file", signed_by({"file": "ci.pub"})),
+        a_policy("signed-by-secret", signed_by(in_secret)),
+        a_policy("signed-unpinned", signed_by(inline, unpinned="Warn")),
+        a_policy("signed-ignore", signed_by(inline), failurePolicy="Ignore"),
+        a_policy("pull-secrets", {"pullSecrets": {"requireFor": [PRIVATE]}}),
+        a_policy("warned", DIGEST, actions=["Warn"]),
+        a_policy("audited", DIGEST, actions=["Audit"]),
+        a_policy("denied-and-audited", DIGEST, actions=["Deny", "Audit"]),
+        a_policy("warned-and-audited", DIGEST, actions=["Warn", "Audit"]),
+    )
