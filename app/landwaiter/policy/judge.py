@@ -23,6 +23,9 @@ from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
 NAMESPACE_LABELS = RuleId("namespaceSelector")
 """The rule id of a finding that a policy may apply, but nobody knows."""
 
+LABELS_SHARE = 0.5
+"""The part of the time that reading a namespace may take: policies that need none go on then."""
+
 Use = ImageUse | UnreadableUse
 
 
@@ -76,25 +79,29 @@ class Judge:
         policies = self._policies()
         if not _anything_to_judge(case, policies):
             return Verdict()
-        labels = await self._labels(case, policies)
-        applicable, unknown = _sorted_out(case, policies, labels)
+        applicable, open_ = _sorted_out(case, policies, None)
+        why: Undecided | None = None
+        if open_:
+            labels = await self._labels(case)
+            if isinstance(labels, Undecided):
+                why = labels
+            else:
+                applicable, open_ = _sorted_out(case, policies, labels)
         charges = [_charge(use, case, applicable, side) for use in workload.uses]
         charges = [charge for charge in charges if any(rule.reported for rule in charge.rules)]
         inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
         verdicts = await evaluate(charges, self._source, inquiry)
-        if isinstance(labels, Undecided):
-            verdicts = _with_unknown(verdicts, case, unknown, labels, side)
+        if why is not None:
+            verdicts = _with_unknown(verdicts, case, open_, why, side)
         return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
 
-    async def _labels(
-        self, case: Case, policies: Iterable[Policy]
-    ) -> Mapping[str, str] | Undecided:
-        if not any(policy.needs_namespace_labels for policy in policies):
-            return {}
+    async def _labels(self, case: Case) -> Mapping[str, str] | Undecided:
+        """Return the namespace's labels within their share of the time, or why not."""
         name = case.workload.namespace
+        deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)
         try:
-            async with case.deadline.timeout():
-                return await self._namespaces.namespace_labels(name, deadline=case.deadline)
+            async with deadline.timeout():
+                return await self._namespaces.namespace_labels(name, deadline=deadline)
         except (DeadlineExceeded, TimeoutError):
             detail = f"the labels of namespace {name} were not read in time"
             return Undecided("namespace not known", detail, retry=True)
@@ -103,21 +110,20 @@ class Judge:
 
 
 def _sorted_out(
-    case: Case, policies: Iterable[Policy], labels: Mapping[str, str] | Undecided
+    case: Case, policies: Iterable[Policy], labels: Mapping[str, str] | None
 ) -> tuple[list[_Applicable], list[_Applicable]]:
-    """Return the policies that apply, and those of which nobody knows."""
+    """Return the policies that apply, and those for which unknown labels would decide."""
     applicable: list[_Applicable] = []
-    unknown: list[_Applicable] = []
-    known = None if isinstance(labels, Undecided) else labels
+    open_: list[_Applicable] = []
     for policy in policies:
         if (actions := policy.actions_for(case.workload)) is None:
             continue
-        applies = policy.applies_to(case.workload, case.old, known)
+        applies = policy.applies_to(case.workload, case.old, labels)
         if applies is None:
-            unknown.append(_Applicable(policy, actions))
+            open_.append(_Applicable(policy, actions))
         elif applies:
             applicable.append(_Applicable(policy, actions))
-    return applicable, unknown
+    return applicable, open_
 
 
 def _anything_to_judge(case: Case, policies: Iterable[Policy]) -> bool:
