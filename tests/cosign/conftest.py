@@ -1,4 +1,4 @@
-"""Runs what starts processes on both event loops: Landwaiter serves on uvloop."""
+"""Runs the runner on both event loops, and the rest on uvloop, on which Landwaiter serves."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-ON_BOTH_LOOPS = frozenset({"test_runner.py", "test_real_cosign.py"})
+ON_BOTH_LOOPS = frozenset({"test_runner.py"})
 
 
 def pytest_asyncio_loop_factories(

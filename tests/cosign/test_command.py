@@ -1,12 +1,16 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosign.fakes import a_digest
+from cosign.fakes import a_digest, an_authority
+from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.command import Command, verify_command, version_command
 from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.public_keys import PublicKey
 
 FOLDER = Path("/private")
 PROGRAM = Path("/usr/bin/cosign")
@@ -26,7 +30,7 @@ def a_command(
     signature_format: SignatureFormat = SignatureFormat.BUNDLE,
     *,
     operands: tuple[str, ...] = (OPERAND,),
-    transparency_log: bool = False,
+    authority: Authority | None = None,
     limit_seconds: float = 30,
 ) -> Command:
     return verify_command(
@@ -34,7 +38,7 @@ def a_command(
         FOLDER,
         operands,
         signature_format=signature_format,
-        transparency_log=transparency_log,
+        authority=authority or an_authority(),
         limit_seconds=limit_seconds,
     )
 
@@ -46,6 +50,7 @@ def test_semantics_12_without_a_log_nothing_is_fetched() -> None:
         "verify",
         "--timeout=30s",
         "--key=/private/authority.pem",
+        "--signature-digest-algorithm=sha256",
         "--check-claims=true",
         "--output=json",
         "--new-bundle-format=true",
@@ -59,7 +64,7 @@ def test_semantics_12_without_a_log_nothing_is_fetched() -> None:
 
 def test_semantics_12_a_required_log_is_judged_with_our_root_alone() -> None:
     """The trusted root stands in for TUF, and nothing lets the log be left out."""
-    command = a_command(transparency_log=True)
+    command = a_command(authority=an_authority(root=b"{}"))
 
     assert ("--new-bundle-format=true", "--trusted-root=/private/trusted_root.json", OPERAND) == (
         command.argv[-3:]
@@ -68,7 +73,7 @@ def test_semantics_12_a_required_log_is_judged_with_our_root_alone() -> None:
 
 def test_semantics_12_an_old_signature_is_not_looked_up_in_the_public_log() -> None:
     """In the old format a signature without log entry is refused instead of asked Rekor about."""
-    command = a_command(SignatureFormat.SIMPLE_SIGNING, transparency_log=True)
+    command = a_command(SignatureFormat.SIMPLE_SIGNING, authority=an_authority(root=b"{}"))
 
     assert (
         "--new-bundle-format=false",
@@ -76,6 +81,23 @@ def test_semantics_12_an_old_signature_is_not_looked_up_in_the_public_log() -> N
         "--offline=true",
         OPERAND,
     ) == command.argv[-4:]
+
+
+@pytest.mark.parametrize(
+    ("curve", "digest_algorithm"),
+    [(ec.SECP256R1(), "sha256"), (ec.SECP384R1(), "sha384"), (ec.SECP521R1(), "sha512")],
+)
+def test_the_hash_function_is_that_of_the_key(
+    curve: ec.EllipticCurve, digest_algorithm: str
+) -> None:
+    """Signatures by P-384 and P-521 keys are not found unless cosign is told how they are made."""
+    key = ec.derive_private_key(1_000, curve).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    authority = Authority("ci", PublicKey.parse(pem), "Ignored")
+
+    assert (
+        f"--signature-digest-algorithm={digest_algorithm}" == a_command(authority=authority).argv[4]
+    )
 
 
 def test_several_images_are_operands_in_order() -> None:

@@ -12,12 +12,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cosign.fakes import CountingObserver, FakeKeychain, FakeRegistry
 from landwaiter.cosign.authority import Authority
@@ -463,3 +466,42 @@ async def test_semantics_12_nothing_is_asked_of_the_network(signed: Signed, tmp_
     )
 
     assert "bundle\nsimple signing\n" == result.stdout
+
+
+PRIVATE_KEYS: dict[str, Callable[[], PrivateKeyTypes]] = {
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "RSA 2048": lambda: rsa.generate_private_key(65537, 2048),
+    "RSA 4096": lambda: rsa.generate_private_key(65537, 4096),
+}
+
+
+@pytest.mark.parametrize("kind", list(PRIVATE_KEYS))
+async def test_every_kind_of_key_that_is_accepted_verifies(
+    signed: Signed, tmp_path: Path, kind: str
+) -> None:
+    """
+    A key that a policy may hold is one that cosign verifies with, in both formats.
+
+    Ed25519 is not here: cosign 3.1.3 and 2.6.5 sign images with such a key in a way that they do
+    not verify themselves.
+    """
+    pem = tmp_path / "plain.pem"
+    pem.write_bytes(
+        PRIVATE_KEYS[kind]().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    maker = ImageMaker(tmp_path / "images", signed.registry)
+    signer = Signer(tmp_path / "signer", signed.registry)
+    signer._cosign3("import-key-pair", f"--key={pem}", f"--output-key-prefix={tmp_path / 'kind'}")
+    key = SigningKey(private=tmp_path / "kind.key", public=tmp_path / "kind.pub")
+    images = [maker.make_image(f"team/{tmp_path.name}-{number}:1".lower()) for number in range(2)]
+    signer.sign_with_cosign3(images[0], key)
+    signer.sign_with_cosign2(images[1], key)
+    named = {str(n): ImageReference.parse(image) for n, image in enumerate(images)}
+    kinds = replace(signed, images=named)
+
+    assert (Verified(BUNDLE), Verified(OLD)) == (
+        await verified(kinds, "0", authority_of(key)),
+        await verified(kinds, "1", authority_of(key)),
+    )

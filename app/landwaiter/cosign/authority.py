@@ -11,6 +11,12 @@ from landwaiter.public_keys import PublicKey
 
 TransparencyLog = Literal["Ignored", "Required"]
 
+_DIGEST_ALGORITHMS = {"ECDSA P-384": "sha384", "ECDSA P-521": "sha512"}
+"""
+What cosign signs with where it is not SHA-256. It does not choose the same when it verifies, so
+it has to be told; older signatures that such a key made with SHA-256 are not found.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:
@@ -39,6 +45,11 @@ class Authority:
     def requires_log(self) -> bool:
         """Whether a signature counts only with an entry in a transparency log."""
         return self.transparency_log == "Required"
+
+    @property
+    def digest_algorithm(self) -> str:
+        """The hash function of this key's signatures, as cosign's flag names it."""
+        return _DIGEST_ALGORITHMS.get(self.key.algorithm, "sha256")
 
     def fingerprint(self, cosign_version: str) -> str:
         """

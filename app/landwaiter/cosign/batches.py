@@ -173,7 +173,7 @@ class Batches:
             folder,
             service.operands,
             signature_format=signature_format,
-            transparency_log=authority.requires_log,
+            authority=authority,
             limit_seconds=place.limit_seconds,
         )
 

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.outcome import SignatureFormat
 
 KEY_FILE = "authority.pem"
@@ -53,7 +54,7 @@ def verify_command(
     operands: Iterable[str],
     *,
     signature_format: SignatureFormat,
-    transparency_log: bool,
+    authority: Authority,
     limit_seconds: float,
 ) -> Command:
     """
@@ -69,11 +70,12 @@ def verify_command(
     flags = [
         f"--timeout={max(1, round(limit_seconds))}s",
         f"--key={folder / KEY_FILE}",
+        f"--signature-digest-algorithm={authority.digest_algorithm}",
         "--check-claims=true",
         "--output=json",
         f"--new-bundle-format={_flag(signature_format is SignatureFormat.BUNDLE)}",
     ]
-    if not transparency_log:
+    if not authority.requires_log:
         flags.append("--insecure-ignore-tlog=true")
     else:
         flags.append(f"--trusted-root={folder / TRUSTED_ROOT_FILE}")
