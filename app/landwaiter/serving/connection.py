@@ -1,0 +1,223 @@
+"""
+One HTTP/1.1 connection: uvicorn's protocol with the bounds that it lacks.
+
+uvicorn gives an idle connection a timeout only after its first answer, lets a request head grow
+and dawdle without end, and knows nothing of client certificates. Here a connection is always in
+one of three phases, each with a timer that arriving bytes do not wind up again:
+
+    idle     no request has begun              `idle_seconds`
+    head     a request line or headers arrive  `head_seconds`, `head_bytes`
+    request  until its answer is written       `request_seconds`
+
+Written against uvicorn 0.54, protocols/http/httptools_impl.py.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+HEAD_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """
+    What one connection, and all of one listener together, may take.
+
+    `idle_seconds`: kube-apiserver, like every Go client, keeps an idle connection for 90 s
+    (net/http, DefaultTransport.IdleConnTimeout), also one that it has opened and not used yet,
+    and it does not repeat a POST that meets a connection closed by the other side. So it must be
+    the one that closes: more than 90 s here, with room for a slow clock.
+
+    `head_seconds`, `head_bytes`: an API server's head is one packet of less than 1 kB; without a
+    client CA anybody else can connect as well.
+
+    `request_seconds`: a review is answered within 30 s (`timeoutSeconds`), its body takes up to
+    20 s of them; what is longer is a client that does not read its answers.
+
+    `connections`: one API server opens as many as it has reviews under way at once; each takes
+    about 60 kB, mostly OpenSSL's.
+
+    `handshake_seconds`: a TLS handshake is two round trips.
+    """
+
+    idle_seconds: float = 100.0
+    head_seconds: float = 10.0
+    head_bytes: int = 32 * 1024
+    request_seconds: float = 45.0
+    connections: int = 4000
+    handshake_seconds: float = 10.0
+
+
+class ConnectionObserver(Protocol):
+    """Whatever counts connections."""
+
+    def connections(self, count: int) -> None:
+        """Note how many connections are open."""
+        ...
+
+    def connection_ended(self, reason: str) -> None:
+        """Note that this side has ended a connection."""
+        ...
+
+
+class Connection(HttpToolsProtocol):
+    """
+    A connection of a `Listener`, which owns the set of them.
+
+    `admit` looks at a new connection: it returns what the application is to know about the
+    caller, or None for a caller who must not be served.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        server_state: ServerState,
+        limits: ConnectionLimits,
+        observer: ConnectionObserver,
+        admit: Callable[[asyncio.Transport], dict[str, Any] | None],
+        on_close: Callable[[], None],
+    ) -> None:
+        super().__init__(config, server_state, app_state={})
+        self.access_log = False
+        self.is_last_request = False
+        self.answered = 0
+        self.idle_since = time.monotonic()
+        self._limits = limits
+        self._observer = observer
+        self._admit = admit
+        self._on_close = on_close
+        self._phase_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = False
+        self._unanswered = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request has arrived that is not answered yet."""
+        return not self._in_head and self._unanswered == 0
+
+    def end(self, reason: str) -> None:
+        """Close the connection at once, and count why."""
+        self._observer.connection_ended(reason)
+        self.transport.abort()
+
+    def say_goodbye(self) -> None:
+        """Let the next answer be the last one on this connection."""
+        self.is_last_request = True
+        if self._unanswered:
+            self.cycle.keep_alive = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request, if the caller may send one."""
+        super().connection_made(transport)
+        self._enter_idle()
+        state = self._admit(transport)
+        if state is None:
+            self.end("client name")
+            return
+        self.app_state = state
+        if len(self.connections) > self._limits.connections:
+            self._make_room()
+        self._observer.connections(len(self.connections))
+
+    def _make_room(self) -> None:
+        """
+        End the connection that is missed least: idle, best never used, and for the longest time.
+
+        Refusing new ones instead would let anybody lock the API server out by holding many.
+        """
+        idle = [
+            connection
+            for connection in self.connections
+            if isinstance(connection, Connection) and connection.is_idle and connection is not self
+        ]
+        if idle:
+            min(idle, key=lambda one: (one.answered > 0, one.idle_since)).end("evicted")
+        else:
+            self.end("too many")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._stop_timer()
+        self._observer.connections(len(self.connections))
+        self._on_close()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived; a head that is too long by now ends the connection."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
+                self.transport.write(HEAD_TOO_LARGE)
+                self._observer.connection_ended("long head")
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Note that a request begins."""
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+        if not self._unanswered:
+            self._start_timer(self._limits.head_seconds, "slow head")
+
+    def on_headers_complete(self) -> None:
+        """Hand the request to the application."""
+        self._in_head = False
+        self._unanswered += 1
+        super().on_headers_complete()
+        if self.is_last_request:
+            self.cycle.keep_alive = False
+        self._start_timer(self._limits.request_seconds, "slow request")
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless the rest of this one's body is still to come."""
+        self.answered += 1
+        self._unanswered -= 1
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self._unanswered:
+            self._start_timer(self._limits.request_seconds, "slow request")
+        elif self.cycle.more_body:
+            self.transport.close()
+        elif self._in_head:
+            self._start_timer(self._limits.head_seconds, "slow head")
+        else:
+            self._enter_idle()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Leave idle connections to the phase's timer."""
+
+    def _enter_idle(self) -> None:
+        self.idle_since = time.monotonic()
+        self._stop_timer()
+        self._phase_timer = self.loop.call_later(self._limits.idle_seconds, self._end_idle)
+
+    def _end_idle(self) -> None:
+        if self.transport.get_write_buffer_size():
+            # A client that has not read its answers will not read the end of them either.
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _start_timer(self, seconds: float, reason: str) -> None:
+        self._stop_timer()
+        self._phase_timer = self.loop.call_later(seconds, self.end, reason)
+
+    def _stop_timer(self) -> None:
+        if self._phase_timer is not None:
+            self._phase_timer.cancel()
+            self._phase_timer = None

@@ -1,0 +1,264 @@
+"""
+The life of the server: start, serve, drain, end.
+
+On SIGTERM no request is lost (ADR 7): unready at once, accept for `drain_seconds` more, then each
+answer ends its connection, and the process ends when no connection is left, at
+`drain_timeout_seconds` at the latest. On SIGINT it ends within a second or two.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry
+from structlog.typing import FilteringBoundLogger
+
+from landwaiter.admission.http import CALLER_IS_API_SERVER
+from landwaiter.errors import InvalidInput
+from landwaiter.serving.certificates import CertificateFiles, ServingCertificate, names_of
+from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.serving.health import Readiness, health_app
+from landwaiter.serving.listener import ASGIApplication, Listener, admit_anybody
+from landwaiter.telemetry.metrics import ServingMetrics
+
+QUIET_SECONDS: Final = 0.5
+"""
+How long no connection may be open before the drain counts as done.
+
+A connection is seen when its TLS handshake is over, which takes some milliseconds.
+"""
+
+QUICK_SECONDS: Final = 1.0
+"""How long answers may still take after SIGINT."""
+
+METRICS_LIMITS: Final = ConnectionLimits(connections=64, request_seconds=10.0)
+"""A scraper, the kubelet's probes, and a person or two."""
+
+_log = cast("FilteringBoundLogger", structlog.get_logger())
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """
+    Where to listen, with which certificate, for whom, and how to end.
+
+    An empty `host` stands for all addresses of both families, port 0 for a free one.
+    `client_ca` and `client_names` go together: a CA alone also vouches for everybody else whom it
+    has signed, in a cluster for every node. A caller needs one of the names.
+
+    `drain_timeout_seconds` counts from SIGTERM, as `drain_seconds` does, and has to be 90 s more
+    than that for the API server's idle connections to end by themselves.
+    """
+
+    tls_cert: Path
+    tls_key: Path
+    port: int
+    metrics_port: int
+    host: str = ""
+    client_ca: Path | None = None
+    client_names: frozenset[str] = frozenset()
+    drain_seconds: float = 5.0
+    drain_timeout_seconds: float = 100.0
+    certificate_poll_seconds: float = 5.0
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidInput` for settings that do not go together."""
+        if (self.client_ca is None) != (not self.client_names):
+            raise InvalidInput(
+                "--client-ca and --client-name go together: the CA says who vouches for a caller, "
+                "the name which of its certificates is the API server's"
+            )
+        if self.drain_timeout_seconds < self.drain_seconds:
+            raise InvalidInput(
+                f"--drain-timeout-seconds: seen {self.drain_timeout_seconds:g}, wanted at least "
+                f"--drain-seconds, which is {self.drain_seconds:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports in use."""
+
+    admission: int
+    metrics: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What has been asked for: to drain, or to end at once."""
+
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+    quick: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin_drain(self) -> None:
+        """End without losing a request."""
+        self.drain.set()
+
+    def end_quickly(self) -> None:
+        """End as soon as may be."""
+        self.quick.set()
+        self.drain.set()
+
+
+class Server:
+    """Both listeners, on the running event loop."""
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        settings: ServerSettings,
+        *,
+        readiness: Readiness,
+        metrics: ServingMetrics,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._settings = settings
+        self._readiness = readiness
+        self._metrics = metrics
+        files = CertificateFiles(settings.tls_cert, settings.tls_key, settings.client_ca)
+        self._certificate = ServingCertificate(files, metrics)
+        self._admission = Listener(
+            app,
+            limits=settings.limits,
+            observer=metrics,
+            certificate=self._certificate,
+            admit=self._admit_api_server if settings.client_names else admit_anybody,
+        )
+        self._health = Listener(
+            health_app(readiness, registry), limits=METRICS_LIMITS, observer=_Uncounted()
+        )
+
+    def _admit_api_server(self, transport: asyncio.Transport) -> dict[str, Any] | None:
+        names = names_of(transport.get_extra_info("peercert"))
+        if names & self._settings.client_names:
+            return {CALLER_IS_API_SERVER: True}
+        _log.warning("a client certificate has none of the wanted names", common_name=sorted(names))
+        return None
+
+    async def start(self) -> Ports:
+        """Begin to listen on both ports."""
+        if self._settings.client_ca is None:
+            _log.warning(
+                "no --client-ca: whoever reaches the port can ask for reviews; answers tell them "
+                "nothing beyond what they name, and no credentials are used"
+            )
+        host = self._settings.host
+        try:
+            metrics_port = await self._health.start(host, self._settings.metrics_port)
+            admission_port = await self._admission.start(host, self._settings.port)
+        except InvalidInput:
+            await self._health.close(grace_seconds=0)
+            raise
+        return Ports(admission_port, metrics_port)
+
+    async def run(self, stop: Stop) -> None:
+        """Serve until told to stop, then end as told."""
+        watching = asyncio.create_task(
+            self._certificate.watch(self._settings.certificate_poll_seconds)
+        )
+        stopping = asyncio.create_task(stop.drain.wait())
+        try:
+            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            await self._drain(stop)
+        finally:
+            watching.cancel()
+            stopping.cancel()
+            await asyncio.gather(watching, stopping, return_exceptions=True)
+            await self._admission.close(grace_seconds=0)
+            await self._health.close(grace_seconds=0)
+
+    async def _drain(self, stop: Stop) -> None:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._settings.drain_timeout_seconds
+        self._readiness.leave()
+        _log.info("draining", connections=len(self._admission.connections))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await stop.quick.wait()
+        self._admission.say_goodbye()
+        if not stop.quick.is_set():
+            await self._wait_until_left(stop, ends_at)
+        is_quick = stop.quick.is_set()
+        seconds = QUICK_SECONDS if is_quick else self._settings.limits.request_seconds
+        _log.info("closing", connections=len(self._admission.connections))
+        await self._admission.close(grace_seconds=seconds)
+
+    async def _wait_until_left(self, stop: Stop, ends_at: float) -> None:
+        """Return when no connection has been open for a moment, or there is no more time."""
+        leaving = asyncio.create_task(self._quiet())
+        quick = asyncio.create_task(stop.quick.wait())
+        left = max(0.0, ends_at - asyncio.get_running_loop().time())
+        try:
+            await asyncio.wait({leaving, quick}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            quick.cancel()
+            await asyncio.gather(leaving, quick, return_exceptions=True)
+
+    async def _quiet(self) -> None:
+        while True:
+            await self._admission.wait_until_empty()
+            await asyncio.sleep(QUIET_SECONDS)
+            if not self._admission.connections:
+                return
+
+
+class _Uncounted:
+    """Counts nothing: the connections of scrapers are of no interest."""
+
+    def connections(self, count: int) -> None:
+        """Do nothing."""
+
+    def connection_ended(self, reason: str) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def signals_to(stop: Stop) -> Iterator[None]:
+    """Let SIGTERM drain and SIGINT end quickly, on the running event loop's main thread."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.begin_drain)
+    loop.add_signal_handler(signal.SIGINT, stop.end_quickly)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def serve(
+    app: ASGIApplication,
+    settings: ServerSettings,
+    *,
+    readiness: Readiness,
+    metrics: ServingMetrics,
+    registry: CollectorRegistry,
+    on_started: Callable[[Ports], None],
+) -> None:
+    """
+    Serve until SIGTERM or SIGINT has ended it.
+
+    Raises `InvalidInput` when a port or the certificate files cannot be used.
+    """
+    server = Server(app, settings, readiness=readiness, metrics=metrics, registry=registry)
+    stop = Stop()
+    with signals_to(stop):
+        ports = await server.start()
+        _log.info("serving", port=ports.admission)
+        on_started(ports)
+        await server.run(stop)
+
+
+def run_on_uvloop(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end on a new uvloop event loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
