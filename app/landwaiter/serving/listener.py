@@ -7,6 +7,7 @@ without its signal handlers and its loop that ticks ten times a second.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -161,4 +162,8 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{host or '*'}:{port}"
-        raise InvalidInput(f"cannot listen on {where}: {error.strerror}") from error
+        if isinstance(error, socket.gaierror) or error.errno is None:
+            reason = str(error.strerror or error)
+        else:
+            reason = os.strerror(error.errno)
+        raise InvalidInput(f"cannot listen on {where}: {reason}") from error
