@@ -82,19 +82,19 @@ async def test_what_is_not_described_is_undecided() -> None:
         with pytest.raises(ClusterUnavailable) as unknown:
             await question
         messages.append(str(unknown.value))
-    namespace = 'namespace "shop" is not known here; give --cluster-state with its Namespace'
+    namespace = 'namespace "shop" is not known here; give --cluster-state with its manifest'
 
     assert [
-        f"{namespace} manifest",
+        namespace,
         (
             'service account "default" in namespace "shop" is not known here; '
-            "give --cluster-state with its ServiceAccount manifest"
+            "give --cluster-state with its manifest"
         ),
         (
             'secret "acr" in namespace "shop" is not known here; '
-            "give --cluster-state with its Secret manifest"
+            "give --cluster-state with its manifest"
         ),
-        f"{namespace} manifest",
+        namespace,
     ] == messages
 
 
@@ -150,3 +150,11 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ClusterState.read(tmp_path / "none")
 
     assert f"{tmp_path}/none: cannot be read: No such file or directory" == str(refused.value)
+
+
+async def test_the_advice_says_what_would_make_it_known() -> None:
+    """A server without a cluster gives another advice than the offline check."""
+    view = ClusterState(advice="landwaiter runs without --kubeconfig")
+
+    with pytest.raises(ClusterUnavailable, match="landwaiter runs without --kubeconfig"):
+        await view.get_namespace("shop", deadline=SOON)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from landwaiter.cli.options import EXISTING_FILE, EXISTING_FOLDER, option
+from landwaiter.cli.options import option, options_of_both
 from landwaiter.cli.reports import REPORTS, Checked
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, LandwaiterError
@@ -30,7 +30,7 @@ undecided, else 0. What only warns or audits never changes it."""
 
 @click.command(epilog=EPILOG)
 @click.argument("manifests", nargs=-1, metavar="[MANIFEST|-]...")
-@option("--policies", type=EXISTING_FOLDER, required=True, help="Folder of policy documents.")
+@options_of_both
 @option(
     "--cluster-state",
     type=click.Path(exists=True, path_type=Path),
@@ -38,14 +38,6 @@ undecided, else 0. What only warns or audits never changes it."""
 )
 @option("--namespace", default="default", help="Namespace of manifests that name none.")
 @option("--output", type=click.Choice(sorted(REPORTS)), default="text", help="Form of the report.")
-@option("--registries", type=EXISTING_FILE, help="Registries that need settings of their own.")
-@option(
-    "--short-names",
-    type=click.Choice([each.value for each in ShortNames]),
-    default=ShortNames.DOCKER_HUB.value,
-    help="What an image without registry means.",
-)
-@option("--cosign", default="cosign", help="The cosign program: a name on PATH or a path.")
 @option(
     "--timeout-seconds",
     type=click.FloatRange(1, 3600),

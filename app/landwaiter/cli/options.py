@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from landwaiter.images.reference import ShortNames
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -20,3 +22,24 @@ def option(name: str, **settings: Any) -> Callable[[Command], Command]:  # noqa:
     """
     variable = "LANDWAITER_" + name.removeprefix("--").replace("-", "_").upper()
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
+
+
+def options_of_both(command: Command) -> Command:
+    """Declare what the webhook and the offline check must be told alike to judge alike."""
+    for each in (
+        option("--cosign", default="cosign", help="The cosign program: a name on PATH or a path."),
+        option(
+            "--short-names",
+            type=click.Choice([each.value for each in ShortNames]),
+            default=ShortNames.DOCKER_HUB.value,
+            help="What an image without registry means.",
+        ),
+        option(
+            "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."
+        ),
+        option(
+            "--policies", type=EXISTING_FOLDER, required=True, help="Folder of policy documents."
+        ),
+    ):
+        command = each(command)
+    return command

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from landwaiter.cli.options import EXISTING_FILE, EXISTING_FOLDER, option
+from landwaiter.cli.options import EXISTING_FILE, option, options_of_both
 from landwaiter.errors import LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
@@ -17,7 +17,7 @@ EXIT_BAD_INPUT = 2
 
 
 @click.command(epilog="Exit status: 0 stopped on request, 2 bad options, policies or certificate.")
-@option("--policies", type=EXISTING_FOLDER, required=True, help="Folder of policy documents.")
+@options_of_both
 @option("--tls-cert", type=EXISTING_FILE, required=True, help="Serving certificate chain (PEM).")
 @option("--tls-key", type=EXISTING_FILE, required=True, help="Its private key (PEM).")
 @option("--host", default="", help="Address to listen on; all addresses when empty.")
@@ -35,14 +35,6 @@ EXIT_BAD_INPUT = 2
     type=EXISTING_FILE,
     help="How to reach the cluster; inside a Pod its service account is used.",
 )
-@option("--registries", type=EXISTING_FILE, help="Registries that need settings of their own.")
-@option(
-    "--short-names",
-    type=click.Choice([each.value for each in ShortNames]),
-    default=ShortNames.DOCKER_HUB.value,
-    help="What an image without registry means.",
-)
-@option("--cosign", default="cosign", help="The cosign program: a name on PATH or a path.")
 @option(
     "--cosign-runs",
     type=click.IntRange(1, 64),

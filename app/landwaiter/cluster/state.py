@@ -38,10 +38,17 @@ class ClusterState:
     """
     A `ClusterView` of Namespace, ServiceAccount and Secret manifests; other kinds are skipped.
 
-    Raises `InvalidManifest` when one of them is malformed or given twice.
+    `advice` tells the person what would make it known. Raises `InvalidManifest` when one of them
+    is malformed or given twice.
     """
 
-    def __init__(self, documents: Iterable[Document] = ()) -> None:
+    def __init__(
+        self,
+        documents: Iterable[Document] = (),
+        *,
+        advice: str = "give --cluster-state with its manifest",
+    ) -> None:
+        self._advice = advice
         self._objects: dict[ObjectKey, _Value] = {}
         for document in documents:
             for described in document.objects():
@@ -87,9 +94,7 @@ class ClusterState:
     def _known(self, key: ObjectKey, kind: type[_ValueType]) -> _ValueType:
         value = self._objects.get(key)
         if not isinstance(value, kind):
-            raise ClusterUnavailable(
-                f"{key} is not known here; give --cluster-state with its {kind.__name__} manifest"
-            )
+            raise ClusterUnavailable(f"{key} is not known here; {self._advice}")
         return value
 
     def _add(self, document: Document) -> None:

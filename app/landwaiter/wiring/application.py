@@ -14,8 +14,8 @@ from structlog.typing import FilteringBoundLogger
 from landwaiter import __version__
 from landwaiter.admission.handler import Handler
 from landwaiter.admission.http import Gate, RequestLimits, admission_app
-from landwaiter.cluster.absent import AbsentCluster
 from landwaiter.cluster.client import ClusterClient
+from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.images.reference import ShortNames
@@ -83,7 +83,7 @@ async def _serve(settings: InstallSettings, policies: Sequence[Policy]) -> None:
 async def _cluster(kubeconfig: Path | None) -> AsyncIterator[ClusterView]:
     if kubeconfig is None and IN_CLUSTER not in os.environ:
         _log.warning("no cluster: neither in a Pod nor with --kubeconfig; see docs/operations.md")
-        yield AbsentCluster()
+        yield ClusterState(advice="landwaiter runs without --kubeconfig")
         return
     client = ClusterClient(ApiTransport.connect(kubeconfig))
     try:
