@@ -43,7 +43,7 @@ class NamespaceLabels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Applicable:
-    """A policy whose selectors match, and what it does about findings in this object."""
+    """A policy that may apply, and what it does about findings in this object."""
 
     policy: Policy
     actions: frozenset[Action]
@@ -51,6 +51,10 @@ class _Applicable:
     @property
     def denies(self) -> bool:
         return Action.DENY in self.actions
+
+    def applies(self, case: Case, labels: Mapping[str, str] | None) -> bool | None:
+        """Whether the selectors match; None where the labels decide, and are None."""
+        return self.policy.applies_to(case.workload, case.old, labels)
 
 
 class Judge:
@@ -76,27 +80,29 @@ class Judge:
         workload = case.workload
         if workload.claims_mirror and case.requester.is_node:
             return Verdict()
-        policies = self._policies()
-        if not _anything_to_judge(case, policies):
+        candidates = _candidates(case, self._policies(), side)
+        if not any(_belongs(each, side) for each in candidates):
             return Verdict()
-        applicable, open_ = _sorted_out(case, policies, None)
-        why: Undecided | None = None
-        if open_:
-            labels = await self._labels(case)
-            if isinstance(labels, Undecided):
-                why = labels
-            else:
-                applicable, open_ = _sorted_out(case, policies, labels)
+        labels = await self._labels(case, candidates)
+        applicable, unknown = _sorted_out(case, candidates, labels)
         charges = [_charge(use, case, applicable, side) for use in workload.uses]
         charges = [charge for charge in charges if any(rule.reported for rule in charge.rules)]
         inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
         verdicts = await evaluate(charges, self._source, inquiry)
-        if why is not None:
-            verdicts = _with_unknown(verdicts, case, open_, why, side)
+        if isinstance(labels, Undecided):
+            verdicts = _with_unknown(verdicts, case, unknown, labels, side)
         return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
 
-    async def _labels(self, case: Case) -> Mapping[str, str] | Undecided:
-        """Return the namespace's labels within their share of the time, or why not."""
+    async def _labels(
+        self, case: Case, candidates: Iterable[_Applicable]
+    ) -> Mapping[str, str] | Undecided:
+        """
+        Return the namespace's labels, within their share of the time, or why they are not known.
+
+        They are empty, and not looked up, where none of the policies depends on them.
+        """
+        if not any(each.applies(case, None) is None for each in candidates):
+            return {}
         name = case.workload.namespace
         deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)
         try:
@@ -109,32 +115,44 @@ class Judge:
             return Undecided("namespace not known", str(fault))
 
 
-def _sorted_out(
-    case: Case, policies: Iterable[Policy], labels: Mapping[str, str] | None
-) -> tuple[list[_Applicable], list[_Applicable]]:
-    """Return the policies that apply, and those for which unknown labels would decide."""
-    applicable: list[_Applicable] = []
-    open_: list[_Applicable] = []
+def _candidates(case: Case, policies: Iterable[Policy], side: Side) -> list[_Applicable]:
+    """
+    Return the policies that could have a word on this side, whatever the namespace's labels are.
+
+    Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup, and
+    what depends on labels keeps nothing waiting that does not.
+    """
+    found = []
     for policy in policies:
         if (actions := policy.actions_for(case.workload)) is None:
             continue
-        applies = policy.applies_to(case.workload, case.old, labels)
-        if applies is None:
-            open_.append(_Applicable(policy, actions))
-        elif applies:
-            applicable.append(_Applicable(policy, actions))
-    return applicable, open_
+        candidate = _Applicable(policy, actions)
+        if (
+            (_belongs(candidate, side) or candidate.denies)
+            and candidate.applies(case, None) is not False
+            and _has_a_say(case, policy)
+        ):
+            found.append(candidate)
+    return found
 
 
-def _anything_to_judge(case: Case, policies: Iterable[Policy]) -> bool:
-    """Whether a lookup can matter: an UPDATE that only drops a finalizer needs none."""
-    if case.workload.placeholders:
-        return True
-    return any(
-        _in_force_again(use, case, policy, rule)
+def _has_a_say(case: Case, policy: Policy) -> bool:
+    """Whether there is anything in the object that the policy may find something about."""
+    return bool(case.workload.placeholders) or any(
+        policy.covers(use) and any(_in_force_again(use, case, policy, r) for r in policy.rules)
         for use in case.workload.uses
-        for policy in policies
-        for rule in policy.rules
+    )
+
+
+def _sorted_out(
+    case: Case, candidates: Iterable[_Applicable], labels: Mapping[str, str] | Undecided
+) -> tuple[list[_Applicable], list[_Applicable]]:
+    """Return the policies that apply, and those of which nobody knows."""
+    known = None if isinstance(labels, Undecided) else labels
+    answers = [(each, each.applies(case, known)) for each in candidates]
+    return (
+        [each for each, applies in answers if applies],
+        [each for each, applies in answers if applies is None],
     )
 
 
