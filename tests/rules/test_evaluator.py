@@ -299,6 +299,32 @@ async def test_semantics_15_the_deadline_ends_the_wait() -> None:
     assert source.left == 1
 
 
+async def test_semantics_14_slow_work_is_no_pass_under_ignore() -> None:
+    """
+    What outlasts the deadline is asked again, and admitted under Ignore only by a fault.
+
+    Whoever may push could attach so many signatures that the first deadline passes.
+    """
+    rule = in_force(AskingRule(), failure_policy=FailurePolicy.IGNORE)
+
+    verdict = Verdict(
+        (await judged(a_use("registry.example.com/app"), rule, source=Never(), seconds=0.01),)
+    )
+
+    assert (Decision.UNDECIDED, True) == (verdict.decision, verdict.retry_soon)
+
+
+async def test_where_nobody_comes_back_what_goes_on_counts_as_a_fault() -> None:
+    """The offline check ends with its deadline, so there Ignore allows."""
+    rule = in_force(AskingRule(), failure_policy=FailurePolicy.IGNORE)
+
+    verdict = Verdict(
+        (await judged(a_use("registry.example.com/app"), rule, source=Never(), seconds=0.01),)
+    )
+
+    assert Decision.ALLOW == verdict.without_retry().decision
+
+
 async def test_semantics_10_a_digest_is_offered_where_the_registry_rule_admits() -> None:
     """The remedy holds the current digest when a registry rule vouches for the host."""
     source = Answers({CurrentDigest: A_DIGEST})

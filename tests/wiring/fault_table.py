@@ -138,7 +138,7 @@ behind a proxy. To write it anew: `.venv/bin/python tests/wiring/fault_table.py`
 | admitted | the image is admitted, as it is without the fault |
 | refused | 403, also under `failurePolicy: Ignore`, for whoever may push can cause it |
 | undecided | 503 under `failurePolicy: Fail`, admitted with a warning under `Ignore` |
-| undecided, goes on | as undecided; under `Fail` kubectl asks again and finds the result |
+| undecided, goes on | 503 under both; kubectl asks again by itself and finds the result |
 
 No fault admits an image that is refused without it. Under every fault an image that another key
 has signed is refused or undecided too.

@@ -79,20 +79,17 @@ async def _judge_all(
     found: Sequence[Checked], settings: OfflineSettings, timeout_seconds: float
 ) -> list[Checked]:
     async with offline_judge(settings) as judge:
-        return [
-            each.judged(
-                await judge.judge(
-                    Case(
-                        Operation.CREATE,
-                        each.workload,
-                        Deadline.after(timeout_seconds),
-                        credentials_allowed=True,
-                    ),
-                    Side.ALL,
-                )
+        checked = []
+        for each in found:
+            case = Case(
+                Operation.CREATE,
+                each.workload,
+                Deadline.after(timeout_seconds),
+                credentials_allowed=True,
             )
-            for each in found
-        ]
+            verdict = await judge.judge(case, Side.ALL)
+            checked.append(each.judged(verdict.without_retry()))
+        return checked
 
 
 def _exit_code(decisions: Iterable[Decision]) -> int:

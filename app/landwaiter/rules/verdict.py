@@ -1,6 +1,6 @@
 """The findings about one object, and what they amount to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
@@ -52,11 +52,16 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """Whether the object cannot be admitted because this was not found out."""
+        """
+        Whether the object cannot be admitted because this was not found out.
+
+        `Ignore` is about faults. While the work goes on nothing has failed yet, and whoever may
+        push could make it slow enough to outlast a deadline (design, semantics 14 and 16).
+        """
         return (
             Action.DENY in self.actions
             and isinstance(self.outcome, Undecided)
-            and self.failure_policy is FailurePolicy.FAIL
+            and (self.outcome.retry or self.failure_policy is FailurePolicy.FAIL)
         )
 
 
@@ -105,3 +110,18 @@ class Verdict:
         return bool(blocking) and all(
             isinstance(outcome, Undecided) and outcome.retry for outcome in blocking
         )
+
+    def without_retry(self) -> "Verdict":
+        """Return the verdict where nobody comes back: what goes on there counts as a fault."""
+        return replace(
+            self,
+            uses=tuple(
+                replace(use, findings=tuple(map(_without_retry, use.findings))) for use in self.uses
+            ),
+        )
+
+
+def _without_retry(finding: Finding) -> Finding:
+    if not isinstance(finding.outcome, Undecided) or not finding.outcome.retry:
+        return finding
+    return replace(finding, outcome=replace(finding.outcome, retry=False))
