@@ -34,15 +34,28 @@ async def _end_of(pid: int) -> None:
         os.close(descriptor)
 
 
-def working_below(folder: Path) -> list[int]:
-    """Return the processes whose working directory is, or was, below the folder."""
+def belonging_to(folder: Path) -> list[int]:
+    """Return the processes in whose environment the folder is named."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdecimal() and str(folder) in str((entry / "cwd").readlink()):
+            if entry.name.isdecimal() and os.fsencode(folder) in (entry / "environ").read_bytes():
                 found.append(int(entry.name))
         except OSError:
             continue
+    return found
+
+
+def unreaped() -> list[int]:
+    """Return the processes that this one has started and that are dead but not reaped."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if state == "Z" and int(parent) == os.getpid():
+            found.append(int(entry.name))
     return found
 
 

@@ -58,7 +58,7 @@ def test_semantics_12_without_a_log_nothing_is_fetched() -> None:
         OPERAND,
     )
 
-    assert Command(argv, ENVIRONMENT, FOLDER) == a_command()
+    assert Command(argv, ENVIRONMENT) == a_command()
     assert ENVIRONMENT == a_command().environment
 
 

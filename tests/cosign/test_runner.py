@@ -1,8 +1,10 @@
 """The runner, against programs that behave as badly as programs can."""
 
 import asyncio
+import errno
 import gc
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +13,11 @@ import pytest
 from cosign.fakes import program
 from cosign.processes import (
     all_end,
+    belonging_to,
     memory_bytes,
     open_descriptors,
     peak_memory_bytes,
-    working_below,
+    unreaped,
 )
 from landwaiter.cosign import runner as runner_module
 from landwaiter.cosign.command import Command
@@ -44,7 +47,7 @@ async def run(
     environment: Mapping[str, str] | None = None,
 ) -> FinishedRun:
     def build(folder: Path) -> Command:
-        return Command((str(path), *arguments), environment or {"PATH": ""}, folder)
+        return Command((str(path), *arguments), environment or {"HOME": str(folder)})
 
     async with runner.place() as place:
         return await place.run(build, files or {})
@@ -100,7 +103,7 @@ async def test_standard_input_is_empty(tmp_path: Path) -> None:
 
 async def test_the_private_folder_is_ours_alone(tmp_path: Path) -> None:
     """Files for a run stand in a new folder that nobody else can read."""
-    path = program(tmp_path, '/bin/ls -ldn . key.pem; read -r line <key.pem; echo "$line"')
+    path = program(tmp_path, 'cd; /bin/ls -ldn . key.pem; read -r line <key.pem; echo "$line"')
     result = await run(a_runner(tmp_path), path, files={"key.pem": b"the key\n"})
     folder, key, content = result.stdout.splitlines()
 
@@ -109,7 +112,7 @@ async def test_the_private_folder_is_ours_alone(tmp_path: Path) -> None:
 
 async def test_the_private_folder_is_removed_whatever_is_in_it(tmp_path: Path) -> None:
     """What a run leaves behind does not pile up."""
-    path = program(tmp_path, "/bin/mkdir -p a/b; echo x >a/b/c; exit 3")
+    path = program(tmp_path, "/bin/mkdir -p $HOME/a/b; echo x >$HOME/a/b/c; exit 3")
     await run(a_runner(tmp_path), path, files={"key.pem": b"k"})
 
     assert [] == list(runs(tmp_path).iterdir())
@@ -207,6 +210,52 @@ async def test_a_run_cancelled_while_it_is_started_leaves_nothing(tmp_path: Path
     pids = [int(file.name) for file in started.iterdir()]
 
     assert await all_end(pids)
+
+
+async def test_a_run_cancelled_twice_is_still_reaped(tmp_path: Path) -> None:
+    """Whoever is in a hurry to leave does not leave a dead process behind."""
+    pipe = a_pipe(tmp_path)
+    path = program(tmp_path, f"echo $$ >{pipe}; exec /bin/sleep 600")
+    task = asyncio.create_task(run(a_runner(tmp_path), path))
+    pid = int(await text_from(pipe))
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await all_end([pid])
+    await run(a_runner(tmp_path), program(tmp_path, "exit 0", name="another"))
+
+    assert [] == unreaped()
+
+
+async def test_kernels_without_process_descriptors_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Linux 5.3 a thread waits for the process instead."""
+
+    def unknown(_: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("os.pidfd_open", unknown)
+    hanging = program(tmp_path, "exec /bin/sleep 600")
+    with pytest.raises(CosignUnavailable, match="took longer"):
+        await run(a_runner(tmp_path, limit_seconds=0.1), hanging)
+    finished = await run(a_runner(tmp_path), program(tmp_path, "exit 7", name="another"))
+
+    assert (FinishedRun(exit_code=7), []) == (finished, unreaped())
+
+
+async def test_a_process_that_is_reaped_by_somebody_else_is_undecided(tmp_path: Path) -> None:
+    """Where SIGCHLD is ignored nobody knows how a process ended, which must not pass for 0."""
+    path = program(tmp_path, "exit 0")
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(CosignUnavailable) as fault:
+            await run(a_runner(tmp_path), path)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+    assert "how cosign ended is not known: No child processes" == str(fault.value)
 
 
 async def test_a_helper_that_outlives_the_program_cannot_hold_us(
@@ -324,8 +373,9 @@ async def test_200_cancelled_and_timed_out_runs_leave_nothing(tmp_path: Path) ->
     await many(100)
     gc.collect()
 
-    assert (True, [], True, True) == (
-        await all_end(working_below(tmp_path)),
+    assert (True, [], [], True, True) == (
+        await all_end(belonging_to(tmp_path)),
+        unreaped(),
         list(runs(tmp_path).iterdir()),
         open_descriptors() <= descriptors,
         memory_bytes() - memory < 16 * 1024 * 1024,

@@ -23,7 +23,7 @@ from cosign.fakes import (
     program,
     signature_tag,
 )
-from cosign.processes import all_end, memory_bytes, open_descriptors, working_below
+from cosign.processes import all_end, belonging_to, memory_bytes, open_descriptors
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.batches import BATCH_MAX_IMAGES
 from landwaiter.cosign.memory import Lifetimes
@@ -617,7 +617,7 @@ async def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
             for number in range(5)
         ]
         await asyncio.to_thread(pipe.read_text)
-        processes = working_below(tmp_path)
+        processes = belonging_to(tmp_path)
     results = await asyncio.gather(*asking, return_exceptions=True)
 
     assert ([CosignUnavailable] * 5, True, [], True) == (
@@ -641,7 +641,7 @@ async def test_200_cancelled_and_timed_out_verifications_leave_nothing(tmp_path:
             change=lambda s: replace(s, run_seconds=0.5, runs_at_once=40),
         ) as room:
             await storm(room, count)
-            running = await all_end(working_below(tmp_path))
+            running = await all_end(belonging_to(tmp_path))
             files = list((tmp_path / "runs").iterdir())
     gc.collect()
 

@@ -45,7 +45,6 @@ class Command:
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(hash=False)
-    folder: Path
 
 
 def verify_command(
@@ -81,12 +80,12 @@ def verify_command(
         flags.append(f"--trusted-root={folder / TRUSTED_ROOT_FILE}")
         if signature_format is SignatureFormat.SIMPLE_SIGNING:
             flags.append("--offline=true")
-    return Command((str(program), "verify", *flags, *images), _environment(folder), folder)
+    return Command((str(program), "verify", *flags, *images), _environment(folder))
 
 
 def version_command(program: Path, folder: Path) -> Command:
     """Return the command that prints cosign's version as JSON."""
-    return Command((str(program), "version", "--json=true"), _environment(folder), folder)
+    return Command((str(program), "version", "--json=true"), _environment(folder))
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - spells a truth value as Go's flags do.

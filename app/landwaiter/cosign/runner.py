@@ -15,17 +15,16 @@ Guaranteed for every run, however it ends (success, failure, limit, cancellation
 import asyncio
 import os
 import shutil
-import signal
 import tempfile
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from landwaiter.cosign.command import Command
 from landwaiter.cosign.outcome import FinishedRun
 from landwaiter.cosign.pipes import BoundedPipe
+from landwaiter.cosign.process import ChildProcess
 from landwaiter.errors import CosignUnavailable
 
 STDOUT_MAX_BYTES = 16_777_216
@@ -48,9 +47,6 @@ How long output may still arrive after cosign has ended.
 
 All that it printed is in the pipe by then; only a process that it left behind keeps the pipe open.
 """
-
-REAP_SECONDS = 5.0
-"""A killed process is gone in milliseconds, unless the kernel holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +136,26 @@ async def _run(command: Command) -> FinishedRun:
         _pipe(STDOUT_MAX_BYTES, kept_bytes=STDOUT_MAX_BYTES) as stdout,
         _pipe(STDERR_MAX_BYTES, kept_bytes=STDERR_KEPT_BYTES) as stderr,
     ):
-        process = await _started(command, stdout.writer, stderr.writer)
-        stdout.close_writer()
-        stderr.close_writer()
-        return await _finished(process, stdout, stderr)
+        process = _started(command, stdout, stderr)
+        stdout.overflow = stderr.overflow = process.kill_group
+        try:
+            status = await process.exit_status()
+            if status != 0:
+                process.kill_group()
+            await _drained(stdout, stderr)
+        except ChildProcessError as cause:
+            raise CosignUnavailable(f"how cosign ended is not known: {cause.strerror}") from cause
+        except BaseException:
+            process.kill_group()
+            raise
+        finally:
+            await process.reap()
+        return FinishedRun(
+            exit_code=status if status >= 0 else None,
+            signal=-status if status < 0 else None,
+            stdout=stdout.content(),
+            stderr=stderr.content(),
+        )
 
 
 def _pipe(max_bytes: int, *, kept_bytes: int) -> BoundedPipe:
@@ -153,49 +165,20 @@ def _pipe(max_bytes: int, *, kept_bytes: int) -> BoundedPipe:
         raise CosignUnavailable(f"no pipe to cosign could be made: {cause.strerror}") from cause
 
 
-async def _started(command: Command, stdout: int, stderr: int) -> Process:
-    """Start the process, never leaving one that was begun when the caller is cancelled."""
-    starting = asyncio.create_task(
-        asyncio.create_subprocess_exec(
-            *command.argv,
-            stdin=DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env=dict(command.environment),
-            cwd=command.folder,
-            start_new_session=True,
-        )
-    )
+def _started(command: Command, stdout: BoundedPipe, stderr: BoundedPipe) -> ChildProcess:
+    """Start the process, and leave it alone with the ends of the pipes that are its own."""
     try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with suppress(OSError):
-            await _end(await starting)
-        raise
+        process = ChildProcess.start(
+            command.argv, command.environment, stdout=stdout.writer, stderr=stderr.writer
+        )
     except OSError as cause:
         raise CosignUnavailable(
             f'cosign could not be started: "{command.argv[0]}": {cause.strerror}; '
             "the program of cosign 3 is wanted there"
         ) from cause
-
-
-async def _finished(process: Process, stdout: BoundedPipe, stderr: BoundedPipe) -> FinishedRun:
-    """Wait for the end of the process and of what it prints; kill its group unless it exits 0."""
-    stdout.overflow = stderr.overflow = lambda: _kill_group(process.pid)
-    try:
-        code = await process.wait()
-        if code != 0:
-            _kill_group(process.pid)
-        await _drained(stdout, stderr)
-    except BaseException:
-        await _end(process)
-        raise
-    return FinishedRun(
-        exit_code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        stdout=stdout.content(),
-        stderr=stderr.content(),
-    )
+    stdout.close_writer()
+    stderr.close_writer()
+    return process
 
 
 async def _drained(stdout: BoundedPipe, stderr: BoundedPipe) -> None:
@@ -205,22 +188,3 @@ async def _drained(stdout: BoundedPipe, stderr: BoundedPipe) -> None:
         raise CosignUnavailable("cosign printed more than the limit and was ended")
     if still_held:
         raise CosignUnavailable("cosign left a process behind that holds its output")
-
-
-async def _end(process: Process) -> None:
-    """Kill the group of a process and reap its leader."""
-    _kill_group(process.pid)
-    with suppress(TimeoutError):
-        # After that time the child watcher still reaps it, whenever the kernel lets it go.
-        async with asyncio.timeout(REAP_SECONDS):
-            await process.wait()
-
-
-def _kill_group(leader: int) -> None:
-    """
-    Kill a process group, also when its leader has been reaped and a helper lives on.
-
-    While any member lives, the kernel gives the number to no other process.
-    """
-    with suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)

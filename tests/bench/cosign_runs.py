@@ -1,0 +1,329 @@
+"""
+What a verification costs, as ratios against plain cosign, both sides interleaved.
+
+    python tests/bench/cosign_runs.py
+
+These are the figures behind ADR 1 (the cosign program) and ADR 5 (how cosign gets its material).
+Every pair is measured in turns on the same images, in a real registry on loopback; the ratio is
+that of the medians. Absolute times belong to this machine and are printed for orientation only.
+"""
+
+import asyncio
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import uvloop
+
+if __name__ == "__main__":  # Run as a file: Python has put this folder on its path.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from cosign.fakes import FakeKeychain, FakeRegistry
+from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.command import GO_MEMORY_LIMIT
+from landwaiter.cosign.fetching import KeychainT, fetch_material
+from landwaiter.cosign.material import SignatureMaterial
+from landwaiter.cosign.memory import Lifetimes
+from landwaiter.cosign.outcome import Verified
+from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
+from landwaiter.deadline import Deadline
+from landwaiter.images.content import Manifest
+from landwaiter.images.reference import ImageReference
+from landwaiter.public_keys import PublicKey
+from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.keychain import EMPTY_KEYCHAIN
+from landwaiter.registry.settings import HostSettings, RegistrySettings
+from realparts.images import ImageMaker
+from realparts.install import ensure
+from realparts.registries import ReferrersRegistry
+from realparts.signing import Signer, SigningKey
+
+ROUNDS = 15
+STORM_IMAGES = 60
+STORM_ROUNDS = 3
+SIGNATURES = 10
+IDENTICAL = 500
+PARALLEL = 2
+COLD = Lifetimes(success_seconds=0.0, refusal_seconds=0.0, fault_seconds=0.0)
+
+Verify = Callable[[ImageReference], Coroutine[object, object, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One figure: how many times the second takes what the first takes, in the same unit."""
+
+    name: str
+    first: float
+    second: float
+    unit: str
+    target: str = ""
+
+    def line(self) -> str:
+        """Return the figure as a line of the table."""
+        ratio = self.second / self.first
+        seen = f"{self.first:8.1f} {self.second:8.1f} {self.unit:<4}"
+        return f"{self.name:<66} {ratio:6.2f}  {seen} {self.target}".rstrip()
+
+
+@dataclass(slots=True)
+class Samples:
+    """Measurements of both sides of one pair, taken in turns."""
+
+    first: list[float] = field(default_factory=list)
+    second: list[float] = field(default_factory=list)
+
+    def ratio(self, name: str, unit: str = "ms", target: str = "") -> Ratio:
+        """Return the ratio of the medians."""
+        return Ratio(
+            name, statistics.median(self.first), statistics.median(self.second), unit, target
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A registry with signed images, and the files that plain cosign needs."""
+
+    registry: ReferrersRegistry
+    key: SigningKey
+    cosign: Path
+    folder: Path
+    bundle: ImageReference
+    old: ImageReference
+    many: ImageReference
+    storm: tuple[ImageReference, ...]
+
+    @property
+    def authority(self) -> Authority:
+        """The key as an authority."""
+        return Authority("ci", PublicKey.parse(self.key.public.read_text()), "Ignored")
+
+    def run(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> None:
+        """Run plain cosign, which has to succeed."""
+        subprocess.run(
+            [self.cosign, *arguments],
+            check=True,
+            capture_output=True,
+            env={"HOME": str(self.folder), "PATH": os.defpath, **(environment or {})},
+        )
+
+    def verify(self, image: ImageReference, *, environment: dict[str, str] | None = None) -> None:
+        """Verify as anybody would at the command line."""
+        self.run(*self.arguments(image), environment=environment)
+
+    def verify_bundle_files(self, material: SignatureMaterial) -> None:
+        """Verify each bundle from a file: a run judges one of them."""
+        file = self.folder / "bundle.json"
+        for bundle in material.bundles:
+            file.write_bytes(bundle)
+            self.run(
+                "verify-blob-attestation",
+                f"--bundle={file}",
+                f"--key={self.key.public}",
+                "--insecure-ignore-tlog=true",
+                f"--digest={str(material.subject.digest).removeprefix('sha256:')}",
+                "--digestAlg=sha256",
+                "--type=https://sigstore.dev/cosign/sign/v1",
+            )
+
+    def verify_local(self, folder: Path) -> None:
+        """Verify an image in the old format that `cosign save` has put into a folder."""
+        log = "--insecure-ignore-tlog=true"
+        self.run("verify", "--local-image=true", f"--key={self.key.public}", log, str(folder))
+
+    def arguments(self, image: ImageReference) -> tuple[str, ...]:
+        """Return the arguments of that."""
+        log = "--insecure-ignore-tlog=true"
+        return ("verify", f"--key={self.key.public}", log, str(image))
+
+
+def main() -> None:
+    """Print all ratios."""
+    print("pair: second against first" + " " * 41 + "ratio     first   second      target")
+    with _scene() as scene, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for ratio in runner.run(_measured(scene)):
+            print(ratio.line())
+
+
+@contextmanager
+def _scene() -> Iterator[Scene]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with ReferrersRegistry(folder / "registry") as registry:
+            maker, signer = ImageMaker(folder / "i", registry), Signer(folder / "s", registry)
+            key = signer.generate_key_pair()
+            names = [maker.make_image(f"bench/{n}:1") for n in ("bundle", "old", "many")]
+            storm = [maker.make_image(f"storm/{n}:1") for n in range(STORM_IMAGES)]
+            for image in [names[0], *storm, *[names[2]] * SIGNATURES]:
+                signer.sign_with_cosign3(image, key)
+            signer.sign_with_cosign2(names[1], key)
+            bundle, old, many = map(ImageReference.parse, names)
+            yield Scene(
+                registry,
+                key,
+                ensure(["cosign3"])["cosign3"],
+                folder,
+                bundle=bundle,
+                old=old,
+                many=many,
+                storm=tuple(map(ImageReference.parse, storm)),
+            )
+
+
+async def _measured(scene: Scene) -> list[Ratio]:
+    hosts = {scene.registry.host: HostSettings(plain_http=True)}
+    async with RegistryClient(RegistrySettings(hosts)) as client:
+        settings = VerifierSettings(scene.cosign, runs_at_once=PARALLEL, lifetimes=COLD)
+        async with SignatureVerifier(client, settings) as verifier:
+            verify = _verification(verifier, scene.authority, EMPTY_KEYCHAIN)
+            return [
+                await _cold("cold decision, a bundle / cosign verify", scene, scene.bundle, verify),
+                await _cold("cold decision, old format / cosign verify", scene, scene.old, verify),
+                *await _material(scene, client),
+                _collected(scene),
+                await _storm(scene, verify),
+                await _identical(scene.bundle, verify),
+            ]
+
+
+def _verification(
+    verifier: SignatureVerifier[KeychainT], authority: Authority, keychain: KeychainT
+) -> Verify:
+    async def verify(image: ImageReference) -> None:
+        outcome = await verifier.verify(
+            image, authority, keychain=keychain, deadline=Deadline.after(120)
+        )
+        if not isinstance(outcome, Verified):
+            raise TypeError(f"{image} has to verify, and: {outcome}")
+
+    return verify
+
+
+async def _cold(name: str, scene: Scene, image: ImageReference, verify: Verify) -> Ratio:
+    samples = Samples()
+    for _ in range(ROUNDS):
+        samples.first.append(_milliseconds(partial(scene.verify, image)))
+        samples.second.append(await _awaited_milliseconds(verify(image)))
+    return samples.ratio(name, target="at most 1.15")
+
+
+async def _material(scene: Scene, client: RegistryClient) -> list[Ratio]:
+    """Measure the two ways to give cosign what was fetched: as files, and from an endpoint."""
+    local = scene.folder / "local-image"
+    scene.run("save", f"--dir={local}", str(scene.old))
+    pairs: list[tuple[str, ImageReference, Callable[[SignatureMaterial], None]]] = [
+        ("1 bundle: endpoint / file", scene.bundle, scene.verify_bundle_files),
+        (f"{SIGNATURES} bundles: endpoint / files", scene.many, scene.verify_bundle_files),
+        ("old format: endpoint / local image", scene.old, lambda _: scene.verify_local(local)),
+    ]
+    ratios = []
+    for name, image, as_files in pairs:
+        material = await fetch_material(
+            client, image, keychain=EMPTY_KEYCHAIN, deadline=Deadline.after(60)
+        )
+        settings = VerifierSettings(scene.cosign, lifetimes=COLD)
+        async with SignatureVerifier(_in_memory(material), settings) as verifier:
+            verify = _verification(verifier, scene.authority, FakeKeychain())
+            samples = Samples()
+            for _ in range(ROUNDS):
+                samples.first.append(_milliseconds(partial(as_files, material)))
+                samples.second.append(await _awaited_milliseconds(verify(image)))
+        ratios.append(samples.ratio(name))
+    return ratios
+
+
+def _in_memory(material: SignatureMaterial) -> FakeRegistry:
+    registry = FakeRegistry()
+    image = material.subject
+    registry.manifests[str(image)] = Manifest("any", str(image.digest), b"{}")
+    for bundle in material.bundles:
+        registry.attach(image, bundle)
+    registry.tag_signatures(image, *material.simple)
+    return registry
+
+
+def _collected(scene: Scene) -> Ratio:
+    """Measure what Go's garbage collector costs in one run."""
+    samples = Samples()
+    without = {"GOGC": "off", "GOMEMLIMIT": GO_MEMORY_LIMIT}
+    as_is = partial(scene.verify, scene.bundle)
+    uncollected = partial(scene.verify, scene.bundle, environment=without)
+    for _ in range(ROUNDS):
+        samples.first.append(_children_milliseconds(as_is))
+        samples.second.append(_children_milliseconds(uncollected))
+    return samples.ratio("processor time of cosign verify: collector off / on")
+
+
+async def _storm(scene: Scene, verify: Verify) -> Ratio:
+    """Measure many different images at once against one plain cosign an image."""
+    samples = Samples()
+    for _ in range(STORM_ROUNDS):
+        samples.first.append(STORM_IMAGES / _storm_of_plain_cosign(scene))
+        asking = asyncio.gather(*(verify(image) for image in scene.storm))
+        samples.second.append(1000 * STORM_IMAGES / await _awaited_milliseconds(asking))
+    name = f"{STORM_IMAGES} cold images at once / xargs -P{PARALLEL} cosign verify"
+    return samples.ratio(name, "1/s", "at least 3.0")
+
+
+def _storm_of_plain_cosign(scene: Scene) -> float:
+    began = time.perf_counter()
+    subprocess.run(
+        [
+            str(shutil.which("xargs")),
+            f"-P{PARALLEL}",
+            "-n1",
+            scene.cosign,
+            *scene.arguments(scene.bundle)[:-1],
+        ],
+        input="\n".join(map(str, scene.storm)).encode(),
+        check=True,
+        capture_output=True,
+        env={"HOME": str(scene.folder), "PATH": os.defpath},
+    )
+    return time.perf_counter() - began
+
+
+async def _identical(image: ImageReference, verify: Verify) -> Ratio:
+    """Measure how much longer the last of many identical questions waits than a single one."""
+    samples = Samples()
+    for _ in range(ROUNDS):
+        samples.first.append(await _awaited_milliseconds(verify(image)))
+        samples.second.append(
+            await _awaited_milliseconds(
+                asyncio.wait([asyncio.ensure_future(verify(image)) for _ in range(IDENTICAL)])
+            )
+        )
+    return samples.ratio(f"{IDENTICAL} identical cold questions at once / one")
+
+
+def _milliseconds(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - began)
+
+
+async def _awaited_milliseconds(work: Awaitable[object]) -> float:
+    began = time.perf_counter()
+    await work
+    return 1000 * (time.perf_counter() - began)
+
+
+def _children_milliseconds(work: Callable[[], None]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+if __name__ == "__main__":
+    main()
