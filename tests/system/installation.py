@@ -56,11 +56,12 @@ class Installation:
         )
         probe = self.namespace(NO_POLICY, timeout_seconds=timeout_seconds)
         before = self._reviews()
-        wait_until(
-            lambda: self.dry_run(probe, a_pod(A_TAG)).status == 201 and self._reviews() > before,
-            within_seconds=IN_FORCE_SECONDS,
-            what="the first review",
-        )
+
+        def is_asked() -> bool:
+            self.dry_run(probe, a_pod(A_TAG))
+            return self._reviews() > before
+
+        wait_until(is_asked, within_seconds=IN_FORCE_SECONDS, what="the first review")
 
     def namespace(
         self,
