@@ -11,7 +11,7 @@ or warned about, as the rule's `unpinned` says, for the kubelet will resolve the
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from landwaiter.errors import ImageProblem
@@ -89,12 +89,12 @@ async def _evaluate_use(charge: Charge, gathering: Gathering) -> UseVerdict:
         return UseVerdict(use, findings=tuple(_unreadable(use, charge.rules)))
     verdict = UseVerdict(use, digest=use.reference.digest)
     refused: set[RuleInForce] = set()
-    for tier in _tiers(use, charge.rules):
+    for tier, ask in _tiers(use, charge.rules):
         if any(Action.DENY in rule.actions for rule in refused):
             skipped = tuple(dict.fromkeys(r.rule.id for r in tier if r.reported))
             verdict = replace(verdict, not_checked=verdict.not_checked + skipped)
             continue
-        results = await _results(tier, use, gathering)
+        results = await ask(tier, use, gathering) if tier else []
         for rule, result in zip(tier, results, strict=True):
             if any(isinstance(outcome, Violation) for outcome in result.outcomes):
                 refused.add(rule)
@@ -128,10 +128,15 @@ def reported_of(rules: Iterable[RuleInForce]) -> list[RuleInForce]:
     return [rule for rule in rules if rule.reported]
 
 
-def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[list[RuleInForce], ...]:
-    pure: list[RuleInForce] = []
-    asking: list[RuleInForce] = []
-    content: list[RuleInForce] = []
+_Tier = list[RuleInForce]
+_Ask = Callable[[_Tier, ImageUse, Gathering], Awaitable[list[_Result]]]
+
+
+def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[tuple[_Tier, _Ask], ...]:
+    """Return the rules by what asking them costs, cheapest first, and how they are asked."""
+    pure: _Tier = []
+    asking: _Tier = []
+    content: _Tier = []
     for in_force in rules:
         if in_force.rule.judges_content:
             content.append(in_force)
@@ -139,48 +144,44 @@ def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[list[RuleInForc
             asking.append(in_force)
         else:
             pure.append(in_force)
-    return pure, reported_of(asking), reported_of(content)
+    return (
+        (pure, _results),
+        (reported_of(asking), _results),
+        (reported_of(content), _results_about_content),
+    )
 
 
-async def _results(
-    tier: Sequence[RuleInForce], use: ImageUse, gathering: Gathering
-) -> list[_Result]:
-    """Ask the rules of a tier at once; without a task where none has to wait."""
-    if all(not r.rule.judges_content and not r.rule.needs(use) for r in tier):
-        return [_result(r.rule.judge(use, NO_FACTS)) for r in tier]
-    return await asyncio.gather(*(_ask(r, use, gathering) for r in tier))
+async def _results(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Result]:
+    """Ask the rules of a tier; all that they need is found out at once."""
+    gathering.begin(question for each in tier for question in each.rule.needs(use))
+    return [await _ask(each.rule, use, gathering) for each in tier]
 
 
-def _result(outcome: Violation | Undecided | None) -> _Result:
+async def _ask(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
+    needs = rule.needs(use)
+    try:
+        outcome = rule.judge(use, await gathering.facts(needs) if needs else NO_FACTS)
+    except ImageProblem as problem:
+        outcome = _not_readable(rule.id, use, problem)
     return _NOTHING_FOUND if outcome is None else _Result((outcome,))
 
 
-async def _ask(in_force: RuleInForce, use: ImageUse, gathering: Gathering) -> _Result:
-    rule = in_force.rule
+async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Result]:
+    """Ask rules about the digest that the use names, or that its tag points to now."""
+    if use.reference.digest is not None:
+        return await _results(tier, use, gathering)
     try:
-        if rule.judges_content:
-            return await _ask_about_content(rule, use, gathering)
-        outcome = rule.judge(use, await gathering.facts(rule.needs(use)))
+        digest = await gathering.ask(CurrentDigest(use.reference))
     except ImageProblem as problem:
-        return _Result((_not_readable(rule.id, use, problem),))
-    return _result(outcome)
-
-
-async def _ask_about_content(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
-    reference = use.reference
-    digest = reference.digest
-    if digest is None:
-        current = await gathering.ask(CurrentDigest(reference))
-        if isinstance(current, Undecided):
-            return _Result((current,))
-        digest = current
-    pinned = replace(use, reference=reference.with_digest(digest))
-    outcome = rule.judge(pinned, await gathering.facts(rule.needs(pinned)))
-    if outcome is not None:
-        return _Result((outcome,), digest)
-    if reference.digest is not None:
-        return _Result((), digest)
-    return _unpinned(rule, pinned, digest)
+        return [_Result((_not_readable(each.rule.id, use, problem),)) for each in tier]
+    if isinstance(digest, Undecided):
+        return [_Result((digest,)) for _ in tier]
+    pinned = replace(use, reference=use.reference.with_digest(digest))
+    results = await _results(tier, pinned, gathering)
+    return [
+        replace(result, digest=digest) if result.outcomes else _unpinned(each.rule, pinned, digest)
+        for each, result in zip(tier, results, strict=True)
+    ]
 
 
 def _unpinned(rule: Rule, pinned: ImageUse, digest: str) -> _Result:

@@ -46,22 +46,22 @@ class Gathering:
         Raises `ImageProblem` when the image itself is the reason that one has no answer.
         """
         wanted = tuple(questions)
-        answers = await asyncio.gather(*(self.ask(question) for question in wanted))
-        return Facts(dict(zip(wanted, answers, strict=True)))
+        self.begin(wanted)
+        return Facts({question: await self.ask(question) for question in wanted})
+
+    def begin(self, questions: Iterable[Question[Any]]) -> None:
+        """Start to find out what has not been asked yet, without waiting for it."""
+        for question in questions:
+            if question not in self._asked:
+                self._asked[question] = asyncio.create_task(self._answer(question))
 
     async def ask(self, question: Question[Answer]) -> Answer | Undecided:
         """Return one answer. Raises `ImageProblem` when the image itself is the reason."""
-        answer = await self._settled(question)
+        self.begin((question,))
+        answer = await asyncio.shield(self._asked[question])
         if isinstance(answer, ImageProblem):
             raise answer
         return cast("Answer | Undecided", answer)
-
-    async def _settled(self, question: Question[Any]) -> object:
-        task = self._asked.get(question)
-        if task is None:
-            task = asyncio.create_task(self._answer(question))
-            self._asked[question] = task
-        return await asyncio.shield(task)
 
     async def _answer(self, question: Question[Any]) -> object:
         try:

@@ -9,7 +9,7 @@ Admitted: an image for which one of the Secrets has a user name and a password; 
           registry that `requireFor` does not name.
 Limits:   whether the registry accepts the credentials is not tried. Nodes can have credentials
           of their own (kubelet credential providers): leave such registries out of `requireFor`.
-          The first 50 Secrets of a Pod are looked at.
+          The first 50 Secrets of a Pod are looked at, in each some 300 entries.
 Source:   kubernetes 1.36, pkg/credentialprovider/keyring.go and secrets/secrets.go,
           plugin/pkg/admission/serviceaccount (read 2026-11-23); design, semantics 20.
 """
@@ -49,6 +49,7 @@ class SecretState(Enum):
     MISSING = "does not exist"
     WRONG_TYPE = "is of another type than kubernetes.io/dockerconfigjson"
     UNPARSABLE = "does not parse"
+    TOO_LARGE = "holds more than is looked at"
     NO_ENTRY = "has no entry that the kubelet would use for this image"
     NO_PASSWORD = "has an entry without user name and password (the kubelet reads no tokens)"  # noqa: S105  # It says that there is none.
 
@@ -58,8 +59,8 @@ class NamedSecret:
     """
     One Secret that is named for a Pod; nothing of what it holds.
 
-    `remark` is the type for WRONG_TYPE, and for UNPARSABLE what does not parse, without quoting
-    it; it is empty for any other state.
+    `remark` is the type for WRONG_TYPE, and for UNPARSABLE and TOO_LARGE what is wrong, without
+    quoting it; it is empty for any other state.
     """
 
     name: str
