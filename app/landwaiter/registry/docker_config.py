@@ -31,6 +31,15 @@ SECRET_KEYS: Final[Mapping[str, str]] = {
 MAX_CONFIG_BYTES: Final = 1024 * 1024
 """The API server accepts no Secret larger than this (MaxSecretSize, pkg/apis/core/types.go)."""
 
+MAX_CONFIG_PIECES: Final = 3_000
+"""
+How many separators (one for each member, item, object and list) a document may have.
+
+An entry with all its fields has ten, so 300 registries fit. A document of the largest size could
+have 70,000 entries, which take two seconds to read and file: nobody pulls with such a Secret, and
+everybody who may write one could stop the whole process with it.
+"""
+
 _PADDED: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 _UNPADDED: Final = re.compile(r"[A-Za-z0-9+/]*", re.ASCII)
 _QUANTUM: Final = 4
@@ -39,6 +48,10 @@ _QUANTUM: Final = 4
 _NOT_JSON: Final = object()
 _FOLDED: Final = str.maketrans({"\N{LATIN SMALL LETTER LONG S}": "s", "\N{KELVIN SIGN}": "k"})
 """The two letters outside ASCII that Go takes for letters of ASCII in a member name."""
+
+
+class OversizedDockerConfig(InvalidDockerConfig):
+    """The document has more in it than is read; the kubelet may well read it."""
 
 
 class _Object(list[tuple[str, object]]):
@@ -84,8 +97,12 @@ def parse_docker_config(secret_type: str, content: bytes) -> tuple[Credential, .
 
 def _parse_json(content: bytes) -> object:
     if len(content) > MAX_CONFIG_BYTES:
-        raise InvalidDockerConfig(
+        raise OversizedDockerConfig(
             f"the document has {len(content)} bytes, at most {MAX_CONFIG_BYTES} are accepted"
+        )
+    if (pieces := sum(map(content.count, (b":", b",", b"{", b"[")))) > MAX_CONFIG_PIECES:
+        raise OversizedDockerConfig(
+            f"the document has {pieces} members and items, at most {MAX_CONFIG_PIECES} are read"
         )
     try:
         document: object = json.loads(

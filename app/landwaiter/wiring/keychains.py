@@ -6,24 +6,18 @@ account names: Kubernetes copies these into a Pod that is created, but not into 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import ClusterView
 from landwaiter.deadline import Deadline
-from landwaiter.errors import (
-    AccessDenied,
-    ClusterUnavailable,
-    ContentMissing,
-    InvalidDockerConfig,
-)
-from landwaiter.registry.credentials import Credential
-from landwaiter.registry.docker_config import credentials_of_secret
+from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secrets import SECRETS_MAX
+from landwaiter.wiring.docker_configs import DockerConfig, DockerConfigs
 from landwaiter.workloads.values import Workload
 
 DEFAULT_ACCOUNT = "default"
@@ -74,6 +68,7 @@ class PullSecretReader:
 
     def __init__(self, view: ClusterView) -> None:
         self._view = view
+        self._configs = DockerConfigs()
 
     async def named_secrets(
         self, workload: Workload, *, deadline: Deadline, fresh: bool = False
@@ -109,12 +104,14 @@ class PullSecretReader:
             named = await self.named_secrets(inquiry.workload, deadline=inquiry.deadline)
         except ClusterUnavailable as fault:
             return TriedKeychain(EMPTY_KEYCHAIN, fault)
-        found = (_credentials(secret) for secret in named.secrets if secret)
-        return TriedKeychain(Keychain.of_secrets(found))
+        found = [secret for secret in named.secrets if secret is not None]
+        await self.configs(found)
+        return TriedKeychain(self._configs.keychain(found))
 
-
-def _credentials(secret: Secret) -> tuple[Credential, ...]:
-    try:
-        return credentials_of_secret(secret.type, secret.data)
-    except InvalidDockerConfig:
-        return ()
+    async def configs(self, secrets: Iterable[Secret]) -> list[DockerConfig]:
+        """Return what is in Secrets, each read once; others have their turn between two."""
+        found = []
+        for secret in secrets:
+            found.append(self._configs.of(secret))
+            await asyncio.sleep(0)
+        return found

@@ -1,10 +1,8 @@
 """Answers what the `pullSecrets` rule asks: what each named Secret is worth for an image."""
 
 from landwaiter.cluster.values import Secret
-from landwaiter.errors import InvalidDockerConfig
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.credentials import FiledKeys
-from landwaiter.registry.docker_config import SECRET_KEYS, credentials_of_secret
+from landwaiter.registry.docker_config import SECRET_KEYS, OversizedDockerConfig
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secrets import (
     NamedSecret,
@@ -12,6 +10,7 @@ from landwaiter.rules.pull_secrets import (
     PullSecretQuestion,
     SecretState,
 )
+from landwaiter.wiring.docker_configs import DockerConfig
 from landwaiter.wiring.keychains import NamedSecrets, PullSecretReader
 
 
@@ -30,11 +29,30 @@ class PullSecretStates:
         """
         workload, deadline = inquiry.workload, inquiry.deadline
         named = await self._reader.named_secrets(workload, deadline=deadline)
-        answer = _answer(workload.namespace, named, question.reference)
+        answer = await self._answer(workload.namespace, named, question.reference)
         if _is_good(answer):
             return answer
         named = await self._reader.named_secrets(workload, deadline=deadline, fresh=True)
-        return _answer(workload.namespace, named, question.reference)
+        return await self._answer(workload.namespace, named, question.reference)
+
+    async def _answer(
+        self, namespace: str, named: NamedSecrets, reference: ImageReference
+    ) -> PullSecretAnswer:
+        found = [secret for secret in named.secrets if secret is not None]
+        configs = iter(await self._reader.configs(found))
+        states = (
+            NamedSecret(name, SecretState.MISSING)
+            if secret is None
+            else _state(secret, name, next(configs), reference)
+            for name, secret in zip(named.names, named.secrets, strict=True)
+        )
+        return PullSecretAnswer(
+            namespace=namespace,
+            secrets=tuple(states),
+            service_account=named.account,
+            account_missing=not named.account_exists,
+            left_out=named.left_out,
+        )
 
 
 def _is_good(answer: PullSecretAnswer) -> bool:
@@ -42,32 +60,20 @@ def _is_good(answer: PullSecretAnswer) -> bool:
     return SecretState.USABLE in states and SecretState.UNPARSABLE not in states
 
 
-def _answer(namespace: str, named: NamedSecrets, reference: ImageReference) -> PullSecretAnswer:
-    states = (
-        _state(name, secret, reference)
-        for name, secret in zip(named.names, named.secrets, strict=True)
-    )
-    return PullSecretAnswer(
-        namespace=namespace,
-        secrets=tuple(states),
-        service_account=named.account,
-        account_missing=not named.account_exists,
-        left_out=named.left_out,
-    )
-
-
-def _state(name: str, secret: Secret | None, reference: ImageReference) -> NamedSecret:
-    if secret is None:
-        return NamedSecret(name, SecretState.MISSING)
+def _state(
+    secret: Secret, name: str, config: DockerConfig, reference: ImageReference
+) -> NamedSecret:
     if secret.type not in SECRET_KEYS:
         return NamedSecret(name, SecretState.WRONG_TYPE, remark=secret.type)
-    try:
-        credentials = credentials_of_secret(secret.type, secret.data)
-    except InvalidDockerConfig as problem:
-        return NamedSecret(name, SecretState.UNPARSABLE, remark=str(problem))
-    positions = FiledKeys(each.key for each in credentials).positions(reference)
+    if isinstance(config.problem, OversizedDockerConfig):
+        return NamedSecret(name, SecretState.TOO_LARGE, remark=str(config.problem))
+    if config.problem is not None:
+        return NamedSecret(name, SecretState.UNPARSABLE, remark=str(config.problem))
+    positions = config.keys.positions(reference)
     if not positions:
         return NamedSecret(name, SecretState.NO_ENTRY)
-    if not any(credentials[at].username or credentials[at].password for at in positions):
+    if not any(
+        config.credentials[at].username or config.credentials[at].password for at in positions
+    ):
         return NamedSecret(name, SecretState.NO_PASSWORD)
     return NamedSecret(name, SecretState.USABLE)
