@@ -16,7 +16,8 @@ from landwaiter.registry.settings import HostSettings, RegistrySettings
 from landwaiter.registry.transport import named_by_nobody
 from registry.fake_registry import FakeRegistry
 
-SHORT = TransportLimits(connect_seconds=2, silence_seconds=0.3, request_seconds=5)
+PATIENT = TransportLimits(connect_seconds=15, silence_seconds=15, request_seconds=15)
+"""Limits that no test should reach on a busy machine."""
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ async def client_for(
     settings: RegistrySettings,
     *,
     clock: FastClock | None = None,
-    limits: TransportLimits = SHORT,
+    limits: TransportLimits = PATIENT,
     named_by_policy: Callable[[str], bool] = named_by_nobody,
 ) -> AsyncIterator[RegistryClient]:
     """Yield a client that retries without waiting."""

@@ -13,7 +13,7 @@ from landwaiter.registry.reading import MAX_CANDIDATES
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from realparts.certificates import Authority
 from registry.clients import FastClock, client_for, keychain, named, reference, soon
-from registry.fake_registry import FakeRegistry, answer, basic, server_context
+from registry.fake_registry import FakeRegistry, answer, basic, redirect, server_context
 
 ANN = ("ann", "pw")
 
@@ -296,6 +296,21 @@ async def test_semantics_11_a_realm_that_the_admin_set_gets_them_over_https_only
                 received.append(sent(realm))
 
     assert [[basic(*ANN)], [None]] == received
+
+
+async def test_a_token_services_redirect_is_not_followed() -> None:
+    """What is asked of a token service is asked of nobody else, also without credentials."""
+    async with (
+        FakeRegistry(users=dict([ANN]), public=True) as other,
+        FakeRegistry(users=dict([ANN]), public=True) as registry,
+    ):
+        registry.add_image()
+        registry.on("/token", redirect(f"{other.url}/token"))
+        for chain in (EMPTY_KEYCHAIN, keychain(registry, ANN)):
+            with pytest.raises(RegistryUnavailable):
+                await resolve(registry, chain, named(registry, other))
+
+        assert [] == other.seen
 
 
 async def test_an_identity_token_is_withheld_from_an_unknown_realm() -> None:

@@ -140,7 +140,7 @@ BOTH = {"schemaVersion": 2, "mediaType": IMAGE, "layers": [], "manifests": []}
         (b"[]", {}, "is no JSON object"),
         (gzip.compress(b" " * 10_000_000), {}, "is not JSON"),
         (
-            gzip.compress(b"{}"),
+            gzip.compress(b" " * 10_000_000),
             {"Content-Encoding": "gzip"},
             "is compressed in transit, which was not asked for",
         ),
@@ -149,7 +149,12 @@ BOTH = {"schemaVersion": 2, "mediaType": IMAGE, "layers": [], "manifests": []}
             {},
             f"was sent as '{IMAGE}' and calls itself another type",
         ),
-        (json.dumps(BOTH).encode(), {}, "is an image manifest and an index at once"),
+        (json.dumps(BOTH).encode(), {}, "is more than one kind of manifest at once"),
+        (
+            json.dumps({"mediaType": IMAGE, "fsLayers": []}).encode(),
+            {},
+            "is more than one kind of manifest at once",
+        ),
         (
             b'{"schemaVersion": 1}',
             {"Content-Type": "application/vnd.docker.distribution.manifest.v1+prettyjws"},

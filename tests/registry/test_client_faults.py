@@ -27,7 +27,7 @@ from landwaiter.registry.keychain import EMPTY_KEYCHAIN
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from realparts.certificates import Authority
 from registry.clients import (
-    SHORT,
+    PATIENT,
     FastClock,
     client_for,
     keychain,
@@ -61,7 +61,7 @@ async def resolve(
     *,
     clock: FastClock | None = None,
     deadline: Deadline | None = None,
-    limits: TransportLimits = SHORT,
+    limits: TransportLimits = PATIENT,
 ) -> str:
     async with client_for(settings or named(registry), clock=clock, limits=limits) as client:
         return await client.resolve(
@@ -213,10 +213,11 @@ async def test_answers_that_stay_cut_are_undecided() -> None:
 @pytest.mark.parametrize("begun", [b"", b"{"])
 async def test_a_registry_that_falls_silent_is_left(begun: bytes) -> None:
     """An answer that stops arriving is left after our own limit, and undecided."""
+    limits = TransportLimits(silence_seconds=0.3)
     async with FakeRegistry() as registry:
         registry.on("/manifests/", silent(registry, begun))
         with pytest.raises(RegistryUnavailable) as caught:
-            await resolve(registry)
+            await resolve(registry, limits=limits)
 
         assert (
             f"the manifest of {registry.host}/team/app:1: {registry.host} took too long",
@@ -273,11 +274,13 @@ async def test_cancelling_leaves_nothing_behind() -> None:
     limits = TransportLimits(silence_seconds=60, request_seconds=60, connections_a_host=1)
     async with FakeRegistry() as registry, client_for(named(registry), limits=limits) as client:
         digest = registry.add_image()
-        registry.on("/manifests/", silent(registry), times=3)
+        registry.on("/manifests/slow", silent(registry))
         for _ in range(3):
             with pytest.raises(DeadlineExceeded):
                 await client.resolve(
-                    reference(registry), keychain=EMPTY_KEYCHAIN, deadline=Deadline.after(0.1)
+                    reference(registry, "team/app:slow"),
+                    keychain=EMPTY_KEYCHAIN,
+                    deadline=Deadline.after(0.1),
                 )
 
         assert digest == await client.resolve(
@@ -397,10 +400,16 @@ async def test_a_header_of_some_kilobytes_fits() -> None:
 
 async def test_no_cookie_is_kept_and_nothing_compressed_is_asked_for() -> None:
     """A registry gets no cookie back, and is asked for content as it is digested."""
-    async with FakeRegistry() as registry, client_for(named(registry)) as client:
+    async with FakeRegistry() as registry:
         registry.add_image()
         registry.on("/manifests/", answer(503, Set_Cookie="a=b"), times=1)
-        await client.resolve(reference(registry), keychain=EMPTY_KEYCHAIN, deadline=soon())
+        host = f"localhost:{registry.port}"  # No client keeps cookies of bare addresses.
+        async with client_for(RegistrySettings({host: HostSettings(plain_http=True)})) as client:
+            await client.resolve(
+                ImageReference.parse(f"{host}/team/app:1"),
+                keychain=EMPTY_KEYCHAIN,
+                deadline=soon(),
+            )
 
         assert [(None, "identity"), (None, "identity")] == [
             (seen.headers.get("Cookie"), seen.headers["Accept-Encoding"]) for seen in registry.seen

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from landwaiter.errors import AccessDenied, LandwaiterError, RegistryUnavailable
 from landwaiter.images.content import Descriptor
 from landwaiter.images.reference import ImageReference
+from landwaiter.registry.exchange import Ask
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.registry.settings import HostSettings, RegistrySettings
-from landwaiter.registry.transport import MAX_REDIRECTS
+from landwaiter.registry.transport import MAX_REDIRECTS, Transport
 from realparts.certificates import Authority
 from registry.clients import client_for, keychain, named, reference, soon
 from registry.fake_registry import FakeRegistry, basic, redirect, server_context
@@ -253,25 +255,25 @@ async def test_semantics_11_a_policy_may_name_a_registry_too(tmp_path: Path) -> 
         ) == (str(caught.value), set(asked))
 
 
-async def test_an_unnamed_registry_cannot_lead_to_a_named_private_host() -> None:
-    """Named hosts inside are reached for images of named registries, not by way of strangers."""
-    async with FakeRegistry() as inside, FakeRegistry() as stranger:
-        settings = RegistrySettings({stranger.host: HostSettings(plain_http=True)})
-        named_hosts = {stranger.host}
-        descriptor = inside.add_blob("store", b"content")
-        url = inside.url.replace("http:", "https:")
-        stranger.on("/blobs/", redirect(f"{url}/v2/store/blobs/{descriptor.digest}"))
-        async with client_for(settings, named_by_policy=lambda host: host in named_hosts) as client:
-            with pytest.raises(AccessDenied):
-                await client.blob(
-                    reference(stranger),
-                    descriptor,
-                    1000,
-                    keychain=EMPTY_KEYCHAIN,
-                    deadline=soon(),
-                )
+@pytest.mark.parametrize(
+    ("on_behalf_of", "reached"), [("registry.example.com", False), ("named.example.com", True)]
+)
+async def test_an_unnamed_registry_cannot_lead_to_a_named_private_host(
+    on_behalf_of: str,
+    reached: bool,  # noqa: FBT001
+) -> None:
+    """Hosts inside are reached for images of named registries, not by way of strangers."""
+    async with FakeRegistry() as inside:
+        plain = HostSettings(plain_http=True)
+        settings = RegistrySettings({inside.host: plain, "named.example.com": HostSettings()})
+        ask = Ask(URL(f"{inside.url}/v2/"), "x", on_behalf_of, 100)
+        async with Transport(settings) as transport:
+            try:
+                await transport.send(ask)
+            except AccessDenied:
+                assert not reached
 
-        assert [] == inside.seen
+        assert reached == bool(inside.seen)
 
 
 async def test_the_password_stays_with_the_registry_that_asked() -> None:

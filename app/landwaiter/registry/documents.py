@@ -70,7 +70,7 @@ def read_manifest(content: bytes, digest: str, content_type: str, what: str) -> 
         )
     foreign = ("config", "layers") if media_type in _INDEX_TYPES else ("manifests",)
     if any(member in document for member in foreign) or "fsLayers" in document:
-        raise ContentMalformed(f"{what} is an image manifest and an index at once")
+        raise ContentMalformed(f"{what} is more than one kind of manifest at once")
     return Manifest(media_type, digest, content)
 
 
