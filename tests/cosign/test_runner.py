@@ -129,6 +129,21 @@ async def test_a_missing_program_is_undecided(tmp_path: Path) -> None:
     ) == str(fault.value)
 
 
+async def test_a_bare_name_is_not_looked_for_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program called cosign in a checkout that is checked in CI is not run."""
+    program(tmp_path, "exit 0")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CosignUnavailable) as fault:
+        await run(a_runner(tmp_path), Path("cosign"))
+
+    assert (
+        'cosign could not be started: "cosign": No such file or directory; '
+        "the program of cosign 3 is wanted there"
+    ) == str(fault.value)
+
+
 async def test_a_file_that_is_not_executable_is_undecided(tmp_path: Path) -> None:
     """A file without permission to run it is no cosign."""
     path = program(tmp_path, "exit 0")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from landwaiter.cosign.outcome import SignatureFormat
@@ -10,6 +11,9 @@ from landwaiter.errors import InvalidPolicy
 from landwaiter.public_keys import PublicKey
 
 TransparencyLog = Literal["Ignored", "Required"]
+
+FINGERPRINTS_MAX = 256
+"""Fingerprints that are kept: a trusted root can have 1 MiB, and is asked for at each image."""
 
 _DIGEST_ALGORITHMS = {"ECDSA P-384": "sha384", "ECDSA P-521": "sha512"}
 """
@@ -58,12 +62,18 @@ class Authority:
         That is the key itself however it was written, the log, the content of the trusted root,
         the formats that are tried, and the version of cosign; the name is not.
         """
-        root = self.trusted_root
-        shaping = {
-            "key": self.key.fingerprint,
-            "transparencyLog": self.transparency_log,
-            "trustedRoot": None if root is None else hashlib.sha256(root).hexdigest(),
-            "formats": sorted(SignatureFormat),
-            "cosign": cosign_version,
-        }
-        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+        return _fingerprint(
+            self.key.fingerprint, self.transparency_log, self.trusted_root, cosign_version
+        )
+
+
+@lru_cache(maxsize=FINGERPRINTS_MAX)
+def _fingerprint(key: str, log: TransparencyLog, root: bytes | None, cosign_version: str) -> str:
+    shaping = {
+        "key": key,
+        "transparencyLog": log,
+        "trustedRoot": None if root is None else hashlib.sha256(root).hexdigest(),
+        "formats": sorted(SignatureFormat),
+        "cosign": cosign_version,
+    }
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()

@@ -40,8 +40,12 @@ class ChildProcess:
         """
         Start a program with nothing to read, and with these descriptors to write to.
 
-        Raises `OSError` when there is no such program or it cannot be run.
+        Raises `OSError` when there is no such program or it cannot be run. A bare name is no
+        program: it would be looked for in the working directory, which can be somebody's
+        checkout in CI.
         """
+        if os.sep not in argv[0]:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
         pid = os.posix_spawn(
             argv[0],
             argv,
