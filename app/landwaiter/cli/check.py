@@ -117,7 +117,9 @@ def _workload(document: Document, namespace: str, short_names: ShortNames) -> It
     own = metadata.get("namespace") if isinstance(metadata, dict) else None
     try:
         workload = read_workload(
-            value, namespace=own if isinstance(own, str) else namespace, short_names=short_names
+            value,
+            namespace=own if isinstance(own, str) and own else namespace,
+            short_names=short_names,
         )
     except InvalidReview as problem:
         raise InvalidManifest(f"{where}: {problem}") from problem
@@ -133,14 +135,22 @@ def _documents(manifest: str) -> Iterator[Document]:
     path = Path(manifest)
     if not path.exists():
         raise InvalidInput(f'"{manifest}" does not exist; a file, a folder or - is wanted')
-    files = [path] if path.is_file() else _files_below(path)
-    for file in files:
+    # What is no folder is read as a file: a shell gives the output of a command as a pipe.
+    for file in _files_below(path) if path.is_dir() else [path]:
         yield from read_file(file)
 
 
 def _files_below(folder: Path) -> list[Path]:
-    files = (each for each in folder.rglob("*") if each.suffix in SUFFIXES and each.is_file())
-    return sorted(file for file in files if not _is_hidden(file.relative_to(folder)))
+    files = (
+        each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file()
+    )
+    found = sorted(file for file in files if not _is_hidden(file.relative_to(folder)))
+    if not found:
+        wanted = ", ".join(sorted(SUFFIXES))
+        raise InvalidInput(
+            f'"{folder}" holds no manifest; a file that ends with {wanted} is wanted'
+        )
+    return found
 
 
 def _is_hidden(path: Path) -> bool:

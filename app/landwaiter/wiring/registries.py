@@ -11,6 +11,7 @@ from landwaiter.errors import (
     ContentMissing,
     DeadlineExceeded,
     ImageProblem,
+    InvalidInput,
     Unavailable,
 )
 from landwaiter.images.content import Descriptor, Manifest
@@ -100,8 +101,13 @@ def registry_settings(file: Path | None) -> RegistrySettings:
     if file is None:
         return NO_REGISTRY_SETTINGS
     documents = read_file(file)
+    if len(documents) > 1:
+        raise InvalidInput(f"{file}: {len(documents)} documents given, one is wanted")
     document = documents[0].value if documents else {"registries": []}
-    return RegistriesFile.of(document).settings(file.parent)
+    try:
+        return RegistriesFile.of(document).settings(file.parent)
+    except InvalidInput as problem:
+        raise InvalidInput(f"{file}: {problem}") from problem
 
 
 def named_by(policies: Callable[[], Iterable[Policy]]) -> Callable[[str], bool]:

@@ -1,0 +1,345 @@
+"""Every option of `landwaiter check` does something, given as such and by its variable."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.manifests import (
+    BAD,
+    GOOD,
+    PINNED,
+    PRODUCTION,
+    PULLABLE,
+    pod,
+    policies,
+    run,
+    written,
+)
+from cosign.fakes import a_key, fake_cosign, signature_by
+from registry.fake_registry import FakeRegistry, silent
+
+SIGNED = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ClusterImagePolicy
+metadata: {name: signed}
+spec:
+  validationActions: [Deny]
+  match: {images: ["%(host)s"]}
+  rules:
+    cosignSignatures:
+      authorities: [{name: ci, key: {file: ci.pub}}]
+"""
+STATE = """
+{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {env: test}}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}
+"""
+WAYS = pytest.mark.parametrize("by_variable", [False, True], ids=["option", "variable"])
+
+
+def given(
+    name: str, value: object, *, by_variable: bool
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the arguments and variables that give an option in one of both ways."""
+    if by_variable:
+        return [], [("LANDWAITER_" + name.upper().replace("-", "_"), str(value))]
+    return [f"--{name}={value}"], []
+
+
+def entries(
+    options: Mapping[str, object], *, stdin: str, by_variable: bool
+) -> list[dict[str, Any]]:
+    """Return the JSON report of a check with these options, given in one of both ways."""
+    arguments: list[str] = []
+    environment: list[tuple[str, str]] = []
+    for name, value in {"output": "json", **options}.items():
+        more, variables = given(name, value, by_variable=by_variable)
+        arguments += more
+        environment += variables
+    result = run("check", *arguments, stdin=stdin, environment=environment)
+    assert result.exit_code in {0, 1, 3}, result.output
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found
+
+
+@WAYS
+def test_policies_says_by_what_is_judged(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
+    """Another folder is another verdict."""
+    strict = policies(tmp_path / "strict", PINNED)
+    loose = policies(tmp_path / "loose", PULLABLE.replace("r.example.com", "other.example.com"))
+
+    assert ["deny", "allow"] == [
+        entries({"policies": each}, stdin=pod(BAD), by_variable=by_variable)[0]["decision"]
+        for each in (strict, loose)
+    ]
+
+
+def test_policies_has_to_be_given(tmp_path: Path) -> None:
+    """Without policies there is nothing to judge by; a folder that is missing is refused."""
+    results = [run("check", stdin=pod(GOOD)), run("check", "--policies", tmp_path / "no", stdin="")]
+
+    assert [2, 2] == [result.exit_code for result in results]
+    assert ["--policies" in result.stderr for result in results] == [True, True]
+
+
+@WAYS
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_cluster_state_is_what_is_known_of_the_cluster(
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+    as_folder: bool,  # noqa: FBT001
+) -> None:
+    """A file, or the files of a folder, answer what is undecided without."""
+    state = written(tmp_path / "state" / "objects.yaml", STATE)
+    options = {"policies": policies(tmp_path, PULLABLE, PRODUCTION)}
+    known = {"cluster-state": state.parent if as_folder else state}
+
+    assert ["undecided", "deny"] == [
+        entries(each, stdin=pod(GOOD), by_variable=by_variable)[0]["decision"]
+        for each in (options, options | known)
+    ]
+
+
+def test_what_cluster_state_does_not_give_is_undecided_and_says_so(tmp_path: Path) -> None:
+    """Each thing that is needed and missing is named."""
+    state = written(tmp_path / "state.yaml", STATE)
+    folder = policies(tmp_path, PULLABLE, PRODUCTION)
+    text = pod(GOOD).replace("containers", "imagePullSecrets: [{name: regcred}], containers")
+    options = {"policies": folder, "cluster-state": state}
+    (here,) = entries(options, stdin=text, by_variable=False)
+    (there,) = entries(options | {"namespace": "shop"}, stdin=text, by_variable=False)
+
+    def told(entry: dict[str, Any]) -> list[str]:
+        return sorted(each["detail"] for each in entry["images"][0]["undecided"])
+
+    assert [
+        (
+            'secret "regcred" in namespace "default" is not known here; '
+            "give --cluster-state with its manifest"
+        ),
+    ] == told(here)
+    assert [
+        'namespace "shop" is not known here; give --cluster-state with its manifest',
+        (
+            'secret "regcred" in namespace "shop" is not known here; '
+            "give --cluster-state with its manifest"
+        ),
+    ] == told(there)
+
+
+def test_of_a_namespace_its_name_is_known(tmp_path: Path) -> None:
+    """A policy that selects by name needs no cluster state."""
+    by_name = PRODUCTION.replace("env: production", "kubernetes.io/metadata.name: shop")
+    options = {"policies": policies(tmp_path, by_name)}
+
+    assert ["deny", "allow"] == [
+        entries(options | {"namespace": name}, stdin=pod(BAD), by_variable=False)[0]["decision"]
+        for name in ("shop", "other")
+    ]
+
+
+def test_a_malformed_cluster_state_is_refused(tmp_path: Path) -> None:
+    """It is bad input: nothing is judged by half of a cluster."""
+    state = written(tmp_path / "state.yaml", "{apiVersion: v1, kind: Secret, metadata: {}}\n")
+    result = run(
+        "check", "--policies", policies(tmp_path, PINNED), "--cluster-state", state, stdin=pod(GOOD)
+    )
+
+    assert (2, f"landwaiter: {state}:1: Secret: metadata.name: Field required\n") == (
+        result.exit_code,
+        result.stderr,
+    )
+
+
+@WAYS
+def test_namespace_is_that_of_manifests_that_name_none(
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """A manifest's own namespace wins."""
+    options = {"policies": policies(tmp_path, PINNED), "namespace": "shop"}
+    text = "---\n".join([pod(GOOD), pod(GOOD, metadata=", namespace: own")])
+
+    assert ["shop", "own"] == [
+        each["namespace"] for each in entries(options, stdin=text, by_variable=by_variable)
+    ]
+
+
+@WAYS
+def test_output_is_the_form_of_the_report(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
+    """Text is for people and the default; another form is refused."""
+    folder = policies(tmp_path, PINNED)
+    ways = [given("output", form, by_variable=by_variable) for form in ("json", "text", "pdf")]
+    shown = [
+        run("check", "--policies", folder, *arguments, stdin=pod(GOOD), environment=environment)
+        for arguments, environment in [*ways, ([], [])]
+    ]
+
+    assert ["[", "<", "", "<"] == [result.stdout[:1] for result in shown]
+    assert [0, 0, 2, 0] == [result.exit_code for result in shown]
+
+
+@WAYS
+def test_short_names_can_be_refused(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
+    """By default `nginx` is Docker Hub's; with Refuse it is no image at all."""
+    options = {"policies": policies(tmp_path, PULLABLE)}
+    shown = [
+        entries(each, stdin=pod("nginx"), by_variable=by_variable)[0]
+        for each in (options, options | {"short-names": "Refuse"})
+    ]
+
+    assert [("allow", "docker.io/library/nginx"), ("deny", None)] == [
+        (each["decision"], each["images"][0]["reference"]) for each in shown
+    ]
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    async with FakeRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def outside(registry: FakeRegistry, tmp_path: Path) -> dict[str, object]:
+    """Give the options of a check that needs a registry and cosign, all of them good."""
+    entry = {"host": registry.host, "plainHTTP": True}
+    folder = policies(tmp_path, SIGNED % {"host": registry.host})
+    written(folder / "ci.pub", a_key().pem)
+    return {
+        "policies": folder,
+        "registries": written(tmp_path / "r.yaml", json.dumps({"registries": [entry]})),
+        "cosign": fake_cosign(tmp_path),
+    }
+
+
+def a_signed_pod(registry: FakeRegistry) -> str:
+    """Push an image with a signature in the old format, and return a Pod of it."""
+    digest = registry.add_image("team/app")
+    name = f"{registry.host}/team/app"
+    payload = {
+        "critical": {
+            "identity": {"docker-reference": name},
+            "image": {"docker-manifest-digest": digest},
+            "type": "cosign container image signature",
+        }
+    }
+    blob = registry.add_blob("team/app", json.dumps(payload).encode(), "application/json")
+    layer = {
+        "mediaType": blob.media_type,
+        "digest": blob.digest,
+        "size": blob.size,
+        "annotations": {"dev.cosignproject.cosign/signature": signature_by(a_key())},
+    }
+    manifest = {"schemaVersion": 2, "layers": [layer]}
+    tag = digest.replace(":", "-") + ".sig"
+    registry.add_manifest("team/app", json.dumps(manifest).encode(), tag=tag)
+    return pod(f"{name}@{digest}")
+
+
+async def outcome(options: Mapping[str, object], stdin: str, *, by_variable: bool) -> list[str]:
+    """Return the decision and the reasons of the only image."""
+    (entry,) = await asyncio.to_thread(entries, options, stdin=stdin, by_variable=by_variable)
+    (image,) = entry["images"]
+    found: Sequence[dict[str, str]] = [*image["violations"], *image["undecided"]]
+    return [entry["decision"], *(each["reason"] for each in found)]
+
+
+@WAYS
+async def test_registries_says_how_they_are_reached(
+    registry: FakeRegistry,
+    outside: dict[str, object],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Plain http is spoken only where the file says so."""
+    text = a_signed_pod(registry)
+    without = {name: value for name, value in outside.items() if name != "registries"}
+
+    assert [["allow"], ["undecided", "signature not verified yet"]] == [
+        await outcome(options, text, by_variable=by_variable) for options in (outside, without)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("registries: [{host: 'a b'}]", "registries[0].host"),
+        ("registries: []\n---\nregistries: []\n", "2 documents given, one is wanted"),
+        ("registry: []", "registry"),
+    ],
+)
+def test_bad_registries_are_refused_with_their_file(tmp_path: Path, text: str, said: str) -> None:
+    """Neither a field nor a document of the file is passed over."""
+    file = written(tmp_path / "registries.yaml", text)
+    result = run(
+        "check", "--policies", policies(tmp_path, PINNED), "--registries", file, stdin=pod(GOOD)
+    )
+
+    assert (2, True, True) == (
+        result.exit_code,
+        result.stderr.startswith(f"landwaiter: {file}: "),
+        said in result.stderr,
+    )
+
+
+@WAYS
+async def test_cosign_is_the_program_that_verifies(
+    registry: FakeRegistry,
+    outside: dict[str, object],
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Another program is another verdict, and a missing one is none."""
+    text = a_signed_pod(registry)
+    missing = outside | {"cosign": tmp_path / "missing"}
+
+    assert [["allow"], ["undecided", "signature not verified yet"]] == [
+        await outcome(options, text, by_variable=by_variable) for options in (outside, missing)
+    ]
+
+
+@WAYS
+@pytest.mark.timeout(45)
+async def test_timeout_seconds_ends_the_wait(
+    registry: FakeRegistry,
+    outside: dict[str, object],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """A registry that never answers is waited for no longer than that; by default a minute."""
+    registry.on("/v2/", silent(registry))
+    options = outside | {"timeout-seconds": 1}
+
+    assert ["undecided", "not known in time"] == await outcome(
+        options, pod(f"{registry.host}/team/app:1"), by_variable=by_variable
+    )
+
+
+async def test_credentials_of_the_cluster_state_are_tried(
+    outside: dict[str, object], tmp_path: Path
+) -> None:
+    """A private image is judged offline with the pull secret that its manifest names."""
+    async with FakeRegistry(users={"ann": "pw"}) as private:
+        text = a_signed_pod(private)
+        entry = {"host": private.host, "plainHTTP": True}
+        registries = written(tmp_path / "p.yaml", json.dumps({"registries": [entry]}))
+        folder = policies(tmp_path / "private", SIGNED % {"host": private.host})
+        written(folder / "ci.pub", a_key().pem)
+        config = json.dumps({"auths": {private.host: {"username": "ann", "password": "pw"}}})
+        state = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/dockerconfigjson",
+            "metadata": {"name": "regcred", "namespace": "default"},
+            "stringData": {".dockerconfigjson": config},
+        }
+        options = outside | {
+            "policies": folder,
+            "registries": registries,
+            "cluster-state": written(tmp_path / "s.json", json.dumps(state)),
+        }
+        named = text.replace("containers", "imagePullSecrets: [{name: regcred}], containers")
+
+        assert ["allow"] == await outcome(options, named, by_variable=False)
