@@ -97,24 +97,27 @@ class Judged:
 
 
 @pytest.fixture(scope="module")
-def form(request: pytest.FixtureRequest) -> str:
-    """Give the format that a test is parametrized with."""
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def signed(form: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedFor]:
-    """Give a registry with images that are signed in one format for the names of all lanes."""
-    folder = tmp_path_factory.mktemp("faults")
-    kind = ReferrersRegistry if form == table.BUNDLE else CraneRegistry
+def all_signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SignedFor]]:
+    """Give, for each format, a registry with images that are signed for the names of all lanes."""
     with ExitStack() as stack:
-        registry = stack.enter_context(kind(folder / "registry"))
-        lanes = {}
-        for number, name in enumerate(["truth", *table.FAULTS, *table.REGISTRY_FAULTS]):
-            listener = stack.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            lanes[name] = Lane(listener, f"team/app-{number}")
-        yield _signed(folder, registry, lanes, simple=form == table.SIMPLE)
+        made = {}
+        for form in table.EXPECTED:
+            folder = tmp_path_factory.mktemp("faults")
+            kind = ReferrersRegistry if form == table.BUNDLE else CraneRegistry
+            registry = stack.enter_context(kind(folder / "registry"))
+            lanes = {}
+            for number, name in enumerate(["truth", *table.FAULTS, *table.REGISTRY_FAULTS]):
+                listener = stack.enter_context(socket.socket())
+                listener.bind(("127.0.0.1", 0))
+                lanes[name] = Lane(listener, f"team/app-{number}")
+            made[form] = _signed(folder, registry, lanes, simple=form == table.SIMPLE)
+        yield made
+
+
+@pytest.fixture
+def signed(all_signed: dict[str, SignedFor], form: str) -> SignedFor:
+    """Give the registry of the format that a test is parametrized with."""
+    return all_signed[form]
 
 
 def _signed(folder: Path, registry: Registry, lanes: dict[str, Lane], *, simple: bool) -> SignedFor:
@@ -208,7 +211,7 @@ def says(fault: str, result: Judged) -> bool:
     return all(any(text in detail for text in wanted) for detail in result.details)
 
 
-every_format = pytest.mark.parametrize("form", list(table.EXPECTED), indirect=True)
+every_format = pytest.mark.parametrize("form", list(table.EXPECTED))
 ROWS = [(form, request) for form, rows in table.EXPECTED.items() for request in rows]
 
 
@@ -224,7 +227,7 @@ async def test_without_a_fault_our_signature_admits_and_no_other(
     assert (table.ADMITTED, table.REFUSED) == (result.ours, result.others)
 
 
-@pytest.mark.parametrize(("form", "asked"), ROWS, indirect=["form"])
+@pytest.mark.parametrize(("form", "asked"), ROWS)
 async def test_semantics_14_every_fault_of_every_request(
     form: str, signed: SignedFor, asked: str, tmp_path: Path
 ) -> None:
