@@ -222,7 +222,8 @@ def test_text_tells_warnings_of_what_is_admitted(tmp_path: Path) -> None:
     assert (
         """\
 <stdin>:1: Pod default/web: admitted
-  warning: X
+  warning: pinnedTags: container app: tag "1" can be moved to another image at any time; \
+a digest is wanted (policy warning)
 1 checked: 1 admitted, 0 refused, 0 undecided
 """
         == result.stdout
