@@ -1,0 +1,300 @@
+"""Every option of `landwaiter serve` reaches the install, given as such and by its variable."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.manifests import PINNED, policies, run, written
+from landwaiter import __version__
+from landwaiter.errors import ClusterUnavailable, InvalidCertificate
+from landwaiter.images.reference import ShortNames
+from landwaiter.serving.server import ServerSettings
+from landwaiter.wiring.application import InstallSettings
+from landwaiter.wiring.outside import OutsideSettings
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """Give the options that `serve` cannot do without."""
+    return {
+        "policies": policies(tmp_path, PINNED),
+        "tls-cert": written(tmp_path / "tls.crt", ""),
+        "tls-key": written(tmp_path / "tls.key", ""),
+    }
+
+
+@pytest.fixture
+def unlogged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the logging of the tests alone where an install really begins to start."""
+    monkeypatch.setattr("landwaiter.wiring.application.configure_logging", lambda: None)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[InstallSettings]:
+    """Give the list of installs that were started, which end at once."""
+    installs: list[InstallSettings] = []
+    monkeypatch.setattr("landwaiter.cli.serve.run", installs.append)
+    return installs
+
+
+def plain(files: dict[str, Path]) -> InstallSettings:
+    """Return the install that the necessary options alone describe."""
+    return InstallSettings(
+        policies=files["policies"],
+        server=ServerSettings(
+            tls_cert=files["tls-cert"],
+            tls_key=files["tls-key"],
+            port=8443,
+            metrics_port=8080,
+            host="",
+            client_ca=None,
+            client_names=frozenset(),
+            drain_seconds=5.0,
+            drain_timeout_seconds=100.0,
+        ),
+        outside=OutsideSettings(registries=None, cosign="cosign", cosign_runs=None),
+        short_names=ShortNames.DOCKER_HUB,
+        kubeconfig=None,
+    )
+
+
+def arguments(options: dict[str, Any]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+def variables(options: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("LANDWAITER_" + name.upper().replace("-", "_"), str(value))
+        for name, value in options.items()
+    ]
+
+
+def test_the_necessary_options_describe_an_install(
+    files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """The defaults are those that the help names; both ways of giving options are the same."""
+    codes = [
+        run("serve", *arguments(files)).exit_code,
+        run("serve", environment=variables(files)).exit_code,
+    ]
+
+    assert [0, 0] == codes
+    assert [plain(files)] * 2 == started
+
+
+@pytest.mark.parametrize("name", ["policies", "tls-cert", "tls-key"])
+def test_each_necessary_option_is_necessary(
+    name: str, files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """Without it nothing is started, and the message names it."""
+    result = run("serve", *arguments({key: files[key] for key in files if key != name}))
+
+    assert (2, True, []) == (result.exit_code, f"--{name}" in result.stderr, started)
+
+
+SERVER: dict[str, tuple[object, dict[str, Any]]] = {
+    "host": ("127.0.0.1", {"host": "127.0.0.1"}),
+    "port": (9443, {"port": 9443}),
+    "metrics-port": (9090, {"metrics_port": 9090}),
+    "drain-seconds": (7.5, {"drain_seconds": 7.5}),
+    "drain-timeout-seconds": (300, {"drain_timeout_seconds": 300.0}),
+}
+OUTSIDE: dict[str, tuple[object, dict[str, Any]]] = {
+    "cosign": ("/opt/cosign", {"cosign": "/opt/cosign"}),
+    "cosign-runs": (3, {"cosign_runs": 3}),
+}
+WAYS = pytest.mark.parametrize("by_variable", [False, True], ids=["option", "variable"])
+
+
+def install_of(
+    options: dict[str, Any],
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    *,
+    by_variable: bool,
+) -> InstallSettings:
+    """Start with the necessary options and these, and return the install."""
+    if by_variable:
+        result = run("serve", *arguments(files), environment=variables(options))
+    else:
+        result = run("serve", *arguments(files | options))
+    assert 0 == result.exit_code, result.output
+    return started.pop()
+
+
+@WAYS
+@pytest.mark.parametrize("name", SERVER)
+def test_options_of_the_server(
+    name: str,
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Where and how it listens and ends."""
+    value, fields = SERVER[name]
+    base = plain(files)
+    expected = replace(base, server=replace(base.server, **fields))
+
+    assert expected == install_of({name: value}, files, started, by_variable=by_variable)
+
+
+@WAYS
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_options_about_cosign(
+    name: str,
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Which program verifies, and how often at once."""
+    value, fields = OUTSIDE[name]
+    base = plain(files)
+    expected = replace(base, outside=replace(base.outside, **fields))
+
+    assert expected == install_of({name: value}, files, started, by_variable=by_variable)
+
+
+@WAYS
+def test_options_that_name_files(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Registries and kubeconfig are files."""
+    registries, kubeconfig = written(tmp_path / "r.yaml", ""), written(tmp_path / "kube", "")
+    options = {"registries": registries, "kubeconfig": kubeconfig}
+    base = plain(files)
+    expected = replace(
+        base, kubeconfig=kubeconfig, outside=replace(base.outside, registries=registries)
+    )
+
+    assert expected == install_of(options, files, started, by_variable=by_variable)
+
+
+@WAYS
+def test_client_ca_and_client_name_go_together(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Both describe the API server."""
+    authority = written(tmp_path / "ca.crt", "")
+    options = {"client-ca": authority, "client-name": "kube-apiserver"}
+    base = plain(files)
+    server = replace(base.server, client_ca=authority, client_names=frozenset({"kube-apiserver"}))
+
+    assert replace(base, server=server) == install_of(
+        options, files, started, by_variable=by_variable
+    )
+
+
+@pytest.mark.parametrize("name", ["client-ca", "client-name"])
+def test_semantics_20_one_of_client_ca_and_client_name_is_refused(
+    name: str, files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """Neither a CA that vouches for everybody, nor a name that nobody vouches for."""
+    result = run("serve", *arguments(files | {name: files["tls-cert"]}))
+
+    assert (2, []) == (result.exit_code, started)
+    assert result.stderr.startswith("landwaiter: --client-ca and --client-name go together")
+
+
+@WAYS
+def test_short_names_can_be_refused(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """An install setting, since CRI-O resolves them elsewhere."""
+    options = {"short-names": "Refuse"}
+
+    assert replace(plain(files), short_names=ShortNames.REFUSE) == install_of(
+        options, files, started, by_variable=by_variable
+    )
+
+
+def test_the_command_line_wins_over_the_environment(
+    files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """What is written down last is what is meant."""
+    run("serve", *arguments(files), "--port=1", environment=[("LANDWAITER_PORT", "2")])
+
+    assert [1] == [install.server.port for install in started]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--port=65536",
+        "--port=-1",
+        "--metrics-port=x",
+        "--cosign-runs=0",
+        "--cosign-runs=65",
+        "--drain-seconds=-1",
+        "--drain-timeout-seconds=601",
+        "--short-names=Guess",
+        "--registries=/does/not/exist",
+        "--kubeconfig=/does/not/exist",
+        "--drain-seconds=101",
+        "--nonsense=1",
+    ],
+)
+def test_bad_options_are_refused(
+    option: str, files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """Nothing is started with an option that cannot be what it should."""
+    result = run("serve", *arguments(files), option)
+
+    assert (2, True, []) == (
+        result.exit_code,
+        option.partition("=")[0] in result.stderr,
+        started,
+    )
+
+
+@pytest.mark.parametrize(
+    "problem", [InvalidCertificate("tls.crt: no certificate"), ClusterUnavailable("no cluster")]
+)
+def test_what_does_not_start_is_told_in_one_line(
+    problem: Exception, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault on the way up is no traceback."""
+
+    def fail(_: InstallSettings) -> None:
+        raise problem
+
+    monkeypatch.setattr("landwaiter.cli.serve.run", fail)
+    result = run("serve", *arguments(files))
+
+    assert (2, f"landwaiter: {problem}\n") == (result.exit_code, result.stderr)
+
+
+def test_semantics_22_policies_that_do_not_load_stop_the_start(
+    files: dict[str, Path], unlogged: None
+) -> None:
+    """An install never starts with half of its policies."""
+    written(files["policies"] / "bad.yaml", "kind: Nonsense\n")
+    result = run("serve", *arguments(files))
+
+    assert (2, True) == (
+        result.exit_code,
+        result.stderr.startswith(f"landwaiter: {files['policies'] / 'bad.yaml'}:1: field kind: "),
+    )
+
+
+def test_a_certificate_that_does_not_load_stops_the_start(
+    files: dict[str, Path], unlogged: None
+) -> None:
+    """An empty certificate is refused before anything is answered."""
+    result = run("serve", *arguments(files), "--port=0", "--metrics-port=0")
+
+    assert (2, True) == (result.exit_code, "tls.crt" in result.stderr)
+
+
+def test_the_version_is_told() -> None:
+    """`landwaiter --version` is what logs and agents of requests say too."""
+    assert f"landwaiter, version {__version__}\n" == run("--version").stdout
