@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 from landwaiter.deadline import Deadline
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.client import RegistryClient
@@ -15,6 +17,9 @@ from landwaiter.registry.retries import Patience
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from landwaiter.registry.transport import named_by_nobody
 from registry.fake_registry import FakeRegistry
+
+BOUNDED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Property tests are bounded by their examples alone: other processes make a machine slow."""
 
 PATIENT = TransportLimits(connect_seconds=15, silence_seconds=15, request_seconds=15)
 """Limits that no test should reach on a busy machine."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from landwaiter.registry.addresses import ForbiddenAddress, may_connect, socket_factory
 from landwaiter.registry.resolver import BoundedResolver
+from registry.clients import BOUNDED
 from registry.fake_registry import FakeRegistry
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
@@ -82,7 +83,7 @@ def test_semantics_11_which_addresses_are_for_whom(
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(BOUNDED, max_examples=300)
 @given(st.ip_addresses(v=4))
 def test_embedding_an_address_opens_no_way_to_it(address: ipaddress.IPv4Address) -> None:
     """What may not be reached as IPv4 may not be reached inside an IPv6 address either."""

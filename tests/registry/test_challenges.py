@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landwaiter.registry.challenges import Challenge, parse_challenges, pull_scope
+from registry.clients import BOUNDED
 
 BEARER = Challenge("bearer", {"realm": "https://a.example/token", "service": "s"})
 BASIC = Challenge("basic", {"realm": "x"})
@@ -60,7 +61,7 @@ def test_never_asks_for_more_than_pulling(scope: str | None, expected: str) -> N
     assert expected == pull_scope(challenge, "team/app")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(BOUNDED, max_examples=300)
 @given(st.lists(st.text(alphabet='ab =",\\\t:;[]é', max_size=60), max_size=3))
 def test_any_header_can_be_read(headers: list[str]) -> None:
     """Whatever a registry sends, schemes and parameter names come back in lower case."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential, FiledKeys, matching_keys
+from registry.clients import BOUNDED
 
 HUB = "https://index.docker.io/v1/"
 
@@ -222,7 +223,7 @@ def test_filed_keys_are_matched_with_many_images() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(BOUNDED, max_examples=300)
 @given(st.lists(st.text(max_size=40), max_size=6))
 def test_any_text_may_be_a_key(keys: list[str]) -> None:
     """Whatever text a key is, it is taken or passed over, and those taken are among the given."""
@@ -231,7 +232,7 @@ def test_any_text_may_be_a_key(keys: list[str]) -> None:
     assert [] == [key for key in matching_keys(keys, reference) if key not in keys]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(BOUNDED, max_examples=200)
 @given(st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10}){1,4}", fullmatch=True))
 def test_a_host_without_wildcard_gives_its_credentials_to_no_other_host(host: str) -> None:
     """Credentials of a host are tried for an image of that host, and of no other."""

@@ -14,6 +14,7 @@ from landwaiter.registry.docker_config import (
     credentials_of_secret,
     parse_docker_config,
 )
+from registry.clients import BOUNDED
 
 JSON_TYPE = "kubernetes.io/dockerconfigjson"
 OLD_TYPE = "kubernetes.io/dockercfg"
@@ -236,7 +237,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(BOUNDED, max_examples=400)
 @given(
     st.sampled_from([JSON_TYPE, OLD_TYPE]),
     JSON_VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60),
