@@ -163,6 +163,13 @@ async def test_a_junk_timeout_is_refused(query: str, text: str) -> None:
     assert refusal(400, text) == await ask(an_application(), a_body(), query=query)
 
 
+@pytest.mark.parametrize("query", ["&".join(f"f{n}=" for n in range(2000)), "%", "%ff=%00&\xff"])
+async def test_a_query_of_other_things_is_passed_over(query: str) -> None:
+    """However much of it there is, and whatever it holds."""
+
+    assert 200 == (await ask(an_application(), a_body(), query=query)).status
+
+
 async def test_semantics_15_the_timeout_of_the_request_is_the_deadline() -> None:
     """What the API server says is passed on to the judge."""
     judge = FixedJudge()

@@ -107,8 +107,7 @@ def test_gauges_and_histograms_of_requests() -> None:
     """In flight and bytes held are set; the time of a request is observed by its path."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.in_flight(3)
-    metrics.body_bytes_held(7)
+    metrics.watch(requests=lambda: 3.0, body_bytes=lambda: 7.0)
     metrics.answered(side="observe", seconds=0.5)
     metrics.handler_failed(side="enforce")
     metrics.overran(side="enforce")

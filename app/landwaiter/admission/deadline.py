@@ -9,6 +9,7 @@ the person reads "context deadline exceeded" instead of what is going on.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from landwaiter.deadline import Deadline
@@ -70,7 +71,7 @@ def seconds_of(duration: str) -> float:
     return total
 
 
-def answer_by(arrival: float, timeouts: list[str]) -> Deadline:
+def answer_by(arrival: float, timeouts: Sequence[str]) -> Deadline:
     """
     Return the instant by which a request that arrived at `arrival` must have its answer.
 

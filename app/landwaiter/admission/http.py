@@ -12,13 +12,15 @@ not needlessly refused under `failurePolicy: Fail` (k8s.io/client-go v0.36, rest
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qs
 
-from fastapi import APIRouter, FastAPI
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from fastapi import FastAPI
+from starlette.routing import Route
 
 from landwaiter.admission.deadline import answer_by
 from landwaiter.admission.handler import Call, Handler
@@ -26,6 +28,10 @@ from landwaiter.admission.review import decode
 from landwaiter.errors import InvalidReview
 from landwaiter.policy.case import Side
 from landwaiter.telemetry.metrics import Metrics
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 CALLER_IS_API_SERVER: Final = "landwaiter.caller_is_api_server"
 """The key in the ASGI scope's `state` that `serving` sets to True for a proven API server."""
@@ -78,94 +84,96 @@ class Gate:
         self._metrics = metrics
         self._requests = 0
         self._bytes_held = 0
+        metrics.watch(requests=lambda: self._requests, body_bytes=lambda: self._bytes_held)
 
-    async def answer(self, request: Request, side: Side) -> Response:
-        """Return the answer to one HTTP request."""
-        if self._requests >= self._limits.requests:
-            return self._refused(_overloaded())
+    async def answer(self, scope: Scope, receive: Receive, send: Send, side: Side) -> None:
+        """Answer one HTTP request."""
         self._requests += 1
-        self._metrics.in_flight(self._requests)
         try:
-            return await self._answer(request, side)
+            if self._requests > self._limits.requests:
+                raise _overloaded()
+            body = await self._answer(scope, receive, side)
         except _Refusal as refusal:
-            return self._refused(refusal)
+            await self._refuse(send, refusal)
+        else:
+            await _send(send, HTTPStatus.OK, b"application/json", body)
         finally:
             self._requests -= 1
-            self._metrics.in_flight(self._requests)
 
-    async def _answer(self, request: Request, side: Side) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, side: Side) -> bytes:
         arrived = time.monotonic()
-        self._check_head(request)
+        self._check_head(scope)
         try:
-            deadline = answer_by(arrived, request.query_params.getlist("timeout"))
+            deadline = answer_by(arrived, _timeouts(scope["query_string"]))
         except InvalidReview as problem:
             raise _Refusal(HTTPStatus.BAD_REQUEST, "timeout parameter", str(problem)) from problem
-        is_api_server = request.scope.get("state", {}).get(CALLER_IS_API_SERVER) is True
+        is_api_server = scope.get("state", {}).get(CALLER_IS_API_SERVER) is True
         call = Call(side, arrived, deadline, is_api_server=is_api_server)
-        body = await self._body(request)
         try:
-            review = decode(body)
+            review = decode(await self._body(receive))
         except InvalidReview as problem:
             raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", str(problem)) from problem
-        del body
-        coroutine = self._handler.answer(review, call)
+        answering = self._handler.answer(review, call)
         # The handler lets go of the objects in the review before it waits, and so must this frame.
         del review
-        reply = await coroutine
-        return Response(reply.to_json(), media_type="application/json")
+        return (await answering).to_json()
 
-    def _check_head(self, request: Request) -> None:
-        content_type = request.headers.get("content-type", "")
-        if content_type.partition(";")[0].strip().lower() != "application/json":
-            text = f"Content-Type: seen {content_type[:60]!a}, wanted application/json"
+    def _check_head(self, scope: Scope) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        content_type = headers.get(b"content-type", b"")
+        if content_type.partition(b";")[0].strip().lower() != b"application/json":
+            text = f"Content-Type: seen {_quoted(content_type)}, wanted application/json"
             raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content type", text)
-        encoding = request.headers.get("content-encoding", "identity")
-        if encoding.lower() != "identity":
-            text = f"Content-Encoding: seen {encoding[:60]!a}, wanted none"
+        encoding = headers.get(b"content-encoding", b"identity")
+        if encoding.lower() != b"identity":
+            text = f"Content-Encoding: seen {_quoted(encoding)}, wanted none"
             raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content type", text)
         # The HTTP parser has refused anything but digits here.
-        if int(request.headers.get("content-length", "0")) > self._limits.body_bytes:
+        if int(headers.get(b"content-length", b"0")) > self._limits.body_bytes:
             raise self._too_large()
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, receive: Receive) -> bytes:
         """Return the body. What is held of it counts towards the bytes of all requests."""
         chunks: list[bytes] = []
         held = 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                async for chunk in request.stream():
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", "body ended early")
+                    chunk: bytes = message.get("body", b"")
+                    more = message.get("more_body", False)
                     held += len(chunk)
-                    self._hold(len(chunk))
-                    if held > self._limits.body_bytes:
-                        raise self._too_large()
-                    if self._bytes_held > self._limits.bytes_held:
-                        raise _overloaded()
+                    self._bytes_held += len(chunk)
+                    self._check_size(held)
                     chunks.append(chunk)
         except TimeoutError as late:
             text = f"the body did not arrive within {self._limits.body_seconds:g} s"
             raise _Refusal(HTTPStatus.REQUEST_TIMEOUT, "too slow", text) from late
-        except ClientDisconnect as gone:
-            text = "the body ended early"
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", text) from gone
         finally:
-            self._hold(-held)
+            self._bytes_held -= held
         return b"".join(chunks)
 
-    def _hold(self, count: int) -> None:
-        self._bytes_held += count
-        self._metrics.body_bytes_held(self._bytes_held)
+    def _check_size(self, held: int) -> None:
+        if held > self._limits.body_bytes:
+            raise self._too_large()
+        if self._bytes_held > self._limits.bytes_held:
+            raise _overloaded()
 
     def _too_large(self) -> _Refusal:
         text = f"the body has more than {self._limits.body_bytes} bytes"
         return _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large", text)
 
-    def _refused(self, refusal: _Refusal) -> Response:
+    async def _refuse(self, send: Send, refusal: _Refusal) -> None:
         self._metrics.http_refused(refusal.label)
         # The rest of a body that nobody wants is not read: the connection ends with the answer.
-        headers = {"Connection": "close"}
+        headers = [(b"connection", b"close")]
         if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = str(OVERLOADED_RETRY_SECONDS)
-        return PlainTextResponse(f"{refusal}\n", refusal.status, headers=headers)
+            headers.append((b"retry-after", str(OVERLOADED_RETRY_SECONDS).encode()))
+        text = f"{refusal}\n".encode(errors="backslashreplace")
+        await _send(send, refusal.status, b"text/plain; charset=utf-8", text, *headers)
 
 
 def _overloaded() -> _Refusal:
@@ -173,18 +181,45 @@ def _overloaded() -> _Refusal:
     return _Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", text)
 
 
+def _quoted(value: bytes) -> str:
+    return ascii(value[:60].decode("latin-1"))
+
+
+@lru_cache(maxsize=64)
+def _timeouts(query: bytes) -> tuple[str, ...]:
+    """Return the values of `timeout`; an API server sends the same query time and again."""
+    values = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    return tuple(values.get("timeout", ()))
+
+
+async def _send(
+    send: Send,
+    status: HTTPStatus,
+    content_type: bytes,
+    body: bytes,
+    *headers: tuple[bytes, bytes],
+) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    all_headers = [*headers, length, (b"content-type", content_type)]
+    await send({"type": "http.response.start", "status": int(status), "headers": all_headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class _Endpoint:
+    """An ASGI application for one path: of FastAPI, a review needs the routing alone."""
+
+    def __init__(self, gate: Gate, side: Side) -> None:
+        self._gate = gate
+        self._side = side
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gate.answer(scope, receive, send, self._side)
+
+
 def admission_app(gate: Gate) -> FastAPI:
     """Return the application of the admission port: two routes, and no page about itself."""
-
-    async def validate(request: Request) -> Response:
-        return await gate.answer(request, Side.ENFORCE)
-
-    async def observe(request: Request) -> Response:
-        return await gate.answer(request, Side.OBSERVE)
-
-    router = APIRouter(redirect_slashes=False)
-    router.add_route("/validate", validate, methods=["POST"])
-    router.add_route("/observe", observe, methods=["POST"])
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.include_router(router)
+    validate, observe = _Endpoint(gate, Side.ENFORCE), _Endpoint(gate, Side.OBSERVE)
+    app.router.routes.append(Route("/validate", validate, methods=["POST"]))
+    app.router.routes.append(Route("/observe", observe, methods=["POST"]))
     return app

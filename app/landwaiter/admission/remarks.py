@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from landwaiter.admission.message import owner_of, policies_named
-from landwaiter.admission.reply import Remarks
+from landwaiter.admission.reply import NO_REMARKS, Remarks
 from landwaiter.admission.text import cut, visible
 from landwaiter.rules.protocol import Undecided, Violation
 from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
@@ -34,6 +34,8 @@ QUOTE_LIMIT_BYTES: Final = 256
 
 def remarks_of(verdict: Verdict) -> Remarks:
     """Return the warnings and annotations for a verdict, whatever its decision."""
+    if not verdict.warnings and not any(use.findings or use.warnings for use in verdict.uses):
+        return NO_REMARKS
     return Remarks(warnings_of(verdict), annotations_of(verdict))
 
 

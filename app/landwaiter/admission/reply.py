@@ -28,6 +28,9 @@ LATER_SECONDS: Final = 5
 """The delay when this process is so busy that it did not even get to say what is missing."""
 
 
+_TO_ASCII: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Remarks:
     """
@@ -68,7 +71,7 @@ class Reply:
         if self.remarks.audit_annotations:
             response["auditAnnotations"] = dict(self.remarks.audit_annotations)
         review = {"apiVersion": API_VERSION, "kind": KIND, "response": response}
-        return json.dumps(review, separators=(",", ":")).encode("ascii")
+        return _TO_ASCII.encode(review).encode("ascii")
 
     def _status(self) -> dict[str, Any]:
         forbidden = self.code is HTTPStatus.FORBIDDEN

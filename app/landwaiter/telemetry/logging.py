@@ -9,13 +9,14 @@ because most of them are written by whoever may create a Pod.
 What libraries log by themselves goes through the same lines, from WARNING up, as `event` text.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import PurePath
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -92,6 +93,11 @@ LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
 """Every field that a log line may have."""
 
 
+_EMPTY: Final = ((), None)
+_TO_JSON: Final = json.JSONEncoder(check_circular=False)
+"""Made once: `json.dumps` with other than its default settings makes one for each call."""
+
+
 class StandardError:
     """
     Writes whole lines to a stream.
@@ -121,7 +127,7 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
             keep_listed_fields,
-            structlog.processors.JSONRenderer(),
+            _as_json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: sink,
@@ -138,10 +144,15 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
 
 
 def decided(record: DecisionRecord) -> None:
-    """Log the line of one decision."""
-    values = {name: getattr(record, name) for name in record.__slots__}
-    filled = {name: value for name, value in values.items() if value not in ((), None)}
-    _logger().info("decided", **filled)
+    """Log the line of one decision, without the fields that it leaves empty."""
+    _logger().info(
+        "decided",
+        **{
+            name: value
+            for name in record.__slots__
+            if (value := getattr(record, name)) not in _EMPTY
+        },
+    )
 
 
 def _logger() -> FilteringBoundLogger:
@@ -161,17 +172,21 @@ def keep_listed_fields(
 
 def _bounded(value: object) -> object:
     match value:
-        case None | bool() | int() | float():
-            return value
         case str():
             return value if len(value) <= VALUE_LIMIT_CHARS else value[:VALUE_LIMIT_CHARS] + "…"
-        case BaseException() | PurePath():
-            return _bounded(str(value))
+        case None | bool() | int() | float():
+            return value
         case tuple() | list():
             kept = [_bounded(item) for item in value[:LIST_LIMIT_ITEMS]]
             return kept if len(kept) == len(value) else [*kept, f"… {len(value) - len(kept)} more"]
+        case BaseException() | PurePath():
+            return _bounded(str(value))
         case _:
             return f"({type(value).__name__}, not logged)"
+
+
+def _as_json(_logger: object, _method: str, event: Mapping[str, object]) -> str:
+    return _TO_JSON.encode(event)
 
 
 def _bounded_traceback(value: object) -> object:

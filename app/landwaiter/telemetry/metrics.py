@@ -7,7 +7,7 @@ series grow without end. The registry is handed in, so that two servers in one p
 tests, do not count each other's requests.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -116,14 +116,19 @@ class Metrics:
             self._handler_errors.labels(side)
             self._overruns.labels(side)
             self._request_seconds.labels(side)
-            for decision in DECISIONS:
-                self._decisions.labels(side, decision)
+        # Looking a series up by its labels costs more than counting; these two are in each answer.
+        self._seconds_of = {side: self._request_seconds.labels(side) for side in (*SIDES, OTHER)}
+        self._count_of = {
+            (side, decision): self._decisions.labels(side, decision)
+            for side in (*SIDES, OTHER)
+            for decision in (*DECISIONS, OTHER)
+        }
         for reason in HTTP_REFUSALS:
             self._http_refusals.labels(reason)
 
     def decided(self, *, side: str, decision: str) -> None:
         """Count one answered review."""
-        self._decisions.labels(closed(side, SIDES), closed(decision, DECISIONS)).inc()
+        self._count_of[closed(side, SIDES), closed(decision, DECISIONS)].inc()
 
     def found(self, *, policy: str, rule: str, action: str, outcome: str) -> None:
         """Count one finding; `rule` is the id of a rule in the code, never a text of a request."""
@@ -138,15 +143,12 @@ class Metrics:
 
     def answered(self, *, side: str, seconds: float) -> None:
         """Observe how long a request took."""
-        self._request_seconds.labels(closed(side, SIDES)).observe(seconds)
+        self._seconds_of[closed(side, SIDES)].observe(seconds)
 
-    def in_flight(self, requests: int) -> None:
-        """Set the number of requests being read or judged."""
-        self._in_flight.set(requests)
-
-    def body_bytes_held(self, count: int) -> None:
-        """Set the bytes of request bodies in memory."""
-        self._body_bytes.set(count)
+    def watch(self, *, requests: Callable[[], float], body_bytes: Callable[[], float]) -> None:
+        """Ask at each scrape how many requests are under way, and what they hold of bodies."""
+        self._in_flight.set_function(requests)
+        self._body_bytes.set_function(body_bytes)
 
     def http_refused(self, reason: str) -> None:
         """Count a request that was refused before it was a review."""
