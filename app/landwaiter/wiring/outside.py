@@ -17,11 +17,12 @@ from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.telemetry.observers import CosignMetrics, RegistryMetrics
+from landwaiter.wiring.current_digests import CurrentDigests
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
-from landwaiter.wiring.signatures import CurrentDigests, Signatures
+from landwaiter.wiring.signatures import Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,10 @@ async def fact_source(
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
             registry, _verifier_settings(settings), observer=CosignMetrics(collectors)
         )
-        async with verifier:
+        async with verifier, CurrentDigests(registry, reader) as digests:
             yield FactSources(
                 {
-                    CurrentDigest: CurrentDigests(registry, reader).answer,
+                    CurrentDigest: digests.answer,
                     SignatureQuestion: Signatures(verifier, reader, view).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }

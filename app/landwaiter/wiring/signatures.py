@@ -13,25 +13,8 @@ from landwaiter.rules.cosign_signatures import (
     SignatureQuestion,
     SigningAuthority,
 )
-from landwaiter.rules.protocol import CurrentDigest, Inquiry
+from landwaiter.rules.protocol import Inquiry
 from landwaiter.wiring.keychains import PullSecretReader
-from landwaiter.wiring.registries import ObservedRegistry
-
-
-class CurrentDigests:
-    """Resolves tags with the credentials of the workload that names them."""
-
-    def __init__(self, registry: ObservedRegistry, reader: PullSecretReader) -> None:
-        self._registry = registry
-        self._reader = reader
-
-    async def answer(self, question: CurrentDigest, inquiry: Inquiry) -> str:
-        """Return the digest that the tag points to now. Raises as a fact source does."""
-        tried = await self._reader.keychain(inquiry)
-        with tried.excused():
-            return await self._registry.resolve(
-                question.reference, keychain=tried.keychain, deadline=inquiry.deadline
-            )
 
 
 class Signatures:
