@@ -135,7 +135,8 @@ class FakeRegistry:
     Repositories in memory; `asked` lists every request in order.
 
     `faults` are raised for the requests they are filed under, such as `referrers NAME@DIGEST`;
-    requests wait until `gate` is set, where there is one, and `waiting` tells that one does.
+    requests to a host wait until its gate is set, where it has one, and `waiting` tells that
+    one does.
     """
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -143,7 +144,7 @@ class FakeRegistry:
     blobs: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, LandwaiterError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    gate: asyncio.Event | None = None
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: int = 0
     most_under_way: int = 0
@@ -198,13 +199,13 @@ class FakeRegistry:
     async def manifest(
         self, reference: ImageReference, *, keychain: FakeKeychain, deadline: Deadline
     ) -> Manifest:
-        await self._request(f"manifest {reference}")
+        await self._request(f"manifest {reference}", reference.registry)
         return _found(self.manifests, str(reference))
 
     async def referrers(
         self, reference: ImageReference, *, keychain: FakeKeychain, deadline: Deadline
     ) -> tuple[Descriptor, ...]:
-        await self._request(f"referrers {reference}")
+        await self._request(f"referrers {reference}", reference.registry)
         return tuple(self.referring.get(str(reference), ()))
 
     async def blob(
@@ -216,17 +217,17 @@ class FakeRegistry:
         keychain: FakeKeychain,
         deadline: Deadline,
     ) -> bytes:
-        await self._request(f"blob {descriptor.digest}")
+        await self._request(f"blob {descriptor.digest}", reference.registry)
         return _found(self.blobs, descriptor.digest)
 
-    async def _request(self, what: str) -> None:
+    async def _request(self, what: str, host: str) -> None:
         self.asked.append(what)
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
-            if self.gate is not None:
+            if (gate := self.gates.get(host)) is not None:
                 self.waiting.set()
-                await self.gate.wait()
+                await gate.wait()
             await asyncio.sleep(0)
             if what in self.faults:
                 raise self.faults[what]

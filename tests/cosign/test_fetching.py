@@ -279,7 +279,7 @@ async def test_a_missing_image_is_a_refusal() -> None:
 
 async def test_a_cancelled_fetch_leaves_no_request() -> None:
     """Nothing goes on fetching for somebody who has gone."""
-    registry = FakeRegistry(gate=asyncio.Event())
+    registry = FakeRegistry(gates={"registry.example.com": asyncio.Event()})
     image = registry.push()
     task = asyncio.create_task(fetched(registry, image))
     await registry.waiting.wait()

@@ -470,11 +470,11 @@ async def test_semantics_15_the_work_goes_on_past_the_deadline(tmp_path: Path) -
     """Asking again finds the result of what was begun (and no second run is started)."""
     async with a_room(tmp_path) as room:
         image = room.signed()
-        room.registry.gate = asyncio.Event()
+        room.registry.gates["registry.example.com"] = asyncio.Event()
         await room.verifier.version(deadline=Deadline.after(20))
         with pytest.raises(DeadlineExceeded):
             await room.verify(image, seconds=0.01)
-        room.registry.gate.set()
+        room.registry.gates["registry.example.com"].set()
 
         assert (Verified(BUNDLE), 1, 2) == (
             await room.verify(image),
@@ -487,7 +487,7 @@ async def test_work_that_nobody_asks_about_ends_at_its_own_limit(tmp_path: Path)
     """A registry that never answers holds a place for so long and not longer."""
     async with a_room(tmp_path, change=lambda s: replace(s, work_seconds=0.2)) as room:
         image = room.signed()
-        room.registry.gate = asyncio.Event()
+        room.registry.gates["registry.example.com"] = asyncio.Event()
         with pytest.raises(Unavailable) as fault:
             await room.verify(image)
 
@@ -502,17 +502,36 @@ async def test_a_flood_of_images_is_turned_away(tmp_path: Path) -> None:
     async with a_room(tmp_path, change=lambda s: replace(s, waiting_max=2)) as room:
         await room.verifier.version(deadline=Deadline.after(20))
         images = [room.signed(f"registry.example.com/app{number}") for number in range(3)]
-        room.registry.gate = asyncio.Event()
+        room.registry.gates["registry.example.com"] = asyncio.Event()
         first = [asyncio.create_task(room.verify(image)) for image in images[:2]]
         await room.registry.waiting.wait()
         with pytest.raises(CosignUnavailable) as fault:
             await room.verify(images[2])
-        room.registry.gate.set()
+        room.registry.gates["registry.example.com"].set()
 
         assert (
             "2 images wait to be verified already, which is the limit",
             [Verified(BUNDLE)] * 2,
         ) == (str(fault.value), await asyncio.gather(*first))
+
+
+async def test_a_slow_registry_leaves_places_for_others(tmp_path: Path) -> None:
+    """However many images of a registry that does not answer are asked for, others are judged."""
+    async with a_room(tmp_path, change=lambda s: replace(s, images_of_one_registry=2)) as room:
+        await room.verifier.version(deadline=Deadline.after(20))
+        slow = [room.registry.push(f"slow.example.com/app{number}") for number in range(5)]
+        room.registry.gates["slow.example.com"] = asyncio.Event()
+        waiting = [asyncio.create_task(room.verify(image)) for image in slow]
+        await room.registry.waiting.wait()
+        outcome = await room.verify(room.signed())
+        under_way = room.registry.under_way
+        room.registry.gates["slow.example.com"].set()
+
+        assert (Verified(BUNDLE), 2 * 3, ["no signature"] * 5) == (
+            outcome,
+            under_way,
+            [getattr(await task, "reason", None) for task in waiting],
+        )
 
 
 async def test_images_in_memory_are_bounded(tmp_path: Path) -> None:
@@ -590,7 +609,7 @@ async def test_large_images_do_not_share_a_run(tmp_path: Path) -> None:
         images = []
         for number in range(4):
             image = room.registry.push(f"registry.example.com/app{number}")
-            for copy in range(5):
+            for copy in range(3):
                 padding = " " * (240_000 + copy)
                 room.registry.attach(image, a_bundle(str(image.digest)) + padding.encode())
             images.append(image)

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from landwaiter.cosign.material import (
+    LISTED_BYTES,
+    LISTED_MAX_BYTES,
     SIGNATURE_MAX_BYTES,
     SIGNATURES_MAX,
     TOTAL_MAX_BYTES,
@@ -176,6 +178,12 @@ class _Fetch(Generic[KeychainT]):
             return _Found()
         except UnusableError as problem:
             return _Found(left_out=[str(problem)])
+        listed = sum(LISTED_BYTES + each.annotations_bytes for each in layers)
+        if listed * len(layers) > LISTED_MAX_BYTES:
+            raise ContentMalformed(
+                f"{self._subject} has {len(layers)} signatures with {listed} bytes in their list, "
+                "which is more than is judged"
+            )
         return await self._each(self._simple_signature, layers, "signatures")
 
     async def _each(

@@ -27,10 +27,10 @@ from landwaiter.cosign.pipes import BoundedPipe
 from landwaiter.cosign.process import ChildProcess
 from landwaiter.errors import CosignUnavailable
 
-STDOUT_MAX_BYTES = 16_777_216
+STDOUT_MAX_BYTES = 8_388_608
 """
-cosign prints parts of what it verified, at most 2 MiB in one run (`TOTAL_MAX_BYTES` in
-`material.py`), and JSON writes a byte with at most six: 12 MiB, and room for the rest.
+cosign prints parts of what it verified, at most 1 MiB in one run (`TOTAL_MAX_BYTES` in
+`material.py`), and JSON writes a byte with at most six: 6 MiB, and room for the rest.
 """
 
 STDERR_MAX_BYTES = 8_388_608

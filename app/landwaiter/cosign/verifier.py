@@ -13,7 +13,6 @@ A waiter may give up at its deadline; steps 3 to 5 go on within a limit of their
 asking again finds the result. All tasks are owned here and ended by `close`.
 """
 
-import asyncio
 import json
 import os
 import time
@@ -34,6 +33,7 @@ from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Asked, Failure, Finding, Lifetimes, Memory
 from landwaiter.cosign.observer import Answered, Observer, Unobserved
 from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
+from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.quoting import quoted, quoted_value
 from landwaiter.cosign.runner import CosignRunner, RunLimits
 from landwaiter.deadline import Deadline
@@ -58,16 +58,19 @@ class VerifierSettings:
     Which cosign runs, and what it may take.
 
     A run takes one core for 40 ms and 60 MiB, so `runs_at_once` is the number of cores. The
-    signatures of `images_at_once` images are in memory, at most 2 MiB each. `work_seconds` is
-    the limit of one verification, fetching and waiting for a place included; it ends work that
-    nobody asks about any more. `waiting_max` bounds what a flood of different images can pile up.
+    signatures of `images_at_once` images are in memory, at most 1 MiB each; those of one
+    registry have `images_of_one_registry` places, so that a slow one leaves places for others.
+    `work_seconds` is the limit of one verification, fetching and waiting for a place included; it
+    ends work that nobody asks about any more. `waiting_max` bounds what a flood of different
+    images can pile up.
     """
 
     program: Path
     runs_at_once: int = field(default_factory=lambda: os.cpu_count() or 1)
     run_seconds: float = 30.0
     work_seconds: float = 120.0
-    images_at_once: int = 64
+    images_at_once: int = 128
+    images_of_one_registry: int = 48
     waiting_max: int = 5_000
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     temporary_folder: Path | None = None
@@ -98,7 +101,9 @@ class SignatureVerifier(Generic[KeychainT]):
         )
         self._endpoint = LoopbackEndpoint()
         self._batches = Batches(settings.program, self._runner, self._endpoint, self._observer)
-        self._images = asyncio.Semaphore(settings.images_at_once)
+        self._places = ImagePlaces(
+            in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
+        )
         self._findings: Flights[Asked, Finding] = Flights(settings.waiting_max)
         self._materials: Flights[tuple[ImageReference, str], SignatureMaterial | Failure] = Flights(
             settings.waiting_max
@@ -174,11 +179,11 @@ class SignatureVerifier(Generic[KeychainT]):
         return finding
 
     async def _find_out(self, asked: Asked, authority: Authority, keychain: KeychainT) -> Finding:
-        self._observer.flights_changed(len(self._findings))
         limit = Deadline.after(self._settings.work_seconds)
         finding: Finding
+        self._observer.flights_changed(len(self._findings))
         try:
-            async with limit.timeout(), self._images:
+            async with limit.timeout(), self._places.of(asked.subject.registry):
                 material = await self._material(asked, keychain, limit)
                 finding = await self._judge(material, authority)
         except (TimeoutError, DeadlineExceeded):
@@ -188,8 +193,9 @@ class SignatureVerifier(Generic[KeychainT]):
             )
         except (ImageProblem, Unavailable) as error:
             finding = Failure.of(error)
+        finally:
+            self._observer.flights_changed(len(self._findings) - 1)
         self._memory.keep(asked, finding)
-        self._observer.flights_changed(len(self._findings) - 1)
         return finding
 
     async def _material(
