@@ -29,12 +29,11 @@ from realparts.registries import (
 from realparts.signing import Signer
 from realparts.sigstore import PrivateSigstore
 from realparts.toolchain import NoGoError
-from system.installation import Installation
+from system.installation import API_SERVER, Installation
 from system.policies import policies_in_force
 from system.workshop import Bench, Workshop
 
 HERE = Path(__file__).parent
-API_SERVER = "the-api-server"
 LOG_FOLDERS = pytest.StashKey[list[Path]]()
 
 

@@ -16,6 +16,8 @@ from realparts.landwaiter import Landwaiter
 from realparts.processes import wait_until
 from system.objects import A_TAG, a_pod, pods_of
 
+API_SERVER = "the-api-server"
+"""The name in the certificate that the API server shows to webhooks."""
 IN_FORCE_SECONDS = 30.0
 NO_POLICY = "none"
 
