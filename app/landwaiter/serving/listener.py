@@ -77,6 +77,12 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._closed_one = asyncio.Event()
         self._is_leaving = False
+        self._accepted = 0
+
+    @property
+    def accepted(self) -> int:
+        """How many connections have been accepted so far, also those in their TLS handshake."""
+        return self._accepted
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -99,6 +105,7 @@ class Listener:
         return bound
 
     def _connection(self) -> Connection:
+        self._accepted += 1
         connection = Connection(
             config=self._config,
             server_state=self._state,

@@ -207,8 +207,10 @@ class Server:
     async def _quiet(self) -> None:
         while True:
             await self._admission.wait_until_empty()
+            accepted = self._admission.accepted
             await asyncio.sleep(QUIET_SECONDS)
-            if not self._admission.connections:
+            # One that came and went meanwhile says that more of them are to be expected.
+            if not self._admission.connections and self._admission.accepted == accepted:
                 return
 
 
