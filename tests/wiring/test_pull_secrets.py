@@ -1,0 +1,135 @@
+"""What each Secret that is named for a Pod is worth for one image."""
+
+import json
+
+import pytest
+
+from landwaiter.cluster.values import Secret
+from landwaiter.errors import ClusterUnavailable
+from landwaiter.images.reference import ImageReference
+from landwaiter.rules.pull_secrets import (
+    NamedSecret,
+    PullSecretAnswer,
+    PullSecretQuestion,
+    SecretState,
+)
+from landwaiter.wiring.keychains import PullSecretReader
+from landwaiter.wiring.pull_secrets import PullSecretStates
+from wiring.a_cluster import FakeCluster, a_secret, an_inquiry, docker_secret
+
+IMAGE = ImageReference.parse("r.example.com/team/app:1")
+USABLE = NamedSecret("regcred", SecretState.USABLE)
+
+
+async def answer(cluster: FakeCluster, *names: str, account: str = "") -> PullSecretAnswer:
+    states = PullSecretStates(PullSecretReader(cluster))
+    return await states.answer(PullSecretQuestion(IMAGE), an_inquiry(*names, account=account))
+
+
+def entry(**fields: str) -> bytes:
+    return json.dumps({"auths": {"r.example.com": fields}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"),
+    [
+        (docker_secret("regcred", "r.example.com"), USABLE),
+        (docker_secret("regcred", "https://r.example.com/v1/"), USABLE),
+        (docker_secret("regcred", "*.example.com/team"), USABLE),
+        (a_secret("regcred", entry(username="ann")), USABLE),
+        (None, NamedSecret("regcred", SecretState.MISSING)),
+        (
+            a_secret("regcred", entry(username="ann"), secret_type="Opaque"),
+            NamedSecret("regcred", SecretState.WRONG_TYPE, "Opaque"),
+        ),
+        (
+            a_secret("regcred", b"{"),
+            NamedSecret("regcred", SecretState.UNPARSABLE, "the document is not JSON"),
+        ),
+        (
+            a_secret("regcred", entry(auth="!")),
+            NamedSecret(
+                "regcred", SecretState.UNPARSABLE, "`auth` in entry 1 of `auths` is not base64"
+            ),
+        ),
+        (
+            docker_secret("regcred", "r.example.com.evil.com"),
+            NamedSecret("regcred", SecretState.NO_ENTRY),
+        ),
+        (
+            docker_secret("regcred", "r.example.com/other"),
+            NamedSecret("regcred", SecretState.NO_ENTRY),
+        ),
+        (a_secret("regcred", b""), NamedSecret("regcred", SecretState.NO_ENTRY)),
+        (a_secret("regcred", entry()), NamedSecret("regcred", SecretState.NO_PASSWORD)),
+        (
+            a_secret("regcred", entry(identitytoken="t")),
+            NamedSecret("regcred", SecretState.NO_PASSWORD),
+        ),
+    ],
+)
+async def test_every_state_of_a_secret(secret: Secret | None, expected: NamedSecret) -> None:
+    """A Secret is worth what the kubelet would make of it; no message holds what is in it."""
+    cluster = FakeCluster()
+    if secret is not None:
+        cluster.add_secret(secret)
+
+    assert PullSecretAnswer("shop", (expected,)) == await answer(cluster, "regcred")
+
+
+async def test_secrets_of_the_account_are_judged_as_its_own() -> None:
+    """The answer tells whose list it was, and whether there is such an account."""
+    cluster = FakeCluster()
+    cluster.add_secret(docker_secret("regcred", "r.example.com"))
+    cluster.add_account("default", "regcred")
+
+    assert [
+        PullSecretAnswer("shop", (USABLE,), "default"),
+        PullSecretAnswer("shop", (), "missing", account_missing=True),
+    ] == [await answer(cluster), await answer(cluster, account="missing")]
+
+
+async def test_a_secret_mended_a_moment_ago_is_found() -> None:
+    """Before it says anything against an image, it reads anew what it remembered."""
+    cluster = FakeCluster()
+    cluster.remembered["shop/regcred"] = docker_secret("regcred", "other.example.com")
+    cluster.add_secret(docker_secret("regcred", "r.example.com"))
+
+    assert PullSecretAnswer("shop", (USABLE,)) == await answer(cluster, "regcred")
+    assert ["secret shop/regcred", "secret shop/regcred fresh"] == cluster.asked
+
+
+async def test_an_account_that_was_given_a_secret_a_moment_ago_is_read_anew() -> None:
+    """The account is part of what a person may have mended."""
+    cluster = FakeCluster()
+    cluster.add_account("default")
+
+    await answer(cluster)
+
+    assert ["account shop/default", "account shop/default fresh"] == cluster.asked
+
+
+async def test_a_secret_that_broke_a_moment_ago_may_pass_and_one_that_fits_asks_once() -> None:
+    """What is good in memory is good: the Pod was possible seconds ago."""
+    cluster = FakeCluster()
+    cluster.remembered["shop/regcred"] = docker_secret("regcred", "r.example.com")
+
+    assert PullSecretAnswer("shop", (USABLE,)) == await answer(cluster, "regcred")
+    assert ["secret shop/regcred"] == cluster.asked
+
+
+async def test_one_broken_secret_beside_a_good_one_is_told() -> None:
+    """It fails the keyring for every image of the Pod, so it is read anew and told."""
+    cluster = FakeCluster()
+    cluster.add_secret(docker_secret("regcred", "r.example.com"))
+    cluster.add_secret(a_secret("broken", b"["))
+
+    states = [each.state for each in (await answer(cluster, "regcred", "broken")).secrets]
+
+    assert [SecretState.USABLE, SecretState.UNPARSABLE] == states
+
+
+async def test_a_cluster_that_cannot_be_asked_leaves_it_undecided() -> None:
+    """Nothing is said about Secrets that could not be read."""
+    with pytest.raises(ClusterUnavailable):
+        await answer(FakeCluster(fault=ClusterUnavailable("down")), "regcred")
