@@ -1,5 +1,6 @@
 """What gets into the log, and what cannot."""
 
+import ast
 import io
 import json
 import logging
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import structlog
 
+import landwaiter
 from landwaiter.telemetry.logging import (
     LIST_LIMIT_ITEMS,
+    LISTED_FIELDS,
     TRACEBACK_LIMIT_CHARS,
     VALUE_LIMIT_CHARS,
     DecisionRecord,
@@ -85,10 +88,10 @@ def test_a_decision_is_one_line(log: io.StringIO) -> None:
 def test_only_listed_fields_are_logged(log: io.StringIO) -> None:
     """A secret under a name that nobody thought of does not get in either."""
     structlog.get_logger().warning(
-        "asked", registry="r.example", authorization="Basic c2VjcmV0", hunter2="x", object={"a": 1}
+        "asked", version="1", authorization="Basic c2VjcmV0", hunter2="x", object={"a": 1}
     )
 
-    assert [{"event": "asked", "level": "warning", "registry": "r.example"}] == lines(log)
+    assert [{"event": "asked", "level": "warning", "version": "1"}] == lines(log)
 
 
 def test_a_listed_field_takes_plain_values_only(log: io.StringIO) -> None:
@@ -96,12 +99,12 @@ def test_a_listed_field_takes_plain_values_only(log: io.StringIO) -> None:
     structlog.get_logger().info(
         "e",
         error=ValueError("bad"),
-        path=Path("/a"),
-        reason={"password": "x"},
-        image=object(),
-        count=None,
-        seconds=1.5,
-        digest=["a", ("b",)],
+        certificate=Path("/a"),
+        name={"password": "x"},
+        problem=object(),
+        expires=None,
+        duration_ms=1.5,
+        digests=["a", ("b",)],
     )
 
     assert [
@@ -109,12 +112,12 @@ def test_a_listed_field_takes_plain_values_only(log: io.StringIO) -> None:
             "event": "e",
             "level": "info",
             "error": "bad",
-            "path": "/a",
-            "reason": "(dict, not logged)",
-            "image": "(object, not logged)",
-            "count": None,
-            "seconds": 1.5,
-            "digest": ["a", ["b"]],
+            "certificate": "/a",
+            "name": "(dict, not logged)",
+            "problem": "(object, not logged)",
+            "expires": None,
+            "duration_ms": 1.5,
+            "digests": ["a", ["b"]],
         }
     ] == lines(log)
 
@@ -122,16 +125,16 @@ def test_a_listed_field_takes_plain_values_only(log: io.StringIO) -> None:
 def test_values_are_bounded_and_stay_on_one_line(log: io.StringIO) -> None:
     """Whoever may create a Pod can neither flood the log nor forge a line of it."""
     structlog.get_logger().info(
-        "e", image="x" * 10_000, reason='a\n{"event": "forged"}', digest=["d"] * 100
+        "e", name="x" * 10_000, problem='a\n{"event": "forged"}', digests=["d"] * 100
     )
 
     assert [
         {
             "event": "e",
             "level": "info",
-            "image": "x" * VALUE_LIMIT_CHARS + "…",
-            "reason": 'a\n{"event": "forged"}',
-            "digest": [*["d"] * LIST_LIMIT_ITEMS, "… 80 more"],
+            "name": "x" * VALUE_LIMIT_CHARS + "…",
+            "problem": 'a\n{"event": "forged"}',
+            "digests": [*["d"] * LIST_LIMIT_ITEMS, "… 80 more"],
         }
     ] == lines(log)
 
@@ -181,3 +184,28 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
     configure_logging(Broken())
 
     assert None is decided(A_RECORD)  # type: ignore[func-returns-value]  # It must return.
+
+
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+PACKAGE = Path(landwaiter.__file__).parent
+
+
+def logged_fields(path: Path) -> set[str]:
+    """Return the names of what a module gives to its logger, which is called `_log`."""
+    return {
+        keyword.arg or "**"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "_log"
+        and node.func.attr in LEVELS
+        for keyword in node.keywords
+    }
+
+
+def test_every_field_that_is_logged_is_listed() -> None:
+    """A field that is not would be left out of its line without a word."""
+    logged = {field for path in PACKAGE.rglob("*.py") for field in logged_fields(path)}
+
+    assert (set(), True) == (logged - LISTED_FIELDS - {"exc_info"}, "connections" in logged)
