@@ -227,6 +227,37 @@ async def test_semantics_14_too_much_in_total_is_a_refusal() -> None:
     ) == str(problem.value)
 
 
+@pytest.mark.parametrize("padding", ["x" * 2000, "\x00" * 400])
+async def test_semantics_14_a_list_that_keeps_cosign_busy_is_a_refusal(padding: str) -> None:
+    """
+    Many old signatures with long annotations are refused before cosign meets its time limit.
+
+    It reads the whole list for each of them, and a run that is ended for the time it took is
+    undecided: under failurePolicy Ignore whoever may push could get an image in that way.
+    """
+    registry = FakeRegistry()
+    image = registry.push()
+    signatures = [
+        a_simple_signature(image, reference=f"n{number}", annotations={"padding": padding})
+        for number in range(300)
+    ]
+    registry.tag_signatures(image, *signatures)
+    with pytest.raises(ContentMalformed) as problem:
+        await fetched(registry, image)
+
+    assert str(problem.value).startswith(f"{image} has 300 signatures in a list of ")
+
+
+async def test_five_hundred_old_signatures_by_a_key_are_fetched() -> None:
+    """A pipeline that signs every night adds one each time; what a key signs is short."""
+    registry = FakeRegistry()
+    image = registry.push()
+    signatures = [a_simple_signature(image, reference=f"n{number}") for number in range(500)]
+    registry.tag_signatures(image, *signatures)
+
+    assert tuple(signatures) == (await fetched(registry, image)).simple
+
+
 async def test_a_listed_digest_that_repeats_counts_once() -> None:
     """The same referrer listed a thousand times is one signature."""
     registry = FakeRegistry()

@@ -33,19 +33,6 @@ has 1 kB. `verifier.py` holds those of 128 images at most.
 """
 
 
-LISTED_MAX_BYTES = 100_000_000
-"""
-Old signatures of one image times the bytes of the list that they stand in.
-
-cosign reads that list anew for each of them, with all annotations: 450 signatures in a list of
-1.9 MB took it 22 s, nearly as long as a run may take, and 100 MB take it two. 500 signatures by a
-key, without anything from a transparency log, come to 80 MB.
-"""
-
-LISTED_BYTES = 300
-"""What a list has for each signature besides its annotations."""
-
-
 @dataclass(frozen=True, slots=True)
 class SimpleSignature:
     """A payload in the old format, and the annotations that hold its signature and proofs."""
