@@ -94,6 +94,7 @@ async def a_room(
     hook: str = "pass",
     cosign: Path | None = None,
     change: Callable[[VerifierSettings], VerifierSettings] = lambda settings: settings,
+    lane_of: Callable[[str], str] = str.lower,
 ) -> AsyncIterator[Room]:
     runs = folder / "runs"
     runs.mkdir(exist_ok=True)
@@ -101,7 +102,9 @@ async def a_room(
     settings = VerifierSettings(
         cosign or fake_cosign(folder, hook=hook), runs_at_once=2, temporary_folder=runs
     )
-    verifier = SignatureVerifier(registry, change(settings), observer=observer, clock=clock)
+    verifier = SignatureVerifier(
+        registry, change(settings), observer=observer, lane_of=lane_of, clock=clock
+    )
     async with verifier:
         yield Room(verifier, registry, observer, clock, folder)
 
@@ -530,6 +533,29 @@ async def test_a_slow_registry_leaves_places_for_others(tmp_path: Path) -> None:
         assert (Verified(BUNDLE), 2 * 3, ["no signature"] * 5) == (
             outcome,
             under_way,
+            [getattr(await task, "reason", None) for task in waiting],
+        )
+
+
+async def test_a_hundred_names_of_a_slow_registry_leave_places_for_others(tmp_path: Path) -> None:
+    """Registries of one lane share the places of one, so that more names take no more places."""
+    async with a_room(
+        tmp_path,
+        change=lambda s: replace(s, images_of_one_registry=2, images_at_once=3),
+        lane_of=lambda host: host if host == "registry.example.com" else "not named",
+    ) as room:
+        await room.verifier.version(deadline=Deadline.after(20))
+        hosts = [f"slow{number}.example.com" for number in range(5)]
+        room.registry.gates.update({host: asyncio.Event() for host in hosts})
+        slow = [room.registry.push(f"{host}/app") for host in hosts]
+        waiting = [asyncio.create_task(room.verify(image)) for image in slow]
+        await room.registry.waiting.wait()
+        outcome = await room.verify(room.signed())
+        for host in hosts:
+            room.registry.gates[host].set()
+
+        assert (Verified(BUNDLE), ["no signature"] * 5) == (
+            outcome,
             [getattr(await task, "reason", None) for task in waiting],
         )
 

@@ -80,7 +80,9 @@ class SignatureVerifier(Generic[KeychainT]):
     """
     Verifies signatures. Use it as a context: `async with SignatureVerifier(...) as verifier`.
 
-    Its state is used on one event loop only, so it needs no lock.
+    `lane_of` tells of a registry with which others it shares the places of one registry: those
+    that anybody can write into a Pod should have one lane together, or a hundred names of one slow
+    host would take all places. Its state is used on one event loop only, so it needs no lock.
     """
 
     def __init__(
@@ -89,9 +91,11 @@ class SignatureVerifier(Generic[KeychainT]):
         settings: VerifierSettings,
         *,
         observer: Observer | None = None,
+        lane_of: Callable[[str], str] = str.lower,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
+        self._lane_of = lane_of
         self._settings = settings
         self._observer = observer or Unobserved()
         self._memory = Memory(settings.lifetimes, clock=clock)
@@ -183,7 +187,7 @@ class SignatureVerifier(Generic[KeychainT]):
         finding: Finding
         self._observer.flights_changed(len(self._findings))
         try:
-            async with limit.timeout(), self._places.of(asked.subject.registry):
+            async with limit.timeout(), self._places.of(self._lane_of(asked.subject.registry)):
                 material = await self._material(asked, keychain, limit)
                 finding = await self._judge(material, authority)
         except (TimeoutError, DeadlineExceeded):

@@ -92,6 +92,10 @@ class RegistryClient:
         """Close every connection."""
         await self._transport.__aexit__(kind, error, traceback)
 
+    def is_named(self, registry: str) -> bool:
+        """Say whether the admin named this registry, in the settings or in a policy."""
+        return self._transport.is_named(registry)
+
     async def resolve(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline
     ) -> str:

@@ -13,6 +13,7 @@ from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.settings import api_host
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secrets import PullSecretQuestion
@@ -23,6 +24,9 @@ from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
 from landwaiter.wiring.signatures import Signatures
+
+UNNAMED_LANE = "not named"
+"""What all registries share that no admin has named; no host has a space in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ async def fact_source(
     async with client:
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
-            registry, _verifier_settings(settings), observer=CosignMetrics(collectors)
+            registry,
+            _verifier_settings(settings),
+            observer=CosignMetrics(collectors),
+            lane_of=lambda host: api_host(host) if client.is_named(host) else UNNAMED_LANE,
         )
         async with verifier, CurrentDigests(registry, reader) as digests:
             yield FactSources(
