@@ -19,8 +19,9 @@ from cli.manifests import (
     run,
     written,
 )
-from cosign.fakes import a_key, fake_cosign, signature_by
+from cosign.fakes import a_key, fake_cosign
 from registry.fake_registry import FakeRegistry, silent
+from wiring.signed_images import signed
 
 SIGNED = """
 apiVersion: landwaiter.dev/v1alpha1
@@ -218,26 +219,7 @@ def outside(registry: FakeRegistry, tmp_path: Path) -> dict[str, object]:
 
 def a_signed_pod(registry: FakeRegistry) -> str:
     """Push an image with a signature in the old format, and return a Pod of it."""
-    digest = registry.add_image("team/app")
-    name = f"{registry.host}/team/app"
-    payload = {
-        "critical": {
-            "identity": {"docker-reference": name},
-            "image": {"docker-manifest-digest": digest},
-            "type": "cosign container image signature",
-        }
-    }
-    blob = registry.add_blob("team/app", json.dumps(payload).encode(), "application/json")
-    layer = {
-        "mediaType": blob.media_type,
-        "digest": blob.digest,
-        "size": blob.size,
-        "annotations": {"dev.cosignproject.cosign/signature": signature_by(a_key())},
-    }
-    manifest = {"schemaVersion": 2, "layers": [layer]}
-    tag = digest.replace(":", "-") + ".sig"
-    registry.add_manifest("team/app", json.dumps(manifest).encode(), tag=tag)
-    return pod(f"{name}@{digest}")
+    return pod(str(signed(registry, a_key())))
 
 
 async def outcome(options: Mapping[str, object], stdin: str, *, by_variable: bool) -> list[str]:

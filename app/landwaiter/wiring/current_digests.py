@@ -81,15 +81,18 @@ class CurrentDigests:
 
     async def answer(self, question: CurrentDigest, inquiry: Inquiry) -> str:
         """Return the digest that the tag points to now. Raises as a fact source does."""
-        tried = await self._reader.keychain(inquiry)
-        key = (question.reference, tried.keychain.fingerprint(question.reference))
-        with tried.excused():
-            found = self._late.pop(key, None)
-            if found is None:
-                found = await self._joined(key, tried.keychain, inquiry.deadline)
-            if isinstance(found, Failure):
-                raise found.error()
-            return found
+        return await self._reader.tried(
+            inquiry, lambda keychain: self._found(question, keychain, inquiry.deadline)
+        )
+
+    async def _found(self, question: CurrentDigest, keychain: Keychain, deadline: Deadline) -> str:
+        key = (question.reference, keychain.fingerprint(question.reference))
+        found = self._late.pop(key, None)
+        if found is None:
+            found = await self._joined(key, keychain, deadline)
+        if isinstance(found, Failure):
+            raise found.error()
+        return found
 
     async def _joined(self, key: _Key, keychain: Keychain, deadline: Deadline) -> _Result:
         self._waiting[key] += 1

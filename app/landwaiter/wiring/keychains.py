@@ -6,9 +6,10 @@ account names: Kubernetes copies these into a Pod that is created, but not into 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import ClusterView
@@ -21,6 +22,7 @@ from landwaiter.wiring.docker_configs import DockerConfig, DockerConfigs
 from landwaiter.workloads.values import Workload
 
 DEFAULT_ACCOUNT = "default"
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,25 @@ class PullSecretReader:
         secrets = tuple(await asyncio.gather(*reads))
         return NamedSecrets(counted, secrets, account, exists, len(distinct) - len(counted))
 
-    async def keychain(self, inquiry: Inquiry) -> TriedKeychain:
+    async def tried(self, inquiry: Inquiry, ask: Callable[[Keychain], Awaitable[Found]]) -> Found:
+        """
+        Return what `ask` finds with the workload's credentials.
+
+        What a registry hides from them is asked for once more with those read anew, where they
+        are others by now: a person may have mended them a moment ago. Raises as `ask` does, and
+        `Unavailable` for what is hidden while the credentials are not known.
+        """
+        first = await self.keychain(inquiry)
+        try:
+            return await ask(first.keychain)
+        except (AccessDenied, ContentMissing):
+            anew = await self.keychain(inquiry, fresh=True)
+            with anew.excused():
+                if anew.keychain == first.keychain:
+                    raise
+                return await ask(anew.keychain)
+
+    async def keychain(self, inquiry: Inquiry, *, fresh: bool = False) -> TriedKeychain:
         """
         Return the credentials to try, none where the caller is not trusted (semantics 20).
 
@@ -101,7 +121,9 @@ class PullSecretReader:
         if not inquiry.credentials_allowed:
             return TriedKeychain(EMPTY_KEYCHAIN)
         try:
-            named = await self.named_secrets(inquiry.workload, deadline=inquiry.deadline)
+            named = await self.named_secrets(
+                inquiry.workload, deadline=inquiry.deadline, fresh=fresh
+            )
         except ClusterUnavailable as fault:
             return TriedKeychain(EMPTY_KEYCHAIN, fault)
         found = [secret for secret in named.secrets if secret is not None]
