@@ -52,7 +52,7 @@ test-fast: setup ## Run the tests that need no real part.
 	$(PYTEST) -q tests -m "not system"
 
 bench: setup parts ## Measure, both sides of each comparison interleaved.
-	@$(BIN)/python tests/bench/run.py
+	@$(BIN)/python tests/bench/cosign_runs.py
 
 lock: setup ## Write the lock files anew, with hashes and without index addresses (needs uv).
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.txt
