@@ -32,7 +32,7 @@ GO_MEMORY_LIMIT = "256MiB"
 """
 Where Go's garbage collector begins to work; before, it is off.
 
-A run takes 60 MiB, most of it while it starts, and collecting that costs a fifth of its
+A run takes 60 MiB, most of it while it starts, and collecting that costs a quarter of its
 processor time (`make bench` prints the ratio).
 """
 
