@@ -24,8 +24,9 @@ from admission.builders import (
     a_verdict,
     not_known,
 )
-from landwaiter.admission.handler import GUARD_SECONDS, Call, Handler, Judge
+from landwaiter.admission.handler import GUARD_SECONDS, Handler, Judge
 from landwaiter.admission.message import message_of
+from landwaiter.admission.outcome import Call
 from landwaiter.admission.remarks import remarks_of
 from landwaiter.admission.reply import Remarks, Reply, allowed, refused, try_again, undecided
 from landwaiter.admission.review import decode

@@ -266,6 +266,25 @@ async def test_too_many_requests_are_asked_to_come_again() -> None:
     )
 
 
+async def test_slow_bodies_take_no_places() -> None:
+    """A place is taken when there is something to judge."""
+    never = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"{"
+        begun.set()
+        await never.wait()
+
+    application = an_application(limits=RequestLimits(requests=1))
+    slow = asyncio.create_task(ask(application, half()))
+    await begun.wait()
+    answer = await ask(application, a_body())
+    never.set()
+
+    assert (200, 400) == (answer.status, (await slow).status)
+
+
 async def test_too_many_bytes_are_asked_to_come_again() -> None:
     """Bodies that are being read share one budget of memory."""
     limits = RequestLimits(bytes_held=100)

@@ -217,6 +217,23 @@ async def test_a_full_house_lets_the_least_missed_go() -> None:
     assert (b"", [200, 200, 200], ["evicted"]) == (first_gone, answers, running.counts.ended)
 
 
+async def test_requests_that_dawdle_go_before_idle_connections() -> None:
+    """Bodies that never end do not fill the house: the oldest of them goes."""
+    async with listening(ConnectionLimits(connections=3)) as running:
+        used = await running.connect()
+        await used.ask()
+        dawdlers = [await running.connect() for _ in range(2)]
+        for client in dawdlers:
+            running.echo.asked.clear()
+            client.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")
+            await running.echo.asked.wait()
+        newest = await running.connect()
+        first_gone = await dawdlers[0].rest()
+        answers = [(await client.ask()).status for client in (used, newest)]
+
+    assert (b"", [200, 200], ["evicted"]) == (first_gone, answers, running.counts.ended)
+
+
 async def test_a_house_full_of_work_refuses_the_newest() -> None:
     """Nothing that is being answered is cut off to make room."""
     async with listening(ConnectionLimits(connections=1)) as running:

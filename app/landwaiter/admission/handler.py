@@ -14,7 +14,7 @@ Pod, and whatever a later Kubernetes adds are judged like the object itself.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -22,6 +22,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from landwaiter.admission.message import DETAIL_LIMIT_BYTES, message_of
+from landwaiter.admission.outcome import Call, Outcome, decision_record
 from landwaiter.admission.remarks import bounded_warnings, remarks_of
 from landwaiter.admission.reply import (
     LATER_SECONDS,
@@ -34,15 +35,14 @@ from landwaiter.admission.reply import (
 )
 from landwaiter.admission.review import AdmissionRequest
 from landwaiter.admission.text import cut, visible
-from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.case import Case, Operation, Requester, Side
-from landwaiter.rules.protocol import Undecided, Violation
+from landwaiter.rules.protocol import Violation
 from landwaiter.rules.verdict import Action, Decision, Finding, Verdict
-from landwaiter.telemetry.logging import DecisionRecord, decided
+from landwaiter.telemetry.logging import decided
 from landwaiter.telemetry.metrics import Metrics
-from landwaiter.workloads.values import ImageUse, Workload
+from landwaiter.workloads.values import Workload
 from landwaiter.workloads.walker import read_workload
 
 WITHOUT_IMAGES: Final = frozenset({"status", "scale"})
@@ -55,8 +55,6 @@ The judge puts together what it knows at its deadline and returns; this is the t
 for writing the message. A judge that takes longer is not waited for.
 """
 
-NO_FINDINGS: Final = Verdict()
-
 _log = cast("FilteringBoundLogger", structlog.get_logger())
 
 
@@ -66,32 +64,6 @@ class Judge(Protocol):
     async def judge(self, case: Case, side: Side) -> Verdict:
         """Return the findings that belong to this side, by the case's deadline."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """
-    How a review came in.
-
-    `side` is the path that was called; `arrived` is on the clock of `time.monotonic`;
-    `is_api_server` is True only for a caller that has proven to be the API server.
-    """
-
-    side: Side
-    arrived: float
-    answer_by: Deadline
-    is_api_server: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """An answer, and what is to be recorded about it."""
-
-    reply: Reply
-    decision: Decision
-    workload: Workload | None = None
-    verdict: Verdict = NO_FINDINGS
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +90,7 @@ class Handler:
             prepared = self._prepared(request, call)
             # The objects can take megabytes: they are not kept while registries are waited for.
             request = request.without_objects()
-            outcome = prepared if isinstance(prepared, _Outcome) else await self._decided(prepared)
+            outcome = prepared if isinstance(prepared, Outcome) else await self._decided(prepared)
             self._record(request, call, outcome)
         except Exception:  # noqa: BLE001  # Any review that can be decoded gets an answer.
             _log.exception("a bug kept a review from being judged", uid=request.uid)
@@ -127,19 +99,19 @@ class Handler:
             return _fault(request, call.side)
         return outcome.reply
 
-    def _prepared(self, request: AdmissionRequest, call: Call) -> _Prepared | _Outcome:
+    def _prepared(self, request: AdmissionRequest, call: Call) -> _Prepared | Outcome:
         """Return what the judge has to be asked, or the outcome where nothing has to."""
         if request.operation in {"DELETE", "CONNECT"} or request.sub_resource in WITHOUT_IMAGES:
-            return _Outcome(allowed(request.uid), Decision.ALLOW)
+            return Outcome(allowed(request.uid), Decision.ALLOW)
         try:
             case = self._case(request, call)
         except InvalidReview as problem:
             return _unreadable(request, call.side, problem)
         if case is None:
-            return _Outcome(allowed(request.uid), Decision.ALLOW)
+            return Outcome(allowed(request.uid), Decision.ALLOW)
         return _Prepared(request.uid, case, call)
 
-    async def _decided(self, prepared: _Prepared) -> _Outcome:
+    async def _decided(self, prepared: _Prepared) -> Outcome:
         uid, workload, side = prepared.uid, prepared.case.workload, prepared.call.side
         verdict = await self._verdict(prepared.case, prepared.call)
         if verdict is None:
@@ -201,7 +173,7 @@ class Handler:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the judge failed after its deadline", exc_info=error)
 
-    def _record(self, request: AdmissionRequest, call: Call, outcome: _Outcome) -> None:
+    def _record(self, request: AdmissionRequest, call: Call, outcome: Outcome) -> None:
         seconds = time.monotonic() - call.arrived
         self._metrics.decided(side=call.side, decision=outcome.decision)
         self._metrics.answered(side=call.side, seconds=seconds)
@@ -212,10 +184,10 @@ class Handler:
                 action=finding.action,
                 outcome=_outcome_label(finding),
             )
-        decided(_decision_record(request, call, outcome, seconds))
+        decided(decision_record(request, call, outcome, seconds))
 
 
-def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> _Outcome:
+def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> Outcome:
     remarks = remarks_of(verdict)
     if side is Side.OBSERVE or verdict.decision is Decision.ALLOW:
         reply = allowed(uid, remarks)
@@ -225,10 +197,10 @@ def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> _Outc
         reply = try_again(uid, message_of(workload, verdict), remarks)
     else:
         reply = undecided(uid, message_of(workload, verdict), remarks)
-    return _Outcome(reply, verdict.decision, workload, verdict)
+    return Outcome(reply, verdict.decision, workload, verdict)
 
 
-def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -> _Outcome:
+def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -> Outcome:
     name = visible(f"{request.kind.kind} {request.namespace}/{request.name}")
     cause = cut(visible(str(problem)), DETAIL_LIMIT_BYTES)
     text = f"{cut(name, DETAIL_LIMIT_BYTES)} cannot be read, so its images are unknown: {cause}"
@@ -236,16 +208,16 @@ def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -
         reply = allowed(request.uid, _warning(text))
     else:
         reply = refused(request.uid, f"\n{text}")
-    return _Outcome(reply, Decision.DENY, problem=str(problem))
+    return Outcome(reply, Decision.DENY, problem=str(problem))
 
 
-def _overrun(uid: str, workload: Workload, side: Side) -> _Outcome:
+def _overrun(uid: str, workload: Workload, side: Side) -> Outcome:
     text = "Landwaiter is too busy to judge this object in time"
     if side is Side.OBSERVE:
         reply = allowed(uid, _warning(f"{text}; its findings are not known"))
     else:
         reply = try_again(uid, f"\n{text}; try again in a moment", after_seconds=LATER_SECONDS)
-    return _Outcome(reply, Decision.UNDECIDED, workload, problem="overrun")
+    return Outcome(reply, Decision.UNDECIDED, workload, problem="overrun")
 
 
 def _fault(request: AdmissionRequest, side: Side) -> Reply:
@@ -264,39 +236,3 @@ def _outcome_label(finding: Finding) -> str:
         return "violation"
     is_let_through = Action.DENY in finding.actions and not finding.blocks
     return "let through" if is_let_through else "undecided"
-
-
-def _decision_record(
-    request: AdmissionRequest, call: Call, outcome: _Outcome, seconds: float
-) -> DecisionRecord:
-    uses = outcome.workload.uses if outcome.workload else ()
-    findings = outcome.verdict.findings
-    return DecisionRecord(
-        uid=request.uid,
-        side=call.side,
-        operation=request.operation,
-        kind=request.kind.kind,
-        namespace=request.namespace,
-        name=request.name or (outcome.workload.name if outcome.workload else ""),
-        user=request.user_info.username,
-        dry_run=request.dry_run is True,
-        decision=outcome.decision,
-        code=int(outcome.reply.code),
-        duration_ms=round(seconds * 1000, 3),
-        images=tuple(
-            str(use.reference) if isinstance(use, ImageUse) else use.place.text for use in uses
-        ),
-        digests=tuple(use.digest for use in outcome.verdict.uses if use.digest is not None),
-        policies=tuple(dict.fromkeys(finding.policy for finding in findings)),
-        violated=_rules_with(Violation, findings),
-        undecided=_rules_with(Undecided, findings),
-        problem=outcome.problem,
-    )
-
-
-def _rules_with(
-    outcome: type[Violation | Undecided], findings: Iterable[Finding]
-) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(finding.rule for finding in findings if isinstance(finding.outcome, outcome))
-    )

@@ -23,7 +23,8 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from landwaiter.admission.deadline import answer_by
-from landwaiter.admission.handler import Call, Handler
+from landwaiter.admission.handler import Handler
+from landwaiter.admission.outcome import Call
 from landwaiter.admission.review import decode
 from landwaiter.errors import InvalidReview
 from landwaiter.policy.case import Side
@@ -53,8 +54,9 @@ class RequestLimits:
     `body_seconds`: 3 Mbit/s bring 7 MiB within 20 s; the API server is nearer than that, and its
     own timeout is 30 s at most.
 
-    `requests`: how many may be read or judged at once. One waiting for a registry holds about
-    20 kB, and a rollout of 500 Pods must find room four times over.
+    `requests`: how many may be judged at once. One that waits for a registry holds about 32 kB
+    (measured, a Pod of 3 containers), and a rollout of 500 Pods must find room four times over.
+    Those whose body is still arriving do not count, or slow senders could use the places up.
 
     `bytes_held`: bodies that are being read, of all requests together: nine of the largest, or
     ten thousand of the usual 6 kB. A body is freed when it has been decoded.
@@ -88,17 +90,12 @@ class Gate:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, side: Side) -> None:
         """Answer one HTTP request."""
-        self._requests += 1
         try:
-            if self._requests > self._limits.requests:
-                raise _overloaded()
             body = await self._answer(scope, receive, side)
         except _Refusal as refusal:
             await self._refuse(send, refusal)
         else:
             await _send(send, HTTPStatus.OK, b"application/json", body)
-        finally:
-            self._requests -= 1
 
     async def _answer(self, scope: Scope, receive: Receive, side: Side) -> bytes:
         arrived = time.monotonic()
@@ -113,10 +110,16 @@ class Gate:
             review = decode(await self._body(receive))
         except InvalidReview as problem:
             raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", str(problem)) from problem
+        if self._requests >= self._limits.requests:
+            raise _overloaded()
         answering = self._handler.answer(review, call)
         # The handler lets go of the objects in the review before it waits, and so must this frame.
         del review
-        return (await answering).to_json()
+        self._requests += 1
+        try:
+            return (await answering).to_json()
+        finally:
+            self._requests -= 1
 
     def _check_head(self, scope: Scope) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -89,7 +89,7 @@ class Metrics:
             registry=registry,
         )
         self._in_flight = Gauge(
-            "landwaiter_requests_in_flight", "Requests being read or judged.", registry=registry
+            "landwaiter_requests_in_flight", "Reviews being judged.", registry=registry
         )
         self._body_bytes = Gauge(
             "landwaiter_body_bytes_held", "Request bodies in memory.", registry=registry
@@ -146,7 +146,7 @@ class Metrics:
         self._seconds_of[closed(side, SIDES)].observe(seconds)
 
     def watch(self, *, requests: Callable[[], float], body_bytes: Callable[[], float]) -> None:
-        """Ask at each scrape how many requests are under way, and what they hold of bodies."""
+        """Ask at each scrape how many reviews are being judged, and what is held of bodies."""
         self._in_flight.set_function(requests)
         self._body_bytes.set_function(body_bytes)
 
