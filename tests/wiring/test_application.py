@@ -1,0 +1,195 @@
+"""The install's settings shape the application that is served, each of them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from admission.builders import a_body, a_pod
+from admission.calling import Application, ask
+from landwaiter.cluster.transport import ApiTransport
+from landwaiter.errors import ClusterUnavailable, InvalidInput
+from landwaiter.images.reference import ShortNames
+from landwaiter.serving.health import Readiness
+from landwaiter.serving.server import Ports, ServerSettings
+from landwaiter.wiring import application
+from landwaiter.wiring.application import IN_CLUSTER, InstallSettings
+from landwaiter.wiring.outside import OutsideSettings
+
+POLICIES = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ClusterImagePolicy
+metadata: {name: p}
+spec:
+  validationActions: [Deny]
+  rules: {pullSecrets: {requireFor: [r.example.com]}}
+"""
+
+
+@dataclass
+class Served:
+    """What was served, and what it answered to the reviews of these images."""
+
+    images: tuple[str, ...] = ()
+    settings: ServerSettings | None = None
+    codes: list[int | None] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    metrics: str = ""
+
+    async def __call__(
+        self,
+        app: FastAPI,
+        settings: ServerSettings,
+        *,
+        readiness: Readiness,
+        metrics: object,
+        registry: CollectorRegistry,
+        on_started: Callable[[Ports], None],
+    ) -> None:
+        """Stand in for the server: answer the reviews and end."""
+        self.settings = settings
+        on_started(Ports(1, 2))
+        for image in self.images:
+            body = a_body(a_pod(image))
+            reply = await ask(Application(app, registry), body, query="timeout=10s")
+            status = json.loads(reply.body)["response"].get("status", {})
+            self.codes.append(status.get("code"))
+            self.messages.append(status.get("message", ""))
+        self.metrics = " ".join(sorted(metric.name for metric in registry.collect()))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> InstallSettings:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.yaml").write_text(POLICIES)
+    certificate = tmp_path / "tls.crt"
+    server = ServerSettings(tls_cert=certificate, tls_key=certificate, port=0, metrics_port=0)
+    outside = OutsideSettings(None, "cosign")
+    return InstallSettings(tmp_path / "policies", server, outside, ShortNames.DOCKER_HUB)
+
+
+@pytest.fixture(autouse=True)
+def outside_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the logging of the tests alone, and take no Pod's service account."""
+    monkeypatch.setattr(application, "configure_logging", lambda: None)
+    monkeypatch.delenv(IN_CLUSTER, raising=False)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Served]:
+    """Run an install, whose server answers reviews of these images and ends."""
+
+    def run(settings: InstallSettings, *images: str) -> Served:
+        served = Served(images)
+        monkeypatch.setattr(application, "serve", served)
+        application.run(settings)
+        return served
+
+    return run
+
+
+def test_reviews_are_judged_by_the_policies_of_the_folder(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """What no policy is about is admitted; what needs a cluster is undecided, and says why."""
+    served = serve(settings, "nginx:1", "r.example.com/app:1")
+
+    assert [None, 503] == served.codes
+    assert "landwaiter runs without --kubeconfig" in " ".join(served.messages[1].split())
+    assert settings.server == served.settings
+
+
+def test_short_names_are_read_as_the_install_says(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """The same review is refused where short names are."""
+    served = serve(replace(settings, short_names=ShortNames.REFUSE), "nginx:1")
+
+    assert [403] == served.codes
+    assert "imageReference (policy p)" in served.messages[0]
+
+
+def test_every_room_counts_in_the_registry_that_is_served(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """Decisions, connections, registries and cosign are on one page of metrics."""
+    served = serve(settings)
+
+    assert {
+        "landwaiter_decisions",
+        "landwaiter_connections",
+        "landwaiter_registry_request_seconds",
+        "landwaiter_cosign_cache",
+    } <= set(served.metrics.split())
+
+
+def test_semantics_22_policies_that_do_not_load_stop_the_start(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """Nothing is served, not for a moment."""
+    (settings.policies / "q.yaml").write_text("kind: Nonsense")
+
+    with pytest.raises(InvalidInput, match=r"q\.yaml:1: field kind"):
+        serve(settings)
+
+
+def test_registries_that_do_not_load_stop_the_start(
+    serve: Callable[..., Served], settings: InstallSettings, tmp_path: Path
+) -> None:
+    """The file is named."""
+    file = tmp_path / "registries.yaml"
+    file.write_text("registries: 1")
+
+    with pytest.raises(InvalidInput, match=r"registries\.yaml: "):
+        serve(replace(settings, outside=OutsideSettings(file, "cosign")))
+
+
+class Unreachable:
+    """A transport to an API server that is down; `closed` counts how often it was let go."""
+
+    closed = 0
+
+    async def get(self, key: object) -> bytes | None:
+        raise ClusterUnavailable("the API server is down")
+
+    def close(self) -> None:
+        Unreachable.closed += 1
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "in_a_pod", "expected"),
+    [
+        (None, False, []),
+        (None, True, [None]),
+        (Path("kubeconfig"), False, [Path("kubeconfig")]),
+        (Path("kubeconfig"), True, [Path("kubeconfig")]),
+    ],
+)
+def test_the_cluster_is_that_of_the_kubeconfig_else_our_own(
+    serve: Callable[..., Served],
+    settings: InstallSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    kubeconfig: Path | None,
+    in_a_pod: bool,  # noqa: FBT001
+    expected: list[Path | None],
+) -> None:
+    """Outside of a Pod and without kubeconfig there is none; a client is always let go."""
+    asked: list[Any] = []
+    monkeypatch.setattr(Unreachable, "closed", 0)
+
+    def connect(given: Path | None = None) -> Unreachable:
+        asked.append(given)
+        return Unreachable()
+
+    monkeypatch.setattr(ApiTransport, "connect", connect)
+    if in_a_pod:
+        monkeypatch.setenv(IN_CLUSTER, "10.0.0.1")
+    served = serve(replace(settings, kubeconfig=kubeconfig), "r.example.com/app:1")
+
+    assert (expected, len(expected), [503]) == (asked, Unreachable.closed, served.codes)
+    assert bool(expected) == ("the API server is down" in " ".join(served.messages[0].split()))
