@@ -10,7 +10,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -23,6 +23,7 @@ from landwaiter.admission.http import CALLER_IS_API_SERVER
 from landwaiter.errors import InvalidInput
 from landwaiter.serving.certificates import CertificateFiles, ServingCertificate, names_of
 from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.serving.descriptors import connections_within_limit
 from landwaiter.serving.health import Readiness, health_app
 from landwaiter.serving.listener import ASGIApplication, Listener, admit_anybody
 from landwaiter.telemetry.metrics import ServingMetrics
@@ -124,9 +125,10 @@ class Server:
         self._metrics = metrics
         files = CertificateFiles(settings.tls_cert, settings.tls_key, settings.client_ca)
         self._certificate = ServingCertificate(files, metrics)
+        connections = connections_within_limit(settings.limits.connections)
         self._admission = Listener(
             app,
-            limits=settings.limits,
+            limits=replace(settings.limits, connections=connections),
             observer=metrics,
             certificate=self._certificate,
             admit=self._admit_api_server if settings.client_names else admit_anybody,
