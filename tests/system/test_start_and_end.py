@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -22,7 +23,9 @@ ACCEPT_SECONDS = 1.5
 ASKED_SECONDS = 3.0
 """How long requests go on after SIGTERM: through the time of accepting, and well beyond it."""
 ASKING_AT_ONCE = 4
-REFUSED, ADMITTED, UNREADY = 403, 201, 503
+BETWEEN_SECONDS = 0.2
+"""Less than the half second of silence that ends the drain, more than a connection lasts."""
+REFUSED, ADMITTED, UNREADY, NOT_A_POST = 403, 201, 503, 405
 
 
 def a_bad_policy(rule: str) -> str:
@@ -173,3 +176,25 @@ def test_a_review_under_way_at_sigterm_gets_its_verdict(
         answer = asked.result(timeout=60)
 
     assert (ADMITTED, ()) == (answer.status, answer.warnings)
+
+
+def test_the_end_waits_while_short_connections_still_come(tmp_path: Path) -> None:
+    """Connections that come and go between two looks keep the port open, until none comes."""
+    landwaiter = Landwaiter(
+        tmp_path,
+        policies=documents(a_policy("digest", DIGEST)),
+        arguments=["--drain-seconds=0", "--drain-timeout-seconds=60"],
+    )
+    with landwaiter:
+        os.kill(landwaiter.process.pid, signal.SIGTERM)
+        end = time.monotonic() + ASKED_SECONDS
+        seen = set()
+        pace = Event()
+        while time.monotonic() < end:
+            address = f"{landwaiter.url}/validate"
+            seen.add(http_status(address, context=landwaiter.client_context()))
+            pace.wait(BETWEEN_SECONDS)
+        ended = landwaiter.process.wait(within_seconds=20)
+        landwaiter.process.stop()
+
+    assert ({NOT_A_POST}, True, 0) == (seen, ended, landwaiter.process.exit_code)
