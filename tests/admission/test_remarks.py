@@ -127,6 +127,17 @@ def test_semantics_17_a_warning_has_no_control_characters() -> None:
     assert ("a\\nb\\tc\\x1b[0m",) == bounded_warnings(["a\nb\tc\x1b[0m"])
 
 
+def test_semantics_17_thousands_of_findings_are_counted_and_not_written() -> None:
+    """What is left out is counted, the lines that were never written among it."""
+    uses = tuple(
+        UseVerdict(a_use(f"nginx:{number}"), findings=(a_finding(actions=WARN),))
+        for number in range(3000)
+    )
+    *kept, last = warnings_of(Verdict(uses))
+
+    assert f"… and {3000 - len(kept)} more warnings of Landwaiter" == last
+
+
 def test_semantics_17_warnings_that_do_not_fit_are_counted() -> None:
     """All warnings together have at most 4,096 characters."""
     lines = [f"{number:04}" + "x" * 96 for number in range(100)]

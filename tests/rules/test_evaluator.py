@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMissing, RegistryUnavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.evaluator import Charge, RuleInForce, evaluate
+from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
 from landwaiter.rules.protocol import (
     Answer,
     CurrentDigest,
@@ -323,6 +323,24 @@ async def test_where_nobody_comes_back_what_goes_on_counts_as_a_fault() -> None:
     )
 
     assert Decision.ALLOW == verdict.without_retry().decision
+
+
+async def test_an_object_of_a_thousand_images_leaves_others_their_turn() -> None:
+    """While one object is judged, the event loop goes round for every few of its images."""
+    charges = [Charge(a_use(f"r.example.com/a{n}"), (in_force(PureRule()),)) for n in range(1000)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(others())
+    await evaluate(charges, Answers(), an_inquiry())
+    ticking.cancel()
+
+    assert turns >= len(charges) // USES_A_TURN
 
 
 async def test_semantics_10_a_digest_is_offered_where_the_registry_rule_admits() -> None:

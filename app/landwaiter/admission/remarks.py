@@ -9,7 +9,9 @@ Source: k8s.io/apiserver v0.36, pkg/endpoints/filters/warning.go.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from typing import Any, Final
 
 from landwaiter.admission.message import owner_of, policies_named
@@ -21,6 +23,9 @@ from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
 ADVISED_CHARS: Final = 120
 WARNING_LIMIT_CHARS: Final = 256
 WARNINGS_LIMIT_CHARS: Final = 4096
+
+LINES_WRITTEN: Final = 200
+"""More lines than fit are not written out, only counted: one object can have 100,000 findings."""
 
 VIOLATIONS_KEY: Final = "violations"
 UNDECIDED_KEY: Final = "undecided"
@@ -41,33 +46,43 @@ def remarks_of(verdict: Verdict) -> Remarks:
 
 def warnings_of(verdict: Verdict) -> tuple[str, ...]:
     """Return one line for each thing to tell the person that does not refuse the object."""
-    lines = [
-        *_finding_lines(verdict.uses, Violation),
-        *_finding_lines(verdict.uses, Undecided),
-        *(warning for use in verdict.uses for warning in use.warnings),
-        *verdict.warnings,
-    ]
-    return bounded_warnings(lines)
+    lines: Iterator[Callable[[], str]] = chain(
+        _finding_lines(verdict.uses, Violation),
+        _finding_lines(verdict.uses, Undecided),
+        (partial(str, warning) for use in verdict.uses for warning in use.warnings),
+        (partial(str, warning) for warning in verdict.warnings),
+    )
+    written = [line() for line in islice(lines, LINES_WRITTEN)]
+    return bounded_warnings(written, left_out=sum(1 for _ in lines))
 
 
-def bounded_warnings(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the lines as warnings that the API server passes on; equal ones once."""
+def bounded_warnings(lines: Iterable[str], *, left_out: int = 0) -> tuple[str, ...]:
+    """
+    Return the lines as warnings that the API server passes on; equal ones once.
+
+    `left_out` counts lines beyond those given, of which there are more than fit then.
+    """
     whole = [_shortened(visible(line)) for line in dict.fromkeys(lines)]
     kept: list[str] = []
     left = WARNINGS_LIMIT_CHARS
     for position, line in enumerate(whole):
-        more = f"… and {len(whole) - position} more warnings of Landwaiter"
-        is_last = position == len(whole) - 1
+        more = _more(len(whole) - position + left_out)
+        is_last = position == len(whole) - 1 and not left_out
         if len(line) + (0 if is_last else len(more)) > left:
             return (*kept, more)
         kept.append(line)
         left -= len(line)
-    return tuple(kept)
+    return (*kept, _more(left_out)) if left_out else tuple(kept)
+
+
+def _more(count: int) -> str:
+    return f"… and {count} more warnings of Landwaiter"
 
 
 def _finding_lines(
     uses: Sequence[UseVerdict], outcome: type[Violation | Undecided]
-) -> Iterator[str]:
+) -> Iterator[Callable[[], str]]:
+    """Yield what writes each line: of thousands only the first are written."""
     for use in uses:
         merged: dict[tuple[str, Violation | Undecided, bool], list[str]] = {}
         for finding in use.findings:
@@ -75,7 +90,7 @@ def _finding_lines(
                 key = (finding.rule, finding.outcome, Action.DENY in finding.actions)
                 merged.setdefault(key, []).append(finding.policy)
         for (rule, what, let_through), policies in merged.items():
-            yield _line(use, rule, what, policies, let_through=let_through)
+            yield partial(_line, use, rule, what, policies, let_through=let_through)
 
 
 def _is_warned_about(finding: Finding) -> bool:
@@ -117,14 +132,12 @@ def _shortened(line: str) -> str:
 
 def annotations_of(verdict: Verdict) -> dict[str, str]:
     """Return the findings of policies that deny or audit, and nothing where there are none."""
-    found: dict[str, list[dict[str, Any]]] = {VIOLATIONS_KEY: [], UNDECIDED_KEY: []}
+    found: dict[str, list[tuple[UseVerdict, Finding]]] = {VIOLATIONS_KEY: [], UNDECIDED_KEY: []}
     for use in verdict.uses:
         for finding in use.findings:
             if finding.actions & {Action.DENY, Action.AUDIT}:
                 is_violation = isinstance(finding.outcome, Violation)
-                found[VIOLATIONS_KEY if is_violation else UNDECIDED_KEY].append(
-                    _annotated(use, finding)
-                )
+                found[VIOLATIONS_KEY if is_violation else UNDECIDED_KEY].append((use, finding))
     return {key: _bounded_json(items) for key, items in found.items() if items}
 
 
@@ -143,12 +156,12 @@ def _annotated(use: UseVerdict, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _bounded_json(items: Sequence[dict[str, Any]]) -> str:
+def _bounded_json(items: Sequence[tuple[UseVerdict, Finding]]) -> str:
     """Return `{"findings": [...], "more": N}` with as many findings as fit."""
     shown: list[str] = []
     room = ANNOTATION_LIMIT_BYTES - len('{"findings":[],"more":}') - len(str(len(items)))
     for item in items:
-        text = json.dumps(item, separators=(",", ":"))
+        text = json.dumps(_annotated(*item), separators=(",", ":"))
         if len(text) + 1 > room:
             break
         room -= len(text) + 1

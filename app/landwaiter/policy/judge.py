@@ -6,6 +6,7 @@ are to be judged at all (design, semantics 5, 6 and 7), which policies apply to 
 the findings to the evaluator.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -14,7 +15,7 @@ from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
 from landwaiter.policy.case import Case, Operation, Side
 from landwaiter.policy.matching import Policy
-from landwaiter.rules.evaluator import Charge, RuleInForce, evaluate
+from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
 from landwaiter.rules.protocol import FactSource, Inquiry, Rule, RuleId, Undecided
 from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
 from landwaiter.workloads.changes import fields_changed, is_old
@@ -85,8 +86,13 @@ class Judge:
             return Verdict()
         labels = await self._labels(case, candidates)
         applicable, unknown = _sorted_out(case, candidates, labels)
-        charges = [_charge(use, case, applicable, side) for use in workload.uses]
-        charges = [charge for charge in charges if any(rule.reported for rule in charge.rules)]
+        charges = []
+        for number, use in enumerate(workload.uses, start=1):
+            charge = _charge(use, case, applicable, side)
+            if any(rule.reported for rule in charge.rules):
+                charges.append(charge)
+            if number % USES_A_TURN == 0:
+                await asyncio.sleep(0)
         inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
         verdicts = await evaluate(charges, self._source, inquiry)
         if isinstance(labels, Undecided):

@@ -39,6 +39,13 @@ The time that looking up a digest to offer may take, in seconds.
 The verdict is known by then: a developer should not wait long for a better hint.
 """
 
+USES_A_TURN = 8
+"""
+How many uses are begun before other requests have their turn on the event loop.
+
+With 200 policies one use takes 4 ms, and anybody who may write Pods can name thousands of images.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleInForce:
@@ -78,8 +85,12 @@ async def evaluate(
 
     Returns by the inquiry's deadline; what was not found out by then is `Undecided` with `retry`.
     """
+    tasks = []
     async with Gathering(source, inquiry) as gathering, asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_evaluate_use(charge, gathering)) for charge in charges]
+        for number, charge in enumerate(charges, start=1):
+            tasks.append(group.create_task(_evaluate_use(charge, gathering)))
+            if number % USES_A_TURN == 0:
+                await asyncio.sleep(0)
     return tuple(task.result() for task in tasks)
 
 
