@@ -1,5 +1,6 @@
 """Policies and manifests as text, written where the command line can be told of them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,6 +65,9 @@ def run(
     *arguments: str | Path, stdin: str | bytes = "", environment: Sequence[tuple[str, str]] = ()
 ) -> Result:
     """Run the command with nothing of Landwaiter in the environment but what is given."""
+    variables: dict[str, str | None] = {
+        name: None for name in os.environ if name.startswith("LANDWAITER_")
+    }
     return CliRunner().invoke(
-        main, [str(each) for each in arguments], input=stdin, env=dict(environment)
+        main, [str(each) for each in arguments], input=stdin, env=variables | dict(environment)
     )

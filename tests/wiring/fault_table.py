@@ -129,9 +129,9 @@ COSIGN_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
 
 _HEAD = """# What becomes of a verification that fails
 
-A check writes this page from the table that `tests/wiring/test_verification_faults.py` proves,
-with images that cosign 3 and cosign 2 have signed: each request of a verification meets each fault
-behind a proxy. To write it anew: `.venv/bin/python tests/wiring/fault_table.py`.
+This page is the table that `tests/wiring/test_verification_faults.py` proves, with images that
+cosign 3 and cosign 2 have signed: each request of a verification meets each fault behind a proxy.
+A test fails when it is out of date; `.venv/bin/python tests/wiring/fault_table.py` writes it anew.
 
 | outcome | what it means |
 |---|---|
