@@ -22,7 +22,7 @@ from typing import Final
 
 from landwaiter.admission.text import cut, visible, wrapped
 from landwaiter.rules.protocol import Undecided, Violation
-from landwaiter.rules.verdict import Decision, UseVerdict, Verdict
+from landwaiter.rules.verdict import Decision, Finding, UseVerdict, Verdict
 from landwaiter.workloads.values import ImagePlace, Workload
 
 MESSAGE_LIMIT_BYTES: Final = 4096
@@ -44,10 +44,12 @@ Outcome = Violation | Undecided
 
 def message_of(workload: Workload, verdict: Verdict) -> str:
     """Return the text for a verdict that is not to allow; it starts with a newline."""
-    blocks = [block for use in verdict.uses if (block := _block(use)) is not None]
-    text = "\n" + _headline(workload, verdict, blocks)
-    for position, block in enumerate(blocks):
-        left = len(blocks) - position
+    told = [use for use in verdict.uses if any(map(_is_told, use.findings))]
+    text = "\n" + _headline(workload, verdict, told)
+    for position, use in enumerate(told):
+        # Written one by one: of thousands of images only the first find room.
+        block = _block(use)
+        left = len(told) - position
         shown = f"\n\n{block.text()}"
         if _fits(text + shown, left - 1):
             text += shown
@@ -60,13 +62,16 @@ def message_of(workload: Workload, verdict: Verdict) -> str:
     return text
 
 
+def _is_told(finding: Finding) -> bool:
+    return finding.refuses or finding.blocks
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     """What is said about one image; `entries` are its findings, then what was not checked."""
 
     head: str
     entries: tuple[str, ...]
-    is_refused: bool
 
     def text(self, shown: int | None = None) -> str:
         """Return the lines of the image, with as many entries as may be shown."""
@@ -76,13 +81,10 @@ class _Block:
         return "\n".join(lines)
 
 
-def _block(use: UseVerdict) -> _Block | None:
+def _block(use: UseVerdict) -> _Block:
     by_outcome: dict[tuple[str, Outcome], list[str]] = {}
-    for finding in use.findings:
-        if finding.refuses or finding.blocks:
-            by_outcome.setdefault((finding.rule, finding.outcome), []).append(finding.policy)
-    if not by_outcome:
-        return None
+    for finding in filter(_is_told, use.findings):
+        by_outcome.setdefault((finding.rule, finding.outcome), []).append(finding.policy)
     entries = [_entry(rule, outcome, policies) for (rule, outcome), policies in by_outcome.items()]
     if use.not_checked:
         text = f"not checked, since the image is refused already: {', '.join(use.not_checked)}"
@@ -90,8 +92,7 @@ def _block(use: UseVerdict) -> _Block | None:
     place = use.use.place
     image = cut(visible(place.text), IMAGE_LIMIT_BYTES)
     head = f"{subject_of(place)}: {image}"
-    is_refused = any(finding.refuses for finding in use.findings)
-    return _Block(_lines(wrapped(head, first="", rest="  ")), tuple(entries), is_refused)
+    return _Block(_lines(wrapped(head, first="", rest="  ")), tuple(entries))
 
 
 def subject_of(place: ImagePlace) -> str:
@@ -126,10 +127,10 @@ def policies_named(policies: Iterable[str]) -> str:
     return f"policies {listed}" + (f" and {more} more" if more > 0 else "")
 
 
-def _headline(workload: Workload, verdict: Verdict, blocks: Sequence[_Block]) -> str:
-    refused = sum(block.is_refused for block in blocks)
-    unknown = len(blocks) - refused
-    total = max(len(workload.uses), len(blocks))
+def _headline(workload: Workload, verdict: Verdict, told: Sequence[UseVerdict]) -> str:
+    refused = sum(any(finding.refuses for finding in use.findings) for use in told)
+    unknown = len(told) - refused
+    total = max(len(workload.uses), len(told))
     name = object_name(workload)
     if verdict.decision is Decision.DENY:
         text = f"{_share(refused, total, name)} refused"
