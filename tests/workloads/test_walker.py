@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ImageReference, ShortNames
-from landwaiter.workloads.podspec import ITEMS_MAX
+from landwaiter.workloads.podspec import ITEMS_MAX, Metadata
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 from landwaiter.workloads.walker import TEMPLATE_OF, read_workload
 
@@ -221,6 +221,19 @@ def test_portieris_semantics_07_nothing_that_the_author_writes_lifts_a_check(
     forged = {**plain, "metadata": {**plain["metadata"], **metadata}}
 
     assert read(plain) == read(forged)
+
+
+def test_labels_are_read_up_to_the_first_that_is_no_text() -> None:
+    """Each list of errors is as long as its author likes, so there is none."""
+    labels = {"a": None, **{f"b{number}": number for number in range(1000)}}
+    model = Metadata.model_validate({"labels": labels})
+    with pytest.raises(InvalidReview) as problem:
+        read({**a_pod(), "metadata": {"labels": labels}})
+
+    assert (labels, 'metadata.labels["b0"]: seen 0, wanted a string') == (
+        model.labels,
+        str(problem.value),
+    )
 
 
 def test_semantics_07_labels_are_those_that_the_pod_will_carry() -> None:

@@ -34,11 +34,16 @@ class _Slim(BaseModel):
 
 
 class Metadata(_Slim):
-    """The name, and what the author has attached; a label without value is empty."""
+    """
+    The name, and what the author has attached; a label without value is empty.
+
+    The values are looked at by the walker, which stops at the first that is no text: hundreds of
+    thousands of errors take seconds to list.
+    """
 
     name: str | None = None
-    labels: dict[str, str | None] | None = None
-    annotations: dict[str, str | None] | None = None
+    labels: dict[str, object] | None = None
+    annotations: dict[str, object] | None = None
 
 
 class Container(_Slim):

@@ -82,7 +82,7 @@ def read_workload(
         namespace=namespace,
         name=_name(obj) if steps else metadata.name or "",
         is_template=bool(steps),
-        labels={key: value or "" for key, value in (metadata.labels or {}).items()},
+        labels=_labels(metadata, steps),
         service_account=pod.spec.service_account_name or pod.spec.service_account or "",
         # A secret without name stays: the Pod then has a list, and its account's is not used.
         pull_secrets=tuple(each.name or "" for each in pod.spec.image_pull_secrets or ()),
@@ -90,6 +90,16 @@ def read_workload(
         placeholders=tuple(placeholders),
         claims_mirror=not steps and MIRROR_ANNOTATION in (metadata.annotations or {}),
     )
+
+
+def _labels(metadata: Metadata, steps: tuple[str, ...]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for key, value in (metadata.labels or {}).items():
+        if value is not None and not isinstance(value, str):
+            path = ".".join((*steps, "metadata.labels"))
+            raise _malformed(f"{path}[{quoted(key)}]", value, "a string")
+        labels[key] = value or ""
+    return labels
 
 
 def _places(spec: PodSpec, at: str) -> Iterator[ImagePlace]:
