@@ -192,6 +192,16 @@ async def test_an_answer_that_is_too_large_is_a_fault(tmp_path: Path) -> None:
     assert f"{THE_SECRET} has over {ANSWER_MAX_BYTES} bytes" == fault
 
 
+async def test_no_account_can_be_made_too_large_to_read(tmp_path: Path) -> None:
+    """The largest object that etcd takes is read, also where JSON writes each byte as six."""
+    name = "\\u003c" * (3 * 1024 * 1024 // 2)
+    body = f'{{"secrets":[{{"name":"{name}"}}]}}'.encode()
+    with api_server(body=body) as server, connected(tmp_path, url_of(server)) as api:
+        found = await api.get(A_SECRET)
+
+    assert len(body) == len(found or b"")
+
+
 async def test_an_answer_that_trickles_in_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

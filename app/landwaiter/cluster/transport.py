@@ -33,8 +33,12 @@ READ_SECONDS = 5.0
 TOTAL_SECONDS = 8.0
 """How long one answer may take however it trickles in: within what a webhook may take (10 s)."""
 
-ANSWER_MAX_BYTES = 4 * 1024 * 1024
-"""A Secret holds 1 MiB, which base64 makes 1.4; etcd takes no object of over 1.5 MiB."""
+ANSWER_MAX_BYTES = 12 * 1024 * 1024
+"""
+More than any object can have: etcd takes none of over 1.5 MiB, and JSON writes some characters as
+six. Whoever may write a ServiceAccount could otherwise make it unreadable, which is undecided, and
+under failurePolicy Ignore an admission.
+"""
 
 _CHUNK_BYTES = 65_536
 _NOT_USABLE = (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError)
