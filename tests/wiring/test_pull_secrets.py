@@ -14,7 +14,7 @@ from landwaiter.rules.pull_secrets import (
     SecretState,
 )
 from landwaiter.wiring.keychains import PullSecretReader
-from landwaiter.wiring.pull_secrets import PullSecretStates
+from landwaiter.wiring.pull_secrets import UNTOLD, PullSecretStates
 from wiring.a_cluster import FakeCluster, a_secret, an_inquiry, docker_secret
 
 IMAGE = ImageReference.parse("r.example.com/team/app:1")
@@ -133,3 +133,22 @@ async def test_a_cluster_that_cannot_be_asked_leaves_it_undecided() -> None:
     """Nothing is said about Secrets that could not be read."""
     with pytest.raises(ClusterUnavailable):
         await answer(FakeCluster(fault=ClusterUnavailable("down")), "regcred")
+
+
+async def test_semantics_20_anybody_is_told_only_what_the_request_names() -> None:
+    """Neither the Secrets that an account names, nor types and faults, for whoever may connect."""
+    cluster = FakeCluster()
+    cluster.add_account("default", "hidden")
+    cluster.add_secret(a_secret("hidden", b"{"))
+    states = PullSecretStates(PullSecretReader(cluster))
+    cluster.add_secret(a_secret("opaque", b"", secret_type="example.com/vault"))
+
+    assert (
+        PullSecretAnswer(
+            "shop", (NamedSecret(UNTOLD, SecretState.UNPARSABLE),), service_account="default"
+        ),
+        PullSecretAnswer("shop", (NamedSecret("opaque", SecretState.WRONG_TYPE),)),
+    ) == (
+        await states.answer(PullSecretQuestion(IMAGE), an_inquiry(trusted=False)),
+        await states.answer(PullSecretQuestion(IMAGE), an_inquiry("opaque", trusted=False)),
+    )

@@ -1,5 +1,7 @@
 """Answers what the `pullSecrets` rule asks: what each named Secret is worth for an image."""
 
+from dataclasses import replace
+
 from landwaiter.cluster.values import Secret
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.docker_config import SECRET_KEYS, OversizedDockerConfig
@@ -13,6 +15,9 @@ from landwaiter.rules.pull_secrets import (
 from landwaiter.wiring.docker_configs import DockerConfig
 from landwaiter.wiring.keychains import NamedSecrets, PullSecretReader
 
+UNTOLD = "(not told without --client-ca)"
+"""Stands for the name of a Secret that the request does not name."""
+
 
 class PullSecretStates:
     """Says of each Secret whether the kubelet could use it, and nothing of what it holds."""
@@ -24,9 +29,16 @@ class PullSecretStates:
         """
         Return the state of each Secret that counts for the workload.
 
-        What memory says against an image is read anew: a person may have mended it since.
-        Raises `Unavailable`.
+        What memory says against an image is read anew: a person may have mended it since. Who is
+        not known to be the API server is told nothing that the request does not name. Raises
+        `Unavailable`.
         """
+        answer = await self._whole_answer(question, inquiry)
+        return answer if inquiry.credentials_allowed else _for_anybody(answer)
+
+    async def _whole_answer(
+        self, question: PullSecretQuestion, inquiry: Inquiry
+    ) -> PullSecretAnswer:
         workload, deadline = inquiry.workload, inquiry.deadline
         named = await self._reader.named_secrets(workload, deadline=deadline)
         answer = await self._answer(workload.namespace, named, question.reference)
@@ -53,6 +65,18 @@ class PullSecretStates:
             account_missing=not named.account_exists,
             left_out=named.left_out,
         )
+
+
+def _for_anybody(answer: PullSecretAnswer) -> PullSecretAnswer:
+    """Return the answer without types, faults of content, and names that an account gives."""
+    from_account = answer.service_account is not None
+    return replace(
+        answer,
+        secrets=tuple(
+            replace(each, name=UNTOLD if from_account else each.name, remark="")
+            for each in answer.secrets
+        ),
+    )
 
 
 def _is_good(answer: PullSecretAnswer) -> bool:
