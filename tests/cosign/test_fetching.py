@@ -15,6 +15,7 @@ from cosign.fakes import (
     a_simple_signature,
     signature_tag,
 )
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.fetching import FETCHES_AT_ONCE, fetch_material
 from landwaiter.cosign.material import (
     SIGNATURE_MAX_BYTES,
@@ -28,7 +29,6 @@ from landwaiter.errors import (
     AccessDenied,
     ContentMalformed,
     ContentMissing,
-    LandwaiterError,
     RegistryUnavailable,
 )
 from landwaiter.images.content import Descriptor
@@ -173,10 +173,9 @@ async def test_semantics_14_too_many_bundles_are_a_refusal() -> None:
         Descriptor("any", a_digest(str(number)), 800, BUNDLE_TYPE)
         for number in range(SIGNATURES_MAX + 1)
     ]
-    with pytest.raises(ContentMalformed) as problem:
-        await fetched(registry, image)
+    unread = (await fetched(registry, image)).unread
 
-    assert f"{image} has 501 bundles; at most 500 are judged" == str(problem.value)
+    assert Failure(ContentMalformed, f"{image} has 501 bundles; at most 500 are judged") == unread
 
 
 async def test_semantics_14_too_many_old_signatures_are_a_refusal() -> None:
@@ -186,10 +185,11 @@ async def test_semantics_14_too_many_old_signatures_are_a_refusal() -> None:
     registry.tag_signatures(
         image, *(a_simple_signature(image, reference=f"name{n}") for n in range(501))
     )
-    with pytest.raises(ContentMalformed) as problem:
-        await fetched(registry, image)
+    unread = (await fetched(registry, image)).unread
 
-    assert f"{image} has 501 signatures; at most 500 are judged" == str(problem.value)
+    assert (
+        Failure(ContentMalformed, f"{image} has 501 signatures; at most 500 are judged") == unread
+    )
 
 
 async def test_many_bundles_are_fetched_a_few_at_a_time() -> None:
@@ -219,12 +219,12 @@ async def test_semantics_14_too_much_in_total_is_a_refusal() -> None:
             for number in range(TOTAL_MAX_BYTES // SIGNATURE_MAX_BYTES + 1)
         ),
     )
-    with pytest.raises(ContentMalformed) as problem:
-        await fetched(registry, image)
+    unread = (await fetched(registry, image)).unread
 
-    assert (
+    expected = (
         f"the signatures of {image} have over {TOTAL_MAX_BYTES} bytes, which is more than is judged"
-    ) == str(problem.value)
+    )
+    assert Failure(ContentMalformed, expected) == unread
 
 
 @pytest.mark.parametrize("padding", ["x" * 2000, "\x00" * 400])
@@ -242,10 +242,11 @@ async def test_semantics_14_a_list_that_keeps_cosign_busy_is_a_refusal(padding: 
         for number in range(300)
     ]
     registry.tag_signatures(image, *signatures)
-    with pytest.raises(ContentMalformed) as problem:
-        await fetched(registry, image)
+    unread = (await fetched(registry, image)).unread
 
-    assert str(problem.value).startswith(f"{image} has 300 signatures in a list of ")
+    assert unread is not None
+    assert unread.kind is ContentMalformed
+    assert unread.message.startswith(f"{image} has 300 signatures in a list of ")
 
 
 async def test_five_hundred_old_signatures_by_a_key_are_fetched() -> None:
@@ -270,11 +271,11 @@ async def test_a_listed_digest_that_repeats_counts_once() -> None:
 
 
 @pytest.mark.parametrize("fault", [AccessDenied("no"), RegistryUnavailable("500")])
-@pytest.mark.parametrize("step", ["subject", "referrers", "tag", "manifest", "bundle", "payload"])
+@pytest.mark.parametrize("step", ["referrers", "tag", "manifest", "bundle", "payload"])
 async def test_a_fault_at_any_request_is_not_papered_over(
-    fault: LandwaiterError, step: str
+    fault: AccessDenied | RegistryUnavailable, step: str
 ) -> None:
-    """401, 403, 429 and 500 at each request end the fetch as what they are."""
+    """401, 403, 429 and 500 at each request are kept as why the format could not be read."""
     registry = FakeRegistry()
     image = registry.push()
     bundle = a_bundle(str(image.digest))
@@ -282,7 +283,6 @@ async def test_a_fault_at_any_request_is_not_papered_over(
     referrer = registry.attach(image, bundle)
     registry.tag_signatures(image, simple)
     request = {
-        "subject": f"manifest {image}",
         "referrers": f"referrers {image}",
         "tag": f"manifest {signature_tag(image)}",
         "manifest": f"manifest {replace(image, digest=referrer.digest)}",
@@ -290,10 +290,39 @@ async def test_a_fault_at_any_request_is_not_papered_over(
         "payload": f"blob {a_digest(simple.payload)}",
     }[step]
     registry.faults[request] = fault
-    with pytest.raises(LandwaiterError) as raised:
+    material = await fetched(registry, image)
+
+    read = {"tag": (bundle,), "payload": (bundle,)}.get(step, (simple,))
+    assert (Failure.of(fault), read, 0) == (
+        material.unread,
+        material.bundles + material.simple,
+        registry.under_way,
+    )
+
+
+@pytest.mark.parametrize("fault", [AccessDenied("403"), RegistryUnavailable("500")])
+async def test_a_subject_that_cannot_be_read_ends_the_fetch(
+    fault: AccessDenied | RegistryUnavailable,
+) -> None:
+    """Nothing is judged of an image that is not known to be there."""
+    registry = FakeRegistry()
+    image = registry.push()
+    registry.attach(image, a_bundle(str(image.digest)))
+    registry.faults[f"manifest {image}"] = fault
+    with pytest.raises(type(fault)) as raised:
         await fetched(registry, image)
 
     assert (fault, 0) == (raised.value, registry.under_way)
+
+
+async def test_semantics_14_a_fault_goes_before_a_refusal_where_no_format_can_be_read() -> None:
+    """The format that met the fault could hold a good signature, so nothing is known."""
+    registry = FakeRegistry()
+    image = registry.push()
+    registry.faults[f"referrers {image}"] = AccessDenied("403")
+    registry.faults[f"manifest {signature_tag(image)}"] = RegistryUnavailable("500")
+    with pytest.raises(RegistryUnavailable, match="500"):
+        await fetched(registry, image)
 
 
 async def test_a_missing_image_is_a_refusal() -> None:

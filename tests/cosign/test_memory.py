@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from cosign.fakes import a_digest, an_image
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.memory import (
     FAULTS_MAX,
     REFUSALS_MAX,
     SUCCESSES_MAX,
     Asked,
-    Failure,
     Finding,
     Lifetimes,
     Memory,

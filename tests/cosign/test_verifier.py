@@ -203,6 +203,31 @@ async def test_semantics_13_a_signature_copied_from_another_repository_is_refuse
         ) == await room.verify(image)
 
 
+@pytest.mark.parametrize("fault", [AccessDenied("403"), RegistryUnavailable("500")])
+async def test_semantics_13_a_format_that_cannot_be_read_does_not_hide_the_other(
+    tmp_path: Path, fault: AccessDenied | RegistryUnavailable
+) -> None:
+    """A registry that answers 403 for tags that it does not have keeps nobody's bundle out."""
+    async with a_room(tmp_path) as room:
+        image = room.signed()
+        room.registry.faults[f"manifest {signature_tag(image)}"] = fault
+
+        assert Verified(BUNDLE) == await room.verify(image)
+
+
+@pytest.mark.parametrize("fault", [AccessDenied("403"), RegistryUnavailable("500")])
+async def test_semantics_14_what_kept_a_format_from_being_read_is_the_answer(
+    tmp_path: Path, fault: AccessDenied | RegistryUnavailable
+) -> None:
+    """Without a good signature in the other format an image is refused, or nothing is known."""
+    async with a_room(tmp_path) as room:
+        image = room.registry.push()
+        room.registry.attach(image, a_bundle(str(image.digest), a_key(7)))
+        room.registry.faults[f"manifest {signature_tag(image)}"] = fault
+        with pytest.raises(type(fault), match=str(fault)):
+            await room.verify(image)
+
+
 async def test_both_formats_refused_are_both_told(tmp_path: Path) -> None:
     """The refusal says what was wrong in each format."""
     async with a_room(tmp_path) as room:

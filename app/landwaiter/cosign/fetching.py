@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.material import (
     SIGNATURE_MAX_BYTES,
     SIGNATURES_MAX,
@@ -36,7 +37,7 @@ from landwaiter.cosign.vetting import (
     signature_layers,
 )
 from landwaiter.deadline import Deadline
-from landwaiter.errors import ContentMalformed, ContentMissing, ImageProblem
+from landwaiter.errors import ContentMalformed, ContentMissing, ImageProblem, Unavailable
 from landwaiter.images.content import Descriptor, Manifest
 from landwaiter.images.reference import ImageReference
 
@@ -112,30 +113,54 @@ async def fetch_material(
     """
     Return all that may be a signature of the subject, a reference with a digest.
 
-    The subject itself is fetched too, for what is not there needs no signature. Raises
-    `ImageProblem` when the image or its repository is at fault, `Unavailable` when neither is.
+    The subject itself is fetched too, for what is not there needs no signature. Each format is
+    read for itself. Raises, where the subject or neither format can be read, `ImageProblem` when
+    the image or its repository is at fault, and `Unavailable` when something else is.
     """
     pinned = replace(subject, tag=None)
     fetch = _Fetch(source, pinned, keychain, deadline)
     _, bundles, simple = await _together(
         source.manifest(pinned, keychain=keychain, deadline=deadline),
-        fetch.bundles(),
-        fetch.simple_signatures(),
+        _settled(fetch.bundles()),
+        _settled(fetch.simple_signatures()),
     )
     return SignatureMaterial(
         pinned,
         bundles=tuple(dict.fromkeys(bundles.pieces)),
         simple=tuple(simple.pieces),
         left_out=(*bundles.left_out, *simple.left_out),
+        unread=_unread(bundles.failure, simple.failure),
     )
 
 
 @dataclass(slots=True)
 class _Found(Generic[_Piece]):
-    """The usable pieces of one format, and what the others are, in the order listed."""
+    """
+    The usable pieces of one format, and what the others are, in the order listed.
+
+    With a `failure` there are none, and nobody knows whether there should be.
+    """
 
     pieces: list[_Piece] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+async def _settled(reading: Awaitable[_Found[_Piece]]) -> _Found[_Piece]:
+    """Return what was found of one format, or why it could not be read."""
+    try:
+        return await reading
+    except (ImageProblem, Unavailable) as error:
+        return _Found(failure=Failure.of(error))
+
+
+def _unread(bundles: Failure | None, simple: Failure | None) -> Failure | None:
+    """Return why a format could not be read, None where both could. Raises it for both."""
+    if bundles is None or simple is None:
+        return bundles or simple
+    # The format that met a fault could hold a good signature, so a fault goes before a refusal.
+    fault = bundles if issubclass(bundles.kind, Unavailable) else simple
+    raise fault.error()
 
 
 @dataclass(frozen=True, slots=True)

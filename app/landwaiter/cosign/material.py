@@ -8,6 +8,7 @@ large signatures as they like (design, semantics 14).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.outcome import SignatureFormat
 from landwaiter.images.reference import ImageReference
 
@@ -52,13 +53,16 @@ class SignatureMaterial:
     """
     All that may be a signature of `subject`, which has a digest and no tag.
 
-    `left_out` says of each piece that was left out what it is, for people.
+    `left_out` says of each piece that was left out what it is, for people. `unread` is why one of
+    the formats could not be read, None where both were: signatures of the other one still count,
+    but that there is none is then not known.
     """
 
     subject: ImageReference
     bundles: tuple[bytes, ...] = field(default=(), repr=False)
     simple: tuple[SimpleSignature, ...] = field(default=(), repr=False)
     left_out: tuple[str, ...] = ()
+    unread: Failure | None = None
 
     @property
     def formats(self) -> tuple[SignatureFormat, ...]:

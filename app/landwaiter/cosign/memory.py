@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
-from landwaiter.errors import ImageProblem, Unavailable
+from landwaiter.errors import ImageProblem
 from landwaiter.images.reference import ImageReference
 
 SUCCESSES_MAX = 50_000
@@ -52,23 +53,6 @@ class Asked:
     subject: ImageReference
     authority: str
     credentials: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An exception to be raised for everyone who asks, without the frames of who came first."""
-
-    kind: type[ImageProblem] | type[Unavailable]
-    message: str
-
-    @classmethod
-    def of(cls, error: ImageProblem | Unavailable) -> "Failure":
-        """Return what is kept of an error."""
-        return cls(type(error), str(error))
-
-    def error(self) -> ImageProblem | Unavailable:
-        """Return the error, new."""
-        return self.kind(self.message)
 
 
 Finding = Outcome | Failure

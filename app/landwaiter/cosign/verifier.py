@@ -27,10 +27,11 @@ from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.batches import Batches
 from landwaiter.cosign.command import version_command
 from landwaiter.cosign.endpoint import LoopbackEndpoint
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.fetching import KeychainT, SignatureSource, fetch_material
 from landwaiter.cosign.flights import Flights
 from landwaiter.cosign.material import SignatureMaterial
-from landwaiter.cosign.memory import Asked, Failure, Finding, Lifetimes, Memory
+from landwaiter.cosign.memory import Asked, Finding, Lifetimes, Memory
 from landwaiter.cosign.observer import Answered, Observer, Unobserved
 from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
 from landwaiter.cosign.places import ImagePlaces
@@ -232,6 +233,8 @@ class SignatureVerifier(Generic[KeychainT]):
             if isinstance(outcome, Verified):
                 return outcome
             refusals.append(replace(outcome, detail=f"{signature_format}: {outcome.detail}"))
+        if material.unread is not None:
+            raise material.unread.error()
         left_out = _left_out(material.left_out)
         if not refusals:
             return NotVerified("no signature", f"it carries no cosign signature{left_out}")

@@ -15,8 +15,8 @@ from typing import Protocol, Self
 
 from cachetools import TTLCache
 
+from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.flights import Flights
-from landwaiter.cosign.memory import Failure
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, ImageProblem, RegistryUnavailable, Unavailable
 from landwaiter.images.reference import ImageReference
