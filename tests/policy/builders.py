@@ -17,10 +17,11 @@ from landwaiter.workloads.values import ImagePlace, ImageUse, Workload
 
 A_KEY = (
     "-----BEGIN PUBLIC KEY-----\n"
-    "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE9FgQTLn6eQ7NblnmO5xbTbsWcjHR\n"
+    "z+BrgHXFkQ/N5D7kiIDr6paTai9YdcPXWo+5PvtEjqYfSd7Udxlyt9RTZQ==\n"
     "-----END PUBLIC KEY-----\n"
 )
-"""A public key of RFC 8037, whose private half everybody knows."""
+"""A public key whose private half was thrown away."""
 
 
 def a_policy(

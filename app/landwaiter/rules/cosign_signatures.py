@@ -10,6 +10,7 @@ Source:   github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md and BUNDLE_SPEC.md
           (cosign 3.1.3, read 2026-11-23); design, semantics 9, 12, 13 and 14.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,13 +185,33 @@ class TrustedRootSettings(Settings):
     def _one_source(self) -> Self:
         if (self.data is None) == (self.file is None):
             raise ValueError("exactly one of data and file is wanted")
+        if self.data is not None and not _is_trusted_root(self.data.encode()):
+            raise ValueError(f"data given that is no trusted root; {_ROOT_WANTED}")
         return self
 
     def content(self, folder: Path) -> bytes:
         """Return the JSON text. Raises `InvalidPolicy`."""
         if self.data is not None:
             return self.data.encode()
-        return _content(folder / (self.file or ""), TRUSTED_ROOT_MAX_BYTES, "trustedRoot.file")
+        field = "trustedRoot.file"
+        content = _content(folder / (self.file or ""), TRUSTED_ROOT_MAX_BYTES, field)
+        if not _is_trusted_root(content):
+            raise InvalidPolicy(f'{field}: "{self.file}" is no trusted root; {_ROOT_WANTED}')
+        return content
+
+
+_ROOT_MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot"
+_ROOT_WANTED = f"JSON with a mediaType that begins with {_ROOT_MEDIA_TYPE} wanted"
+
+
+def _is_trusted_root(content: bytes) -> bool:
+    """Whether it looks like one; cosign, which reads it whole, would say so only at a Pod."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    media_type = document.get("mediaType") if isinstance(document, dict) else None
+    return isinstance(media_type, str) and media_type.startswith(_ROOT_MEDIA_TYPE)
 
 
 class AuthoritySettings(Settings):

@@ -72,7 +72,7 @@ async def _serve(settings: InstallSettings, policies: Sequence[Policy]) -> None:
         await serve(
             admission_app(gate),
             settings.server,
-            readiness=Readiness({"policies": lambda: None}, serving_metrics),
+            readiness=Readiness({}, serving_metrics),
             metrics=serving_metrics,
             registry=collectors,
             on_started=lambda ports: _tell(policies, ports),

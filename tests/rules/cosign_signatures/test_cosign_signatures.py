@@ -30,6 +30,7 @@ PEM = (
     .decode()
 )
 KEY = PublicKey.parse(PEM)
+A_ROOT = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
 
 
 def an_authority(**changes: object) -> dict[str, Any]:
@@ -79,11 +80,11 @@ def test_the_entry_of_a_secret_can_be_named() -> None:
 
 def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
     """`transparencyLog: Required` with a trusted root from a file, and inline."""
-    (tmp_path / "root.json").write_text("{}")
+    (tmp_path / "root.json").write_text(A_ROOT)
     by_file = an_authority(transparencyLog="Required", trustedRoot={"file": "root.json"})
-    inline = an_authority(transparencyLog="Required", trustedRoot={"data": "{}"})
+    inline = an_authority(transparencyLog="Required", trustedRoot={"data": A_ROOT})
 
-    expected = (SigningAuthority("ci", KEY, "Required", b"{}"),)
+    expected = (SigningAuthority("ci", KEY, "Required", A_ROOT.encode()),)
     assert expected == the_rule(by_file, folder=tmp_path).authorities
     assert expected == the_rule(inline).authorities
 
@@ -98,7 +99,9 @@ def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
         ([an_authority(key={"data": "x"})], "one block that begins with"),
         ([an_authority(key={"data": PEM.replace("PUBLIC", "PRIVATE")})], "a private key is given"),
         ([an_authority(transparencyLog="Required")], "trustedRoot is missing"),
-        ([an_authority(trustedRoot={"data": "{}"})], "transparencyLog: Ignored reads none"),
+        ([an_authority(trustedRoot={"data": A_ROOT})], "transparencyLog: Ignored reads none"),
+        ([an_authority(transparencyLog="Required", trustedRoot={"data": "{}"})], "no trusted root"),
+        ([an_authority(transparencyLog="Required", trustedRoot={"data": "["})], "no trusted root"),
         (
             [an_authority(transparencyLog="Required", trustedRoot={})],
             "exactly one of data and file",
@@ -133,6 +136,15 @@ def test_a_key_file_that_cannot_be_used_names_the_field(
 
     with pytest.raises(InvalidPolicy, match=problem):
         the_rule(an_authority(key={"file": "ci.pub"}), folder=tmp_path)
+
+
+def test_a_file_that_is_no_trusted_root_is_found_at_load(tmp_path: Path) -> None:
+    """A wrong file does not wait for the first Pod to be noticed."""
+    (tmp_path / "root.json").write_text(PEM)
+    authority = an_authority(transparencyLog="Required", trustedRoot={"file": "root.json"})
+
+    with pytest.raises(InvalidPolicy, match=r'trustedRoot\.file: "root\.json" is no trusted root'):
+        the_rule(authority, folder=tmp_path)
 
 
 def a_use() -> ImageUse:
