@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -25,6 +26,7 @@ from realparts.registries import ReferrersRegistry
 from realparts.signing import Signer
 
 HERE = Path(__file__).parent
+INTERRUPTED = 130
 NAMESPACES = {"shop": "production", "staging": "staging"}
 
 
@@ -36,6 +38,12 @@ class Step:
     arguments: tuple[str, ...]
     expected: str
     shows: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The manifest that is applied, or the command."""
+        manifest = next((each for each in self.arguments if each.endswith(".yaml")), None)
+        return manifest or f"kubectl {' '.join(self.arguments[:2])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +240,20 @@ def shown(arguments: Sequence[str]) -> str:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table of all steps."""
-    lines = [f"{'':3}{'step':42}{'expected':10}{'got':10}{'ms':>7}"]
+    """Return the table of all steps, at most 100 columns wide."""
+    lines = [_row("", "manifest or command", "what it is", "expected", "got", "ms")]
     for outcome in outcomes:
+        step = outcome.step
         mark = "ok" if outcome.matches else "!!"
-        row = f"{mark:3}{outcome.step.title:42}{outcome.step.expected:10}{outcome.got:10}"
-        lines.append(f"{row}{outcome.milliseconds:7.0f}")
+        milliseconds = f"{outcome.milliseconds:.0f}"
+        lines.append(_row(mark, step.name, step.title, step.expected, outcome.got, milliseconds))
         lines += [f"      the output lacks {text!r}" for text in outcome.missing]
     return "\n".join(lines)
+
+
+def _row(*cells: str) -> str:
+    mark, name, title, expected, got, milliseconds = cells
+    return f"{mark:3}{name:30}{title:40}{expected:10}{got:10}{milliseconds:>6}"
 
 
 def by_hand(demo: Demo) -> str:
@@ -271,9 +285,10 @@ def main() -> int:
             seconds = time.monotonic() - begun
             print(f"\n{good} of {len(outcomes)} as expected, in {seconds:.0f} s")
             if keep:
-                input(by_hand(demo) + "\nPress Enter to end it. ")
-        except (KeyboardInterrupt, EOFError):
-            return 130
+                with suppress(EOFError, KeyboardInterrupt):
+                    input(by_hand(demo) + "\nPress Enter to end it. ")
+        except KeyboardInterrupt:
+            return INTERRUPTED
         finally:
             demo.stop()
     return 0 if good == len(outcomes) else 1
