@@ -18,6 +18,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     └── Unavailable                        nobody's input: the answer is undecided
         ├── RegistryUnavailable            5xx, 429, network, TLS
         ├── ClusterUnavailable             the Kubernetes API
+        │   └── ClusterConflict            somebody else has written the object meanwhile
         ├── CosignUnavailable              cosign missing, killed, over our limits
         └── DeadlineExceeded               the work goes on, ask again
 
@@ -100,6 +101,10 @@ class RegistryUnavailable(Unavailable):
 
 class ClusterUnavailable(Unavailable):
     """The Kubernetes API could not be asked."""
+
+
+class ClusterConflict(ClusterUnavailable):
+    """An object exists already, or is not in the version any more that was to be replaced."""
 
 
 class CosignUnavailable(Unavailable):

@@ -1,5 +1,5 @@
 """
-Single objects from the Kubernetes API, by a blocking client in threads of its own.
+Requests to the Kubernetes API, by a blocking client in threads of its own.
 
 Only the client's lowest layer is used: its models of all kinds take 20 MiB of memory and decode
 what nobody asked for. The event loop's default threads are never used, so that a hanging API
@@ -8,7 +8,9 @@ server cannot stop name resolution; every wait in a thread ends by itself.
 
 import asyncio
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol, Self
@@ -21,6 +23,7 @@ from kubernetes.client.exceptions import OpenApiException
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
 from landwaiter.cluster.keys import ObjectKey
+from landwaiter.cluster.requests import ApiAnswer, ApiRequest
 from landwaiter.errors import ClusterUnavailable
 
 THREADS = 8
@@ -40,9 +43,19 @@ six. Whoever may write a ServiceAccount could otherwise make it unreadable, whic
 under failurePolicy Ignore an admission.
 """
 
+LINE_MAX_BYTES = 2 * ANSWER_MAX_BYTES
+"""One event of a watch, which holds one object."""
+
+WATCHES = 8
+"""Connections kept besides those of the threads: one for each resource that is watched."""
+
 _CHUNK_BYTES = 65_536
 _NOT_USABLE = (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError)
 """What loading a configuration raises; the client's loader checks no types."""
+
+
+class AnswerTooLarge(ClusterUnavailable):
+    """An answer has more than `ANSWER_MAX_BYTES`; a list can be asked for in smaller pages."""
 
 
 class Transport(Protocol):
@@ -65,8 +78,10 @@ class ApiTransport:
     """Asks a Kubernetes API server."""
 
     def __init__(self, configuration: Configuration) -> None:
-        configuration.connection_pool_maxsize = THREADS
-        configuration.retries = urllib3.Retry(total=1, redirect=0, raise_on_redirect=False)
+        configuration.connection_pool_maxsize = THREADS + WATCHES
+        configuration.retries = urllib3.Retry(
+            total=1, redirect=0, raise_on_redirect=False, allowed_methods=frozenset({"GET"})
+        )
         self._client = ApiClient(configuration)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
 
@@ -97,66 +112,150 @@ class ApiTransport:
 
     async def get(self, key: ObjectKey) -> bytes | None:
         """Return the object as JSON, None where there is none. Raises `ClusterUnavailable`."""
+        path = key.resource.value.format(namespace=key.namespace, name=key.name)
+        request = ApiRequest("GET", path, str(key), "get", key.resource.plural)
+        answer = await self.send(request)
+        if answer.status == HTTPStatus.OK:
+            return answer.content
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise ClusterUnavailable(refusal(request, answer.status))
+
+    async def send(self, request: ApiRequest) -> ApiAnswer:
+        """
+        Return the answer to a request, whatever its status.
+
+        Takes a bounded time. Raises `ClusterUnavailable` when there was no answer; a request that
+        writes may have been carried out then.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._fetch, key)
+        return await loop.run_in_executor(self._threads, self.send_blocking, request)
+
+    @contextmanager
+    def stream(self, request: ApiRequest, *, read_seconds: float) -> Iterator["Stream"]:
+        """
+        Give the answer line by line, in the calling thread; the connection ends with the context.
+
+        `read_seconds` is how long the next bytes may take. Raises `ClusterUnavailable`.
+        """
+        with _named(request):
+            response = self._open(request, read_seconds)
+        try:
+            yield Stream(request, response)
+        finally:
+            response.close()
 
     def close(self) -> None:
         """Let go of the threads, which end by themselves, and of the connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.rest_client.close()
 
-    def _fetch(self, key: ObjectKey) -> bytes | None:
-        try:
-            status, content = self._exchange(key)
-        except (OpenApiException, urllib3.exceptions.HTTPError, ConfigException, OSError) as cause:
-            reason = getattr(cause, "reason", None)
-            fault = type(reason if isinstance(reason, Exception) else cause).__name__
-            raise ClusterUnavailable(
-                f"{key} could not be read: the Kubernetes API did not answer ({fault})"
-            ) from cause
-        if status == HTTPStatus.OK:
-            return content
-        if status == HTTPStatus.NOT_FOUND:
-            return None
-        raise ClusterUnavailable(_refusal(key, status))
-
-    def _exchange(self, key: ObjectKey) -> tuple[int, bytes]:
+    def send_blocking(self, request: ApiRequest) -> ApiAnswer:
+        """Do as `send` does, in the calling thread."""
         ends_at = time.monotonic() + TOTAL_SECONDS
-        request = self._client.param_serialize(
-            method="GET",
-            resource_path=key.resource.value,
-            path_params={"namespace": key.namespace, "name": key.name},
-            header_params={"Accept": "application/json"},
+        with _named(request):
+            response = self._open(request, READ_SECONDS)
+            try:
+                content = _body(response, request, ends_at)
+            except BaseException:
+                response.close()
+                raise
+            response.release_conn()
+            return ApiAnswer(response.status, content)
+
+    def _open(self, request: ApiRequest, read_seconds: float) -> urllib3.HTTPResponse:
+        headers = {"Accept": "application/json"}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        serialised = self._client.param_serialize(
+            method=request.method,
+            resource_path=request.path,
+            query_params=list(request.query),
+            header_params=headers,
+            body=request.body,
             auth_settings=["BearerToken"],
         )
-        timeout = (CONNECT_SECONDS, READ_SECONDS)
-        response = self._client.call_api(*request, _request_timeout=timeout).response
-        try:
-            content = _body(response, key, ends_at)
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
-        return response.status, content
+        timeout = (CONNECT_SECONDS, read_seconds)
+        response: urllib3.HTTPResponse = self._client.call_api(
+            *serialised, _request_timeout=timeout
+        ).response
+        return response
 
 
-def _body(response: urllib3.HTTPResponse, key: ObjectKey, ends_at: float) -> bytes:
+class Stream:
+    """
+    An answer that is read line by line while it is written; `shutdown` ends it from outside.
+
+    Used in one thread, but for `shutdown`.
+    """
+
+    def __init__(self, request: ApiRequest, response: urllib3.HTTPResponse) -> None:
+        self._request = request
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
+        return self._response.status
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield lines until the server ends the answer. Raises `ClusterUnavailable`."""
+        rest = bytearray()
+        with _named(self._request):
+            while chunk := self._response.read1(_CHUNK_BYTES):
+                rest += chunk
+                *whole, last = rest.split(b"\n")
+                rest = bytearray(last)
+                if len(rest) > LINE_MAX_BYTES:
+                    raise ClusterUnavailable(f"{self._request.what}: a line is too long")
+                yield from (bytes(line) for line in whole if line)
+        if rest:
+            yield bytes(rest)
+
+    def shutdown(self) -> None:
+        """End the reading of another thread at once."""
+        self._response.shutdown()
+
+
+@contextmanager
+def _named(request: ApiRequest) -> Iterator[None]:
+    """Turn what the client raises into a fault that names the request, and no address."""
+    try:
+        yield
+    except (OpenApiException, urllib3.exceptions.HTTPError, ConfigException, OSError) as cause:
+        reason = getattr(cause, "reason", None)
+        fault = type(reason if isinstance(reason, Exception) else cause).__name__
+        raise ClusterUnavailable(
+            f"{_undone(request)}: the Kubernetes API did not answer ({fault})"
+        ) from cause
+
+
+def _body(response: urllib3.HTTPResponse, request: ApiRequest, ends_at: float) -> bytes:
     content = bytearray()
     while chunk := response.read1(_CHUNK_BYTES):
         content += chunk
         if len(content) > ANSWER_MAX_BYTES:
-            raise ClusterUnavailable(f"{key} has over {ANSWER_MAX_BYTES} bytes")
+            raise AnswerTooLarge(f"{request.what} has over {ANSWER_MAX_BYTES} bytes")
         if time.monotonic() > ends_at:
-            raise ClusterUnavailable(f"{key} took over {TOTAL_SECONDS:g} s to read")
+            raise ClusterUnavailable(f"{request.what} took over {TOTAL_SECONDS:g} s to read")
     return bytes(content)
 
 
-def _refusal(key: ObjectKey, status: int) -> str:
+def refusal(request: ApiRequest, status: int) -> str:
+    """Return a sentence on an answer that is neither what was asked for nor its absence."""
     if status == HTTPStatus.FORBIDDEN:
         return (
-            f"Landwaiter may not read {key}: "
-            f'its ServiceAccount needs the verb "get" on "{key.resource.plural}"'
+            f"Landwaiter may not {_doing(request)} {request.what}: its ServiceAccount needs the "
+            f'verb "{request.verb}" on "{request.resource}"'
         )
     if status == HTTPStatus.UNAUTHORIZED:
-        return f"{key} could not be read: the Kubernetes API does not accept our credentials"
-    return f"{key} could not be read: the Kubernetes API answered {status}"
+        return f"{_undone(request)}: the Kubernetes API does not accept our credentials"
+    return f"{_undone(request)}: the Kubernetes API answered {status}"
+
+
+def _doing(request: ApiRequest) -> str:
+    return "read" if request.method == "GET" else "write"
+
+
+def _undone(request: ApiRequest) -> str:
+    return f"{request.what} could not be {'read' if request.method == 'GET' else 'written'}"
