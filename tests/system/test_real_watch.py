@@ -126,7 +126,7 @@ async def test_an_outage_costs_little_and_heals_by_itself(tmp_path: Path) -> Non
             began, used = time.monotonic(), time.process_time()
             await asyncio.sleep(4)
             share = (time.process_time() - used) / (time.monotonic() - began)
-            await asyncio.to_thread(cluster.start_api_server)
+            cluster.start_api_server()  # From the main thread, with which it would end.
             path = "/api/v1/namespaces/default/configmaps"
             await asyncio.to_thread(cluster.request, "POST", path, a_map("default", a="1"))
             await until(lambda: watch.values.get(("default", "m")) == {"a": "1"})
