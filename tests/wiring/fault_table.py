@@ -35,7 +35,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "404": Fault("the answer is a 404", ("(404)", "listed and missing", "no cosign signature")),
     "429": Fault("the answer is a 429 that asks for five minutes", ("asked to be left alone",)),
     "500": Fault("the answer is a 500, at every attempt", ("answered 500",)),
-    "slow": Fault("no answer comes before the deadline", ("did not come in time",)),
+    "slow": Fault(
+        "no answer comes before the deadline", ("did not come in time", "still under way")
+    ),
     "cut": Fault(
         "the connection ends in the middle of the answer, at every attempt",
         ("failed or was cut",),
