@@ -44,6 +44,7 @@ check: setup ## Format, lint, types, import layers, generated files, documentati
 
 generate: setup ## Write the generated parts of the documents anew.
 	$(BIN)/python tests/repository/generated.py
+	$(BIN)/python tests/repository/crds.py
 	$(BIN)/python tests/wiring/fault_table.py
 
 test: check parts ## Run every check and every test, on the real parts.
