@@ -13,6 +13,7 @@ from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
+from landwaiter.wiring.policies import ConfigMapName
 
 
 @pytest.fixture
@@ -213,6 +214,20 @@ def test_short_names_can_be_refused(
     options = {"short-names": "Refuse"}
 
     assert replace(plain(files), short_names=ShortNames.REFUSE) == install_of(
+        options, files, started, by_variable=by_variable
+    )
+
+
+@WAYS
+def test_the_last_good_set_has_a_place(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """A ConfigMap, named with its namespace."""
+    options = {"last-good-set": "lw/policies"}
+
+    assert replace(plain(files), last_good=ConfigMapName("lw", "policies")) == install_of(
         options, files, started, by_variable=by_variable
     )
 

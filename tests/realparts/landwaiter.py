@@ -1,7 +1,8 @@
 """
 Landwaiter as a process, with the rights it needs in a cluster, and its two webhook objects.
 
-Its account may read namespaces, service accounts and Secrets, and nothing else.
+Its account may read namespaces, service accounts and Secrets, write ConfigMaps of its own
+namespace, and nothing else.
 """
 
 import base64
@@ -118,6 +119,14 @@ class Landwaiter:
     def start(self) -> None:
         """Prepare and start it; return once it is ready."""
         self.prepare()
+        self._launch()
+
+    def restart(self) -> None:
+        """Kill it and start it anew on the same ports, with its files as they are by now."""
+        self.stop()
+        self._launch()
+
+    def _launch(self) -> None:
         self._process = ChildProcess(
             "landwaiter",
             self.command(),
@@ -256,6 +265,7 @@ class Landwaiter:
 def _account_and_rights() -> list[dict[str, Any]]:
     group = "rbac.authorization.k8s.io"
     resources = ["namespaces", "serviceaccounts", "secrets"]
+    subject = {"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {
@@ -274,6 +284,25 @@ def _account_and_rights() -> list[dict[str, Any]]:
             "kind": "ClusterRoleBinding",
             "metadata": {"name": "landwaiter"},
             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "landwaiter"},
-            "subjects": [{"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}],
+            "subjects": [subject],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": {"name": "landwaiter", "namespace": NAMESPACE},
+            "rules": [
+                {
+                    "apiGroups": [""],
+                    "resources": ["configmaps"],
+                    "verbs": ["get", "create", "update"],
+                }
+            ],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "landwaiter", "namespace": NAMESPACE},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "landwaiter"},
+            "subjects": [subject],
         },
     ]

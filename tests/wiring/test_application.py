@@ -20,6 +20,7 @@ from landwaiter.serving.server import Ports, ServerSettings
 from landwaiter.wiring import application
 from landwaiter.wiring.application import IN_CLUSTER, InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
+from landwaiter.wiring.policies import ConfigMapName
 
 POLICIES = """
 apiVersion: landwaiter.dev/v1alpha1
@@ -136,6 +137,21 @@ def test_semantics_22_policies_that_do_not_load_stop_the_start(
 
     with pytest.raises(InvalidInput, match=r"q\.yaml:1: field kind"):
         serve(settings)
+
+
+def test_a_last_good_set_needs_a_cluster(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """Without one there is no place for it, and the start says so."""
+    with pytest.raises(InvalidInput, match="--last-good-set: seen lw/policies, wanted none"):
+        serve(replace(settings, last_good=ConfigMapName("lw", "policies")))
+
+
+def test_policies_are_counted(serve: Callable[..., Served], settings: InstallSettings) -> None:
+    """How many are in force, and whether a source holds something else."""
+    served = serve(settings)
+
+    assert {"landwaiter_policies", "landwaiter_policies_degraded"} <= set(served.metrics.split())
 
 
 def test_registries_that_do_not_load_stop_the_start(

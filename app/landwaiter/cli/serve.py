@@ -12,6 +12,7 @@ from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings, run
 from landwaiter.wiring.outside import OutsideSettings
+from landwaiter.wiring.policies import ConfigMapName
 
 EXIT_BAD_INPUT = 2
 
@@ -34,6 +35,11 @@ EXIT_BAD_INPUT = 2
     "--kubeconfig",
     type=EXISTING_FILE,
     help="How to reach the cluster; inside a Pod its service account is used.",
+)
+@option(
+    "--last-good-set",
+    metavar="NAMESPACE/CONFIGMAP",
+    help="Where the last good policies are kept, for new replicas to start from.",
 )
 @option(
     "--cosign-runs",
@@ -79,4 +85,5 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         outside=OutsideSettings(given["registries"], given["cosign"], given["cosign_runs"]),
         short_names=ShortNames(given["short_names"]),
         kubeconfig=given["kubeconfig"],
+        last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,
     )

@@ -57,7 +57,9 @@ class DecisionRecord:
 LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
     "certificate",
     "common_name",
+    "config_map",
     "connections",
+    "digest",
     "error",
     "event",
     "exception",
@@ -66,6 +68,7 @@ LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
     "logger",
     "metrics_port",
     "port",
+    "resource",
     "time",
     "version",
 }

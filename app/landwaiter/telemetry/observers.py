@@ -5,6 +5,8 @@ Each class here has the methods of an observer that such a room states for itsel
 it over, so that neither room knows of metrics.
 """
 
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,6 +20,35 @@ REQUEST_OUTCOMES: Final = ("answered", "missing", "denied", "malformed", "unavai
 
 RUN_BUCKETS: Final = (0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """In seconds: the start of a cosign process takes 0.04, a verification 0.06 to 0.13."""
+
+
+POLICY_SOURCES: Final = ("files",)
+
+
+class PolicyMetrics:
+    """What is in force, asked when metrics are read."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        count: Callable[[], int],
+        problems: Callable[[], Collection[str]],
+    ) -> None:
+        policies = Gauge("landwaiter_policies", "Policies in force.", registry=registry)
+        policies.set_function(count)
+        degraded = Gauge(
+            "landwaiter_policies_degraded",
+            "1 while what a source of policies holds does not load and the last good set is used.",
+            ("source",),
+            registry=registry,
+        )
+        for source in POLICY_SOURCES:
+            degraded.labels(source).set_function(partial(_is_among, source, problems))
+
+
+def _is_among(source: str, problems: Callable[[], Collection[str]]) -> float:
+    return 1.0 if source in problems() else 0.0
 
 
 class CosignMetrics:

@@ -15,18 +15,22 @@ from landwaiter import __version__
 from landwaiter.admission.handler import Handler
 from landwaiter.admission.http import Gate, RequestLimits, admission_app
 from landwaiter.cluster.client import ClusterClient
+from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
+from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.judge import Judge
+from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.sources import load_policies
 from landwaiter.serving.health import Readiness
 from landwaiter.serving.server import Ports, ServerSettings, run_on_uvloop, serve
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
+from landwaiter.telemetry.observers import PolicyMetrics
 from landwaiter.wiring.outside import OutsideSettings, fact_source
+from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 """The variable that Kubernetes sets in every container."""
@@ -36,13 +40,18 @@ _log = cast("FilteringBoundLogger", structlog.get_logger())
 
 @dataclass(frozen=True, slots=True)
 class InstallSettings:
-    """Everything that an admin decides for an install."""
+    """
+    Everything that an admin decides for an install.
+
+    `last_good` is where the last good set of policies is kept, None where it is not.
+    """
 
     policies: Path
     server: ServerSettings
     outside: OutsideSettings
     short_names: ShortNames
     kubeconfig: Path | None = None
+    last_good: ConfigMapName | None = None
 
 
 def run(settings: InstallSettings) -> None:
@@ -53,20 +62,22 @@ def run(settings: InstallSettings) -> None:
     anything is answered, and `ClusterUnavailable` for a kubeconfig that cannot be used.
     """
     configure_logging()
-    policies = load_policies(settings.policies)
-    run_on_uvloop(_serve(settings, policies))
+    run_on_uvloop(_serve(settings))
 
 
-async def _serve(settings: InstallSettings, policies: Sequence[Policy]) -> None:
+async def _serve(settings: InstallSettings) -> None:
     collectors = CollectorRegistry()
     metrics, serving_metrics = Metrics(collectors), ServingMetrics(collectors)
+    policies = PoliciesInForce()
+    PolicyMetrics(collectors, count=lambda: len(policies()), problems=lambda: policies.problems)
     async with (
-        _cluster(settings.kubeconfig) as view,
+        _cluster(settings.kubeconfig) as cluster,
         fact_source(
-            settings.outside, policies=lambda: policies, view=view, collectors=collectors
+            settings.outside, policies=policies, view=cluster.view, collectors=collectors
         ) as source,
+        _watched(settings, policies, cluster),
     ):
-        judge = Judge(policies=lambda: policies, source=source, namespaces=NamespaceLabels(view))
+        judge = Judge(policies=policies, source=source, namespaces=NamespaceLabels(cluster.view))
         handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         await serve(
@@ -75,21 +86,48 @@ async def _serve(settings: InstallSettings, policies: Sequence[Policy]) -> None:
             readiness=Readiness({}, serving_metrics),
             metrics=serving_metrics,
             registry=collectors,
-            on_started=lambda ports: _tell(policies, ports),
+            on_started=lambda ports: _tell(policies(), ports),
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """What there is of a cluster; `objects` is None where there is none."""
+
+    view: ClusterView
+    objects: ClusterObjects | None
+
+
 @asynccontextmanager
-async def _cluster(kubeconfig: Path | None) -> AsyncIterator[ClusterView]:
+async def _cluster(kubeconfig: Path | None) -> AsyncIterator[_Cluster]:
     if kubeconfig is None and IN_CLUSTER not in os.environ:
         _log.warning("no cluster: neither in a Pod nor with --kubeconfig; see docs/operations.md")
-        yield ClusterState(advice="landwaiter runs without --kubeconfig")
+        yield _Cluster(ClusterState(advice="landwaiter runs without --kubeconfig"), None)
         return
-    client = ClusterClient(ApiTransport.connect(kubeconfig))
+    transport = ApiTransport.connect(kubeconfig)
+    client = ClusterClient(transport)
     try:
-        yield client
+        yield _Cluster(client, ClusterObjects(transport))
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def _watched(
+    settings: InstallSettings, policies: PoliciesInForce, cluster: _Cluster
+) -> AsyncIterator[None]:
+    """Keep the policies of the folder in force inside the block; raises as `run` does."""
+    last_good = None
+    if settings.last_good is not None:
+        if cluster.objects is None:
+            raise InvalidInput(
+                f"--last-good-set: seen {settings.last_good}, wanted none without a cluster"
+            )
+        last_good = LastGoodSet(cluster.objects, settings.last_good)
+    folder = PolicyFolder(settings.policies, policies, last_good)
+    await folder.start()
+    async with folder.watched():
+        yield
 
 
 def _tell(policies: Sequence[Policy], ports: Ports) -> None:
