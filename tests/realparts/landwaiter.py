@@ -1,8 +1,8 @@
 """
 Landwaiter as a process, with the rights it needs in a cluster, and its two webhook objects.
 
-Its account may read namespaces, service accounts and Secrets, write ConfigMaps of its own
-namespace, and nothing else.
+Its account may watch namespaces and service accounts, read Secrets by name, write ConfigMaps of
+its own namespace, and nothing else.
 """
 
 import base64
@@ -45,6 +45,7 @@ class Landwaiter:
     `landwaiter serve` with a folder of policies, from `with` or `start` to `stop`.
 
     `policies` and `registries` are the documents as text; `arguments` are added to the command.
+    With `without_cluster` it counts as started when it is alive: it does not become ready.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Landwaiter:
         arguments: Sequence[str] = (),
         cosign: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        without_cluster: bool = False,
     ) -> None:
+        self._ready_path = "/livez" if without_cluster else "/readyz"
         self.folder = folder
         self._documents = {"policies/policies.yaml": policies, "registries.yaml": registries}
         self._cluster = cluster
@@ -135,7 +138,8 @@ class Landwaiter:
             directory=self.folder,
         )
         self._process.wait_until_ready(
-            lambda: http_status(f"{self.metrics_url}/readyz") == OK, within_seconds=READY_SECONDS
+            lambda: http_status(f"{self.metrics_url}{self._ready_path}") == OK,
+            within_seconds=READY_SECONDS,
         )
 
     def command(self) -> list[str]:
@@ -264,7 +268,7 @@ class Landwaiter:
 
 def _account_and_rights() -> list[dict[str, Any]]:
     group = "rbac.authorization.k8s.io"
-    resources = ["namespaces", "serviceaccounts", "secrets"]
+    watched = ["namespaces", "serviceaccounts"]
     subject = {"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
@@ -277,7 +281,10 @@ def _account_and_rights() -> list[dict[str, Any]]:
             "apiVersion": f"{group}/v1",
             "kind": "ClusterRole",
             "metadata": {"name": "landwaiter"},
-            "rules": [{"apiGroups": [""], "resources": resources, "verbs": ["get"]}],
+            "rules": [
+                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+                {"apiGroups": [""], "resources": watched, "verbs": ["get", "list", "watch"]},
+            ],
         },
         {
             "apiVersion": f"{group}/v1",

@@ -34,6 +34,7 @@ def with_kubeconfig(folder: Path, control_plane: ControlPlane, url: str, user: U
         folder,
         policies=documents(a_policy("digest", DIGEST)),
         arguments=[f"--kubeconfig={kubeconfig}"],
+        without_cluster=url != control_plane.url,
     )
 
 

@@ -153,10 +153,11 @@ def test_a_traceback_is_logged_in_bounded_size(log: io.StringIO) -> None:
 
 
 def test_libraries_log_through_the_same_lines(log: io.StringIO) -> None:
-    """From WARNING up, uvicorn from ERROR up: each junk request would be a line otherwise."""
+    """From WARNING up, from ERROR up where each junk request or attempt would be a line."""
     logging.getLogger("asyncio").info("quiet")
     logging.getLogger("asyncio").warning("slow %s", "callback")
     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("urllib3.connectionpool").warning("Retrying")
     logging.getLogger("uvicorn.error").error("broken")
 
     assert [

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from admission.builders import a_body, a_pod
 from admission.calling import Application, ask
+from landwaiter.cluster.requests import ApiAnswer
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.errors import ClusterUnavailable, InvalidInput
 from landwaiter.images.reference import ShortNames
@@ -41,6 +42,7 @@ class Served:
     codes: list[int | None] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     metrics: str = ""
+    unready: dict[str, str] = field(default_factory=dict)
 
     async def __call__(
         self,
@@ -54,6 +56,7 @@ class Served:
     ) -> None:
         """Stand in for the server: answer the reviews and end."""
         self.settings = settings
+        self.unready = readiness.problems()
         on_started(Ports(1, 2))
         for image in self.images:
             body = a_body(a_pod(image))
@@ -173,6 +176,9 @@ class Unreachable:
     async def get(self, key: object) -> bytes | None:
         raise ClusterUnavailable("the API server is down")
 
+    def send_blocking(self, request: object) -> ApiAnswer:
+        raise ClusterUnavailable("the API server is down")
+
     def close(self) -> None:
         Unreachable.closed += 1
 
@@ -209,3 +215,5 @@ def test_the_cluster_is_that_of_the_kubeconfig_else_our_own(
 
     assert (expected, len(expected), [503]) == (asked, Unreachable.closed, served.codes)
     assert bool(expected) == ("the API server is down" in " ".join(served.messages[0].split()))
+    waiting = "namespaces, serviceaccounts not listed yet"
+    assert ({"views": waiting} if expected else {}) == served.unready

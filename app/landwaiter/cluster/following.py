@@ -69,12 +69,13 @@ class Watched(Generic[ValueT]):
     """
     What to keep up with, and what to keep of it.
 
-    `decode` is called in the watch's thread; an object for which it raises `ValueError` is left
-    out, as if it were not there, and logged: what is missing has to be asked for by name.
+    `decode` is called in the watch's thread. An object for which it returns None is left out, as
+    if it were not there, and so is one for which it raises `ValueError`, which is logged: what is
+    missing has to be asked for by name.
     """
 
     resource: ApiResource
-    decode: Callable[[Content], ValueT]
+    decode: Callable[[Content], ValueT | None]
     namespace: str = ""
 
 
@@ -105,7 +106,12 @@ class Alive:
     """Nothing has changed, and the connection works."""
 
 
-News: TypeAlias = Listed[ValueT] | Stands[ValueT] | Gone | Alive
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The API server does not let us list or watch, which will not change by itself."""
+
+
+News: TypeAlias = Listed[ValueT] | Stands[ValueT] | Gone | Alive | Refused
 
 
 class Follower(Generic[ValueT]):
@@ -121,6 +127,7 @@ class Follower(Generic[ValueT]):
         self._watched = watched
         self._tell = tell
         self._version: str | None = None
+        self._fault = ""
         self._stopping = threading.Event()
         self._stream_lock = threading.Lock()
         self._stream: Stream | None = None
@@ -155,8 +162,11 @@ class Follower(Generic[ValueT]):
                 return
 
     def _log_fault(self, state: tenacity.RetryCallState) -> None:
-        fault = state.outcome.exception() if state.outcome is not None else None
-        _log.warning("watch interrupted", resource=str(self._watched.resource), error=str(fault))
+        """Log each kind of fault once, until all is well again: an outage can take hours."""
+        fault = str(state.outcome.exception()) if state.outcome is not None else ""
+        if fault != self._fault:
+            self._fault = fault
+            _log.warning("watch interrupted", resource=str(self._watched.resource), error=fault)
 
     def _round(self) -> None:
         """List where that is needed, then watch once; returning resets the back-off."""
@@ -177,9 +187,12 @@ class Follower(Generic[ValueT]):
                 if not listing.halve():
                     raise
                 continue
+            if answer.status == HTTPStatus.FORBIDDEN:
+                self._tell(Refused())
             for content in listing.take(answer):
                 if (decoded := self._decoded(content)) is not None:
                     values[decoded.name] = decoded.value
+        self._fault = ""
         self._tell(Listed(values))
         return listing.resource_version
 
@@ -246,6 +259,7 @@ class Follower(Generic[ValueT]):
             self._tell(decoded)
         else:
             self._tell(Gone(_name_of(content)))
+        self._fault = ""
         if isinstance(version, str) and version:
             self._version = version
 
@@ -259,7 +273,7 @@ class Follower(Generic[ValueT]):
     def _decoded(self, content: Content) -> Stands[ValueT] | None:
         name = _name_of(content)
         try:
-            return Stands(name, self._watched.decode(content))
+            value = self._watched.decode(content)
         except ValueError as problem:
             _log.warning(
                 "an object cannot be understood",
@@ -269,6 +283,7 @@ class Follower(Generic[ValueT]):
                 error=str(problem),
             )
             return None
+        return None if value is None else Stands(name, value)
 
 
 def _name_of(content: Content) -> ObjectName:

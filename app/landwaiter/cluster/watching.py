@@ -20,6 +20,7 @@ from landwaiter.cluster.following import (
     Listed,
     News,
     ObjectName,
+    Refused,
     Stands,
     ValueT,
     Watched,
@@ -47,6 +48,7 @@ class Watch(Generic[ValueT]):
         self._loop = asyncio.get_running_loop()
         self._values: dict[ObjectName, ValueT] = {}
         self._synced = asyncio.Event()
+        self._is_refused = False
         self._heard_at: float | None = None
         self._follower = Follower(source, watched, self._tell)
 
@@ -63,6 +65,11 @@ class Watch(Generic[ValueT]):
     def is_synced(self) -> bool:
         """Whether everything has been listed once."""
         return self._synced.is_set()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the API server has said that it does not let us list."""
+        return self._is_refused
 
     async def synced(self) -> None:
         """Return when everything has been listed once."""
@@ -83,9 +90,13 @@ class Watch(Generic[ValueT]):
             self._loop.call_soon_threadsafe(self._hear, news)
 
     def _hear(self, news: News[ValueT]) -> None:
+        if isinstance(news, Refused):
+            self._is_refused = True
+            return
         self._heard_at = time.monotonic()
         match news:
             case Listed(values):
+                self._is_refused = False
                 self._values = dict(values)
                 self._synced.set()
                 self._changed()

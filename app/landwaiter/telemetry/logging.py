@@ -123,6 +123,8 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
         library.handlers = []
         library.propagate = True
         library.setLevel(logging.ERROR)
+    # Each attempt of an outage would be a line; what came of it is logged by who asked.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def decided(record: DecisionRecord) -> None:

@@ -47,6 +47,37 @@ class PolicyMetrics:
             degraded.labels(source).set_function(partial(_is_among, source, problems))
 
 
+VIEWS: Final = ("namespaces", "serviceaccounts")
+
+
+class ViewMetrics:
+    """
+    What is watched in the cluster, asked when metrics are read.
+
+    `objects` and `age_seconds` take the name of a resource; an age that is not known is NaN.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        objects: Callable[[str], int],
+        age_seconds: Callable[[str], float],
+    ) -> None:
+        known = Gauge(
+            "landwaiter_view_objects", "Objects in a view.", ("resource",), registry=registry
+        )
+        age = Gauge(
+            "landwaiter_view_age_seconds",
+            "How long nothing has been heard about a view; NaN before the first list.",
+            ("resource",),
+            registry=registry,
+        )
+        for resource in VIEWS:
+            known.labels(resource).set_function(partial(objects, resource))
+            age.labels(resource).set_function(partial(age_seconds, resource))
+
+
 def _is_among(source: str, problems: Callable[[], Collection[str]]) -> float:
     return 1.0 if source in problems() else 0.0
 

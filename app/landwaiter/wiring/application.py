@@ -1,9 +1,10 @@
 """Builds the webhook from its settings and runs it until it is told to stop."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,18 +20,20 @@ from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
+from landwaiter.cluster.watched import WatchedCluster
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.matching import Policy
-from landwaiter.serving.health import Readiness
+from landwaiter.serving.health import Check, Readiness
 from landwaiter.serving.server import Ports, ServerSettings, run_on_uvloop, serve
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import PolicyMetrics
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
+from landwaiter.wiring.views import observe_views, unsettled
 
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 """The variable that Kubernetes sets in every container."""
@@ -71,19 +74,21 @@ async def _serve(settings: InstallSettings) -> None:
     policies = PoliciesInForce()
     PolicyMetrics(collectors, count=lambda: len(policies()), problems=lambda: policies.problems)
     async with (
-        _cluster(settings.kubeconfig) as cluster,
+        _cluster(settings.kubeconfig, collectors) as cluster,
         fact_source(
             settings.outside, policies=policies, view=cluster.view, collectors=collectors
         ) as source,
         _watched(settings, policies, cluster),
     ):
+        if cluster.objects is None:
+            _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
         judge = Judge(policies=policies, source=source, namespaces=NamespaceLabels(cluster.view))
         handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         await serve(
             admission_app(gate),
             settings.server,
-            readiness=Readiness({}, serving_metrics),
+            readiness=Readiness(cluster.checks, serving_metrics),
             metrics=serving_metrics,
             registry=collectors,
             on_started=lambda ports: _tell(policies(), ports),
@@ -92,24 +97,28 @@ async def _serve(settings: InstallSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Cluster:
-    """What there is of a cluster; `objects` is None where there is none."""
+    """What there is of a cluster; `objects` is None and `checks` are empty where there is none."""
 
     view: ClusterView
-    objects: ClusterObjects | None
+    objects: ClusterObjects | None = None
+    checks: Mapping[str, Check] = field(default_factory=dict)
 
 
 @asynccontextmanager
-async def _cluster(kubeconfig: Path | None) -> AsyncIterator[_Cluster]:
+async def _cluster(
+    kubeconfig: Path | None, collectors: CollectorRegistry
+) -> AsyncIterator[_Cluster]:
     if kubeconfig is None and IN_CLUSTER not in os.environ:
-        _log.warning("no cluster: neither in a Pod nor with --kubeconfig; see docs/operations.md")
-        yield _Cluster(ClusterState(advice="landwaiter runs without --kubeconfig"), None)
+        yield _Cluster(ClusterState(advice="landwaiter runs without --kubeconfig"))
         return
     transport = ApiTransport.connect(kubeconfig)
-    client = ClusterClient(transport)
+    view = WatchedCluster(transport, ClusterClient(transport))
+    observe_views(view, collectors)
+    view.start()
     try:
-        yield _Cluster(client, ClusterObjects(transport))
+        yield _Cluster(view, ClusterObjects(transport), {"views": partial(unsettled, view)})
     finally:
-        await client.close()
+        await view.close()
 
 
 @asynccontextmanager
