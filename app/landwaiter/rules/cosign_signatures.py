@@ -107,7 +107,7 @@ class CosignSignatures:
             reason="no valid signature",
             detail=_sentence((by.name, each.detail) for by, each in settled)
             + f"; a cosign signature by {_names(self.authorities)} is wanted",
-            remedy=f"sign it: cosign sign --key KEY {use.reference.at_digest}",
+            remedy=f"sign it: `cosign sign --key KEY {use.reference.at_digest}`",
         )
 
 
