@@ -215,6 +215,22 @@ async def test_semantics_13_a_format_that_cannot_be_read_does_not_hide_the_other
         assert Verified(BUNDLE) == await room.verify(image)
 
 
+async def test_semantics_13_a_format_that_cosign_dies_of_does_not_hide_the_other(
+    tmp_path: Path,
+) -> None:
+    """A bundle that nobody can judge keeps no old signature from being found."""
+    hook = "if '--new-bundle-format=true' in sys.argv: os.kill(os.getpid(), signal.SIGKILL)"
+    async with a_room(tmp_path, hook=hook) as room:
+        image = room.registry.push()
+        room.registry.attach(image, a_bundle(str(image.digest), a_key(666)))
+        only_bundle = room.signed("registry.example.com/other")
+        room.registry.tag_signatures(image, a_simple_signature(image))
+        with pytest.raises(CosignUnavailable, match="ended by signal 9"):
+            await room.verify(only_bundle)
+
+        assert Verified(OLD) == await room.verify(image)
+
+
 @pytest.mark.parametrize("fault", [AccessDenied("403"), RegistryUnavailable("500")])
 async def test_semantics_14_what_kept_a_format_from_being_read_is_the_answer(
     tmp_path: Path, fault: AccessDenied | RegistryUnavailable

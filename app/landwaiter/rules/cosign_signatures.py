@@ -100,7 +100,7 @@ class CosignSignatures:
             return Undecided(
                 reason="signature not verified yet",
                 detail=_sentence((by.name, each.detail) for by, each in open_),
-                retry=all(each.retry for _, each in open_),
+                retry=any(each.retry for _, each in open_),
             )
         return Violation(
             self.id,
