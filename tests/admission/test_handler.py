@@ -281,11 +281,59 @@ async def test_a_malformed_object_is_refused_by_its_field() -> None:
     ) == await Desk(FixedJudge()).ask(a_body(MALFORMED))
 
 
-async def test_semantics_18_observe_warns_of_a_malformed_object() -> None:
-    """And lets it pass."""
-    reply = await Desk(FixedJudge()).ask(a_body(MALFORMED), Side.OBSERVE)
+def not_observed(problem: str) -> Reply:
+    """Return the answer of /observe where nothing could be found out about the object."""
+    return allowed(A_UID, Remarks((problem,), {"problem": json.dumps({"detail": problem})}))
 
-    assert (True, 1) == (reply.is_allowed, len(reply.remarks.warnings))
+
+async def test_semantics_18_observe_tells_of_a_malformed_object() -> None:
+    """And lets it pass: the person is warned, and the audit log says that nobody looked."""
+    told = (
+        "Pod shop/web cannot be read, so its images are unknown: "
+        'spec.containers: seen "many", wanted a list'
+    )
+
+    assert not_observed(told) == await Desk(FixedJudge()).ask(a_body(MALFORMED), Side.OBSERVE)
+
+
+def too_many(kind: str, **more: object) -> dict[str, Any]:
+    """Return an object with more volumes than are read."""
+    spec = {"volumes": [{"name": f"v{at}"} for at in range(1001)], "containers": [], **more}
+    if kind == "Pod":
+        return {**a_pod(), "spec": spec}
+    return {**a_deployment(), "spec": {"template": {"spec": spec}}}
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+async def test_semantics_06_what_cannot_be_read_and_stands_there_already_brings_nothing_new(
+    kind: str,
+) -> None:
+    """Else nobody could take the finalizer off an object that was stored before."""
+    old = too_many(kind)
+    new = {**old, "metadata": {**old["metadata"], "finalizers": []}}
+    judge = FixedJudge()
+
+    reply = await Desk(judge).ask(a_body(new, operation="UPDATE", oldObject=old))
+
+    assert (allowed(A_UID), []) == (reply, judge.asked)
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+@pytest.mark.parametrize(
+    ("operation", "old"),
+    [("CREATE", {}), ("UPDATE", None), ("UPDATE", {"containers": [{"image": "nginx"}]})],
+    ids=["create", "without-old", "changed"],
+)
+async def test_semantics_06_what_cannot_be_read_and_is_new_is_refused(
+    kind: str, operation: str, old: dict[str, Any] | None
+) -> None:
+    """Only the stored object excuses, and only what is the same to the letter."""
+    stored = None if old is None else too_many(kind, **old)
+    body = a_body(too_many(kind), operation=operation, oldObject=stored)
+
+    reply = await Desk(FixedJudge()).ask(body)
+
+    assert not reply.is_allowed
 
 
 async def test_a_review_without_object_is_refused() -> None:
@@ -349,11 +397,9 @@ async def test_a_bug_is_answered_as_undecided(bug: Exception, log: io.StringIO) 
 
 
 async def test_semantics_18_a_bug_stops_nobody_on_observe() -> None:
-    """There it is a warning."""
+    """There it is a warning, and a line in the audit log."""
 
-    assert allowed(A_UID, Remarks((FAULT,))) == await Desk(FixedJudge(RuntimeError())).ask(
-        a_body(), Side.OBSERVE
-    )
+    assert not_observed(FAULT) == await Desk(FixedJudge(RuntimeError())).ask(a_body(), Side.OBSERVE)
 
 
 class CancelledWithin:
@@ -407,13 +453,13 @@ async def test_a_timeout_that_short_circuits_to_success() -> None:
 
 
 async def test_semantics_18_an_overrun_stops_nobody_on_observe() -> None:
-    """There it is a warning."""
+    """There it is a warning, and a line in the audit log."""
     judge = Overrunning()
     reply = await Desk(judge).ask(a_body(), Side.OBSERVE, seconds=0.05)
     judge.let_go.set()
     await judge.ended.wait()
 
-    assert allowed(A_UID, Remarks((f"{BUSY}; its findings are not known",))) == reply
+    assert not_observed(f"{BUSY}; its findings are not known") == reply
 
 
 async def test_a_judge_that_fails_after_its_deadline_is_logged(log: io.StringIO) -> None:

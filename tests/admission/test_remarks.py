@@ -22,6 +22,7 @@ from landwaiter.admission.remarks import (
     WARNINGS_LIMIT_CHARS,
     annotations_of,
     bounded_warnings,
+    problem_annotation,
     warnings_of,
 )
 from landwaiter.rules.verdict import Action, FailurePolicy, UseVerdict, Verdict
@@ -223,6 +224,13 @@ def test_annotations_are_bounded_and_count_what_they_leave_out() -> None:
         0 < len(value) <= ANNOTATION_LIMIT_BYTES,
         len(shown["findings"]) + shown["more"],
     )
+
+
+def test_a_problem_is_bounded_json() -> None:
+    """What kept an object from being judged can hold what its author wrote, without end."""
+    annotation = problem_annotation("\n" * 100_000)
+
+    assert {"problem": json.dumps({"detail": "\n" * 256 + "…"})} == annotation
 
 
 def test_one_finding_always_fits_into_an_annotation() -> None:

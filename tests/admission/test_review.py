@@ -1,6 +1,7 @@
 """Reviews as bytes, and how each kind of nonsense is named."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from admission.builders import A_UID, a_body, a_deployment, a_review
+from admission.builders import A_UID, a_body, a_deployment, a_pod, a_review
 from landwaiter.admission.review import AdmissionRequest, ObjectKind, UserInfo, decode
 from landwaiter.errors import InvalidReview
 
@@ -136,6 +137,55 @@ def test_nonsense_is_named(body: bytes, problem: str) -> None:
         decode(body)
 
     assert problem == str(refusal.value)
+
+
+def raw_body(old: str, new: str) -> bytes:
+    """Return an UPDATE whose objects hold these texts, which are too deep to be written by json."""
+    body = a_body(
+        a_pod("nginx"),
+        operation="UPDATE",
+        object={**a_pod("nginx"), "metadata": {"managedFields": "NEW"}},
+        oldObject={**a_pod("nginx:1"), "metadata": {"managedFields": "OLD"}},
+    )
+    return body.replace(b'"OLD"', old.encode()).replace(b'"NEW"', new.encode())
+
+
+def images_in(obj: dict[str, Any] | None) -> list[str]:
+    return [each["image"] for each in (obj or {})["spec"]["containers"]]
+
+
+@pytest.mark.parametrize("depth", [150, 250, 1_000, 9_900])
+def test_what_is_nested_deep_hides_no_image(depth: int) -> None:
+    """The API server takes `managedFields` of any depth, from whoever wants to be passed over."""
+    text = '{"f:[{":' * depth + '"]"' + "}" * depth
+    request = decode(raw_body(text, f'[{{"fieldsV1":{text}}}]'))
+
+    assert (["nginx"], ["nginx:1"]) == (images_in(request.object), images_in(request.old_object))
+
+
+def test_what_is_nested_deep_is_left_out_and_nothing_else() -> None:
+    """Whatever stands beside it, strings with brackets and quotes among it, is as it was."""
+    beside = {"[": '}"\\', "list": [1, {"a": []}]}
+    deep = {"beside": beside, "deep": "DEEP", "after": beside}
+    text = json.dumps(deep).replace('"DEEP"', "[" * 300 + "]" * 300)
+
+    request = decode(raw_body(text, "null"))
+
+    seen = (request.old_object or {})["metadata"]["managedFields"]
+    assert (beside, beside, list) == (seen["beside"], seen["after"], type(seen["deep"]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 7_000_000, '"' + '\\"' * 3_000_000, "[]," * 2_000_000 + "[]", '{"a":' * 1_000_000],
+)
+def test_a_flood_of_nesting_is_refused_in_a_moment(text: str) -> None:
+    """A body as large as may be takes no longer than any other, whatever its brackets do."""
+    begun = time.process_time()
+
+    with pytest.raises(InvalidReview):
+        decode(b'{"a":[' + b"[" * 300 + b'"",' + text.encode())
+    assert 2.0 > time.process_time() - begun
 
 
 json_values = st.recursive(

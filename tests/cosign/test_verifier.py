@@ -215,6 +215,22 @@ async def test_semantics_13_a_format_that_cannot_be_read_does_not_hide_the_other
         assert Verified(BUNDLE) == await room.verify(image)
 
 
+async def test_semantics_13_a_format_that_cosign_dies_of_does_not_hide_the_other(
+    tmp_path: Path,
+) -> None:
+    """A bundle that nobody can judge keeps no old signature from being found."""
+    hook = "if '--new-bundle-format=true' in sys.argv: os.kill(os.getpid(), signal.SIGKILL)"
+    async with a_room(tmp_path, hook=hook) as room:
+        image = room.registry.push()
+        room.registry.attach(image, a_bundle(str(image.digest), a_key(666)))
+        only_bundle = room.signed("registry.example.com/other")
+        room.registry.tag_signatures(image, a_simple_signature(image))
+        with pytest.raises(CosignUnavailable, match="ended by signal 9"):
+            await room.verify(only_bundle)
+
+        assert Verified(OLD) == await room.verify(image)
+
+
 @pytest.mark.parametrize("fault", [AccessDenied("403"), RegistryUnavailable("500")])
 async def test_semantics_14_what_kept_a_format_from_being_read_is_the_answer(
     tmp_path: Path, fault: AccessDenied | RegistryUnavailable
@@ -525,20 +541,20 @@ async def test_work_that_nobody_asks_about_ends_at_its_own_limit(tmp_path: Path)
         )
 
 
-async def test_a_flood_of_images_is_turned_away(tmp_path: Path) -> None:
-    """More images than may wait are undecided at once, and cost nothing."""
+async def test_semantics_14_a_flood_of_images_is_told_to_come_back(tmp_path: Path) -> None:
+    """Whoever may write Pods can cause it, so it is no fault that failurePolicy Ignore admits."""
     async with a_room(tmp_path, change=lambda s: replace(s, waiting_max=2)) as room:
         await room.verifier.version(deadline=Deadline.after(20))
         images = [room.signed(f"registry.example.com/app{number}") for number in range(3)]
         room.registry.gates["registry.example.com"] = asyncio.Event()
         first = [asyncio.create_task(room.verify(image)) for image in images[:2]]
         await room.registry.waiting.wait()
-        with pytest.raises(CosignUnavailable) as fault:
+        with pytest.raises(DeadlineExceeded) as fault:
             await room.verify(images[2])
         room.registry.gates["registry.example.com"].set()
 
         assert (
-            "2 images wait to be verified already, which is the limit",
+            "2 others wait already, which is the limit; ask again in a moment",
             [Verified(BUNDLE)] * 2,
         ) == (str(fault.value), await asyncio.gather(*first))
 
@@ -690,7 +706,7 @@ async def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
         processes = belonging_to(tmp_path)
     results = await asyncio.gather(*asking, return_exceptions=True)
 
-    assert ([CosignUnavailable] * 5, True, [], True) == (
+    assert ([DeadlineExceeded] * 5, True, [], True) == (
         [type(result) for result in results],
         await all_end(processes),
         list((tmp_path / "runs").iterdir()),

@@ -53,8 +53,13 @@ def _rows(section: str) -> dict[str, str]:
 
 
 def shortened(text: str) -> str:
-    """Return a text with single blanks, and digests cut: pages write them as `sha256:4a1c…`."""
-    return re.sub(r"(sha256|sha512):[0-9a-f]*(…|\.\.\.)?", r"\1:…", " ".join(text.split()))
+    """
+    Return a text with single blanks, and digests cut: pages write them as `sha256:4a1c…`.
+
+    A command is shown without its backticks where it has a line of its own.
+    """
+    words = " ".join(text.replace("`", "").split())
+    return re.sub(r"(sha256|sha512):[0-9a-f]*(…|\.\.\.)?", r"\1:…", words)
 
 
 def fields_of(model: type[BaseModel], at: str = "") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Every rule has fixtures both ways and a page, and both say what the rule does."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ async def test_a_rule_finds_what_its_fixture_says(fixture: Fixture) -> None:
     assert header.violations == await found_by_rule(fixture)
     assert fixture.expects_violations == bool(header.violations)
     assert workload.uses
+
+
+@pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture: fixture.name)
+def test_a_command_to_run_is_quoted(fixture: Fixture) -> None:
+    """Only what stands in backticks is kept in one line, so that it can be copied and run."""
+    header, _ = fixture.read()
+    remedies = [re.sub(r"`[^`]*`", "", violation.remedy) for violation in header.violations]
+
+    assert [] == [text for text in remedies if re.search(r"\b(?:kubectl|cosign) [a-z]", text)]
 
 
 def test_every_rule_has_fixtures_and_every_folder_a_rule() -> None:

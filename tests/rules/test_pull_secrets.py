@@ -25,9 +25,9 @@ MISSING = NamedSecret("acr", SecretState.MISSING)
 NO_ENTRY = NamedSecret("other", SecretState.NO_ENTRY)
 BROKEN = NamedSecret("bad", SecretState.UNPARSABLE, 'entry 2: "auth" is not base64')
 CREATE = (
-    "run kubectl create secret docker-registry {name} --namespace shop "
+    "run `kubectl create secret docker-registry {name} --namespace shop "
     "--docker-server=registry.cn-hangzhou.aliyuncs.com "
-    "--docker-username=USER --docker-password=PASSWORD"
+    "--docker-username=USER --docker-password=PASSWORD`"
 )
 A_NEW_NAME = "registry-cn-hangzhou-aliyuncs-com"
 IN_TEMPLATE = " and name it in spec.template.spec.imagePullSecrets"
@@ -189,7 +189,7 @@ def test_one_malformed_secret_fails_the_keyring_for_every_image(
         "pull secret breaks the keyring",
         f'{whose} "bad" does not parse (entry 2: "auth" is not base64); with it the kubelet '
         "fails to pull every image of the Pod, one that parses is wanted",
-        "mend it, or no longer name it: kubectl get secret bad --namespace shop --output yaml",
+        "mend it, or no longer name it: `kubectl get secret bad --namespace shop --output yaml`",
     )
 
     assert expected == judged(of_pod(*others, BROKEN))
@@ -252,7 +252,8 @@ def test_no_name_from_a_request_gets_into_a_command(name: str) -> None:
     ]
 
     assert 3 == len(remedies)
-    assert [] == [text for text in remedies if re.search(r"[$;`\n]|--help|a b", text)]
+    assert [2, 2, 2] == [text.count("`") for text in remedies]
+    assert [] == [text for text in remedies if re.search(r"[$;\n]|--help|a b", text)]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,29 @@ async def test_both_ports_are_served(certificates: Certificates) -> None:
         answer.body,
         ready.status,
         b"\nlandwaiter_connections 1.0\n" in scraped.body,
+    )
+
+
+async def test_an_ended_certificate_is_unready_until_it_is_renewed(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """No API server trusts it, so another replica should be sent the reviews."""
+    settings = replace(the_settings(certificates), tls_cert=tmp_path / "c", tls_key=tmp_path / "k")
+    ended = certificates.authority.issue_server("ended", valid_for=timedelta(seconds=-1))
+    shutil.copy(ended.certificate, settings.tls_cert)
+    shutil.copy(ended.key, settings.tls_key)
+    async with served(settings, certificates) as one:
+        before = await one.readyz()
+        shutil.copy(certificates.server.certificate, settings.tls_cert)
+        shutil.copy(certificates.server.key, settings.tls_key)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (after := await one.readyz()).status == before.status:
+                pass
+
+    assert (503, True, b"[+] always: ok\n[+] certificate: ok\nready\n") == (
+        before.status,
+        before.body.startswith(b"[+] always: ok\n[-] certificate: it ended at 20"),
+        after.body,
     )
 
 

@@ -93,3 +93,36 @@ class Installation:
 
     def _reviews(self) -> float:
         return self.landwaiter.metric("landwaiter_decisions_total", side="observe")
+
+
+def put_under(
+    control_plane: ControlPlane, installation: Installation, namespace: str, policy: str
+) -> None:
+    """Let a namespace be judged from now on; return once it is, by a policy that denies tags."""
+    model = installation.namespace(policy)
+    labels = control_plane.request("GET", f"/api/v1/namespaces/{model}").body["metadata"]["labels"]
+    del labels["kubernetes.io/metadata.name"]
+    path = f"/api/v1/namespaces/{namespace}"
+    installation.patch(path, {"metadata": {"labels": labels}}, user="admin")
+    unreadable = a_pod("NO:IMAGE", name="probe")
+    wait_until(
+        lambda: installation.dry_run(namespace, unreadable).status == 403,
+        within_seconds=20,
+        what=f"policy {policy} in namespace {namespace}",
+    )
+
+
+def creates_pod_in(namespace: str, event: dict[str, Any]) -> bool:
+    what = event.get("objectRef", {})
+    seen = (event["verb"], what.get("resource"), what.get("namespace"))
+    return seen == ("create", "pods", namespace)
+
+
+def annotations_of(control_plane: ControlPlane, namespace: str) -> dict[str, Any]:
+    """Return Landwaiter's audit annotations of the first Pod created in a namespace."""
+    event = control_plane.wait_for_audit_event(lambda event: creates_pod_in(namespace, event))
+    return {
+        key: json.loads(value)
+        for key, value in event.get("annotations", {}).items()
+        if "landwaiter.dev/" in key
+    }

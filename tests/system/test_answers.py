@@ -13,7 +13,7 @@ from realparts.api_client import Answer
 from realparts.control_plane import ControlPlane
 from realparts.landwaiter import Landwaiter
 from realparts.processes import ChildProcess, wait_until
-from system.installation import Installation, a_policy, documents
+from system.installation import Installation, a_policy, annotations_of, documents
 from system.objects import A_PINNED_IMAGE, A_TAG, a_pod, containers, findings_of
 from system.policies import DIGEST
 from system.workshop import Workshop
@@ -21,22 +21,6 @@ from system.workshop import Workshop
 DENIED = 'admission webhook "validate.landwaiter.dev" denied the request: '
 MESSAGE_LIMIT_BYTES = 4096
 IMPATIENT_SECONDS = 2
-
-
-def creates_pod_in(namespace: str, event: dict[str, Any]) -> bool:
-    what = event.get("objectRef", {})
-    seen = (event["verb"], what.get("resource"), what.get("namespace"))
-    return seen == ("create", "pods", namespace)
-
-
-def annotations_of(control_plane: ControlPlane, namespace: str) -> dict[str, Any]:
-    """Return Landwaiter's audit annotations of the first Pod created in a namespace."""
-    event = control_plane.wait_for_audit_event(lambda event: creates_pod_in(namespace, event))
-    return {
-        key: json.loads(value)
-        for key, value in event.get("annotations", {}).items()
-        if "landwaiter.dev/" in key
-    }
 
 
 def kubectl_create(control_plane: ControlPlane, namespace: str, pod: object) -> tuple[int, str]:

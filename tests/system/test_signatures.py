@@ -119,10 +119,14 @@ def test_an_unsigned_image_is_refused(
 
     answer = installation.create(installation.namespace("signed"), a_pod(image.reference))
 
-    text = " ".join(str(answer.body["message"]).split())
+    message = str(answer.body["message"])
     told = 'ci: it carries no cosign signature; a cosign signature by "ci" is wanted'
-    fix = f"cosign sign --key KEY {image.reference}"
-    assert (REFUSED, True, True) == (refusal_of(answer), told in text, fix in text)
+    fix = f"      cosign sign --key KEY {image.reference}"
+    assert (REFUSED, True, True) == (
+        refusal_of(answer),
+        told in " ".join(message.split()),
+        fix in message.splitlines(),
+    )
 
 
 @pytest.mark.parametrize("form", ["bundle", "old"])

@@ -4,8 +4,7 @@ import pytest
 
 from landwaiter.workloads.walker import TEMPLATE_OF
 from realparts.control_plane import ControlPlane
-from realparts.processes import wait_until
-from system.installation import Installation
+from system.installation import Installation, put_under
 from system.objects import (
     A_PINNED_IMAGE,
     A_TAG,
@@ -58,23 +57,6 @@ def from_before(control_plane: ControlPlane, installation: Installation, policy:
     assert 201 == installation.create(namespace, pod).status
     put_under(control_plane, installation, namespace, policy)
     return namespace
-
-
-def put_under(
-    control_plane: ControlPlane, installation: Installation, namespace: str, policy: str
-) -> None:
-    """Let a namespace be judged from now on; return once it is, by a policy that denies tags."""
-    model = installation.namespace(policy)
-    labels = control_plane.request("GET", f"/api/v1/namespaces/{model}").body["metadata"]["labels"]
-    del labels["kubernetes.io/metadata.name"]
-    path = f"/api/v1/namespaces/{namespace}"
-    installation.patch(path, {"metadata": {"labels": labels}}, user="admin")
-    unreadable = a_pod("NO:IMAGE", name="probe")
-    wait_until(
-        lambda: installation.dry_run(namespace, unreadable).status == FORBIDDEN,
-        within_seconds=20,
-        what=f"policy {policy} in namespace {namespace}",
-    )
 
 
 def test_semantics_04_a_pod_is_judged_at_all_its_places(installation: Installation) -> None:

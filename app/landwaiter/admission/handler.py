@@ -4,7 +4,7 @@ From a decoded review to its answer.
 Whatever happens after decoding, the answer has the uid of the review and comes by the deadline: a
 bug is counted, logged with its traceback and answered as undecided, and a judge that overruns its
 deadline is left behind. `/observe` never stops anyone: there every answer is allowed, and a fault
-becomes a warning (design, semantics 18).
+becomes a warning and an annotation in the audit log (design, semantics 18).
 
 What carries no image is allowed without asking the judge: DELETE and CONNECT, the subresources
 `status` and `scale`, which cannot change a Pod template, and every kind without images. All other
@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 
 from landwaiter.admission.message import DETAIL_LIMIT_BYTES, message_of
 from landwaiter.admission.outcome import Call, Outcome, decision_record
-from landwaiter.admission.remarks import bounded_warnings, remarks_of
+from landwaiter.admission.remarks import bounded_warnings, problem_annotation, remarks_of
 from landwaiter.admission.reply import (
     LATER_SECONDS,
     Remarks,
@@ -42,6 +42,7 @@ from landwaiter.rules.protocol import Violation
 from landwaiter.rules.verdict import Action, Decision, Finding, Verdict
 from landwaiter.telemetry.logging import decided
 from landwaiter.telemetry.metrics import Metrics
+from landwaiter.workloads.changes import is_unchanged
 from landwaiter.workloads.values import Workload
 from landwaiter.workloads.walker import read_workload
 
@@ -106,6 +107,8 @@ class Handler:
         try:
             case = self._case(request, call)
         except InvalidReview as problem:
+            if _is_stored_already(request):
+                return Outcome(allowed(request.uid), Decision.ALLOW, problem=str(problem))
             return _unreadable(request, call.side, problem)
         if case is None:
             return Outcome(allowed(request.uid), Decision.ALLOW)
@@ -200,12 +203,20 @@ def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> Outco
     return Outcome(reply, verdict.decision, workload, verdict)
 
 
+def _is_stored_already(request: AdmissionRequest) -> bool:
+    """Whether an object that cannot be read brings nothing but what stands there already."""
+    if request.operation != "UPDATE" or request.object is None or request.old_object is None:
+        return False
+    kind = request.kind
+    return is_unchanged(request.object, request.old_object, group=kind.group, kind=kind.kind)
+
+
 def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -> Outcome:
     name = visible(f"{request.kind.kind} {request.namespace}/{request.name}")
     cause = cut(visible(str(problem)), DETAIL_LIMIT_BYTES)
     text = f"{cut(name, DETAIL_LIMIT_BYTES)} cannot be read, so its images are unknown: {cause}"
     if side is Side.OBSERVE:
-        reply = allowed(request.uid, _warning(text))
+        reply = allowed(request.uid, _not_judged(text))
     else:
         reply = refused(request.uid, f"\n{text}")
     return Outcome(reply, Decision.DENY, problem=str(problem))
@@ -214,7 +225,7 @@ def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -
 def _overrun(uid: str, workload: Workload, side: Side) -> Outcome:
     text = "Landwaiter is too busy to judge this object in time"
     if side is Side.OBSERVE:
-        reply = allowed(uid, _warning(f"{text}; its findings are not known"))
+        reply = allowed(uid, _not_judged(f"{text}; its findings are not known"))
     else:
         reply = try_again(uid, f"\n{text}; try again in a moment", after_seconds=LATER_SECONDS)
     return Outcome(reply, Decision.UNDECIDED, workload, problem="overrun")
@@ -223,12 +234,13 @@ def _overrun(uid: str, workload: Workload, side: Side) -> Outcome:
 def _fault(request: AdmissionRequest, side: Side) -> Reply:
     text = f"Landwaiter failed to judge this object; its log has the cause under uid {request.uid}"
     if side is Side.OBSERVE:
-        return allowed(request.uid, _warning(text))
+        return allowed(request.uid, _not_judged(text))
     return undecided(request.uid, f"\n{text}")
 
 
-def _warning(text: str) -> Remarks:
-    return Remarks(bounded_warnings([text]))
+def _not_judged(text: str) -> Remarks:
+    """Return what is told of an object that `/observe` lets through without a look at it."""
+    return Remarks(bounded_warnings([text]), problem_annotation(text))
 
 
 def _outcome_label(finding: Finding) -> str:

@@ -29,6 +29,7 @@ LINES_WRITTEN: Final = 200
 
 VIOLATIONS_KEY: Final = "violations"
 UNDECIDED_KEY: Final = "undecided"
+PROBLEM_KEY: Final = "problem"
 
 ANNOTATION_LIMIT_BYTES: Final = 4096
 """An audit event can hold the object twice; annotations should not add much to that."""
@@ -139,6 +140,11 @@ def annotations_of(verdict: Verdict) -> dict[str, str]:
                 is_violation = isinstance(finding.outcome, Violation)
                 found[VIOLATIONS_KEY if is_violation else UNDECIDED_KEY].append((use, finding))
     return {key: _bounded_json(items) for key, items in found.items() if items}
+
+
+def problem_annotation(problem: str) -> dict[str, str]:
+    """Return the annotation of an object that nobody could judge, and that is let through."""
+    return {PROBLEM_KEY: json.dumps({"detail": cut(problem, QUOTE_LIMIT_BYTES)})}
 
 
 def _annotated(use: UseVerdict, finding: Finding) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 The question as it comes over the wire: an AdmissionReview of `admission.k8s.io/v1`.
 
 Only what is judged or echoed has a field; everything else in a review is passed over. The objects
-inside stay plain JSON, for `workloads` to read. A review that says the same key twice counts as
-Go's decoder counts it: the last one stands.
+inside stay plain JSON, for `workloads` to read, but for what is nested too deep (see `nesting`). A
+review that says the same key twice counts as Go's decoder counts it: the last one stands.
 Source: k8s.io/api v0.36, admission/v1/types.go.
 """
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from landwaiter.admission.nesting import without_deep_values
 from landwaiter.errors import InvalidReview
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -37,6 +38,14 @@ SEEN_LIMIT_CHARS: Final = 60
 
 Uid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\z")]
 """The API server sends UUIDs; whatever else is echoed into answers and logs must be as tame."""
+
+
+_TOO_DEEP: Final = "recursion limit exceeded"
+"""What pydantic's JSON parser (jiter) says of values that are nested too deep for it."""
+
+
+class _TooDeepError(InvalidReview):
+    """A review that may be one but for values that are nested too deep."""
 
 
 class _Wire(BaseModel):
@@ -97,10 +106,18 @@ def decode(body: bytes) -> AdmissionRequest:
     Raises `InvalidReview`, whose text names the field, the value seen and the value wanted.
     """
     try:
+        return _decode(body)
+    except _TooDeepError:
+        return _decode(without_deep_values(body))
+
+
+def _decode(body: bytes) -> AdmissionRequest:
+    try:
         return _AdmissionReview.model_validate_json(body).request
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=True)
-        raise InvalidReview(_sentence(problems[0])) from None
+        problem = error.errors(include_url=False, include_context=True)[0]
+        kind = _TooDeepError if _TOO_DEEP in str(problem.get("ctx")) else InvalidReview
+        raise kind(_sentence(problem)) from None
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from landwaiter.deadline import Deadline
-from landwaiter.errors import CosignUnavailable, DeadlineExceeded
+from landwaiter.errors import DeadlineExceeded
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
@@ -41,14 +41,16 @@ class Flights(Generic[Key, Result]):
         """
         Return the result of the work under way for the key, which is begun where there is none.
 
-        Raises `DeadlineExceeded` at the deadline, while the work goes on, and
-        `CosignUnavailable` when there is too much work under way already or all of it is ended.
+        Raises `DeadlineExceeded` at the deadline, while the work goes on, and also when there is
+        too much work under way already or all of it is ended: another time, or another replica,
+        will know. It is no fault, for anybody can cause it who may write Pods, and under
+        `failurePolicy: Ignore` a fault admits.
         """
         task = self._under_way.get(key)
         if task is None:
             if len(self._under_way) >= self._limit:
-                raise CosignUnavailable(
-                    f"{self._limit} images wait to be verified already, which is the limit"
+                raise DeadlineExceeded(
+                    f"{self._limit} others wait already, which is the limit; ask again in a moment"
                 )
             task = asyncio.create_task(work())
             self._under_way[key] = task
@@ -57,7 +59,7 @@ class Flights(Generic[Key, Result]):
         if not task.done():
             raise DeadlineExceeded("the verification is still under way; ask again in a moment")
         if task.cancelled():
-            raise CosignUnavailable("the verification was ended, for Landwaiter is stopping")
+            raise DeadlineExceeded("the work was ended, for Landwaiter is stopping; ask again")
         return task.result()
 
     async def close(self) -> None:

@@ -228,11 +228,18 @@ class SignatureVerifier(Generic[KeychainT]):
     async def _judge(self, material: SignatureMaterial, authority: Authority) -> Outcome:
         """Judge each format for itself; either may pass (design, semantics 13)."""
         refusals: list[NotVerified] = []
+        faults: list[CosignUnavailable] = []
         for signature_format in material.formats:
-            outcome = await self._batches.judge(authority, material, signature_format)
+            try:
+                outcome = await self._batches.judge(authority, material, signature_format)
+            except CosignUnavailable as fault:
+                faults.append(fault)
+                continue
             if isinstance(outcome, Verified):
                 return outcome
             refusals.append(replace(outcome, detail=f"{signature_format}: {outcome.detail}"))
+        if faults:
+            raise faults[0]
         if material.unread is not None:
             raise material.unread.error()
         left_out = _left_out(material.left_out)

@@ -100,14 +100,14 @@ class CosignSignatures:
             return Undecided(
                 reason="signature not verified yet",
                 detail=_sentence((by.name, each.detail) for by, each in open_),
-                retry=all(each.retry for _, each in open_),
+                retry=any(each.retry for _, each in open_),
             )
         return Violation(
             self.id,
             reason="no valid signature",
             detail=_sentence((by.name, each.detail) for by, each in settled)
             + f"; a cosign signature by {_names(self.authorities)} is wanted",
-            remedy=f"sign it: cosign sign --key KEY {use.reference.at_digest}",
+            remedy=f"sign it: `cosign sign --key KEY {use.reference.at_digest}`",
         )
 
 

@@ -146,8 +146,8 @@ class PullSecrets:
                 "Pod, one that parses is wanted"
             ),
             remedy=(
-                f"mend it, or no longer name it: kubectl get secret {_safe(broken[0].name)} "
-                f"--namespace {_safe(answer.namespace)} --output yaml"
+                f"mend it, or no longer name it: `kubectl get secret {_safe(broken[0].name)} "
+                f"--namespace {_safe(answer.namespace)} --output yaml`"
             ),
         )
 
@@ -197,9 +197,9 @@ def _remedy(use: ImageUse, answer: PullSecretAnswer, name: str | None) -> str:
     registry = use.reference.registry
     host = _DOCKER_HUB_SERVER if registry == DOCKER_HUB else registry
     command = (
-        f"kubectl create secret docker-registry {name or _name_for(registry)} "
+        f"`kubectl create secret docker-registry {name or _name_for(registry)} "
         f"--namespace {_safe(answer.namespace)} --docker-server={host} "
-        "--docker-username=USER --docker-password=PASSWORD"
+        "--docker-username=USER --docker-password=PASSWORD`"
     )
     if name is not None:
         return f"run {command}"

@@ -13,6 +13,7 @@ are off, so every connection is a full handshake with the CA of the day.
 import asyncio
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -89,6 +90,12 @@ class ServingCertificate:
             self._content = content
             self._note_loaded(content)
 
+    def problem(self) -> str | None:
+        """Return why no caller can trust what is in use, None while it is valid."""
+        if self._ends > datetime.now(UTC):
+            return None
+        return f"it ended at {self._ends.isoformat()}"
+
     async def watch(self, poll_seconds: float) -> None:
         """Reload for as long as the task lives."""
         while True:
@@ -110,6 +117,7 @@ class ServingCertificate:
     def _note_loaded(self, content: _Content) -> None:
         self._problem = None
         ends = x509.load_pem_x509_certificates(content.chain)[0].not_valid_after_utc
+        self._ends = ends
         self._observer.certificate_loaded(expires=ends.timestamp())
         _log.info("certificate in use", certificate=self._files.chain, expires=ends.isoformat())
 

@@ -32,9 +32,13 @@ class Readiness:
     """Whether this process should be sent reviews."""
 
     def __init__(self, checks: Mapping[str, Check], observer: ReadinessObserver) -> None:
-        self._checks = checks
+        self._checks = dict(checks)
         self._observer = observer
         self._is_leaving = False
+
+    def add(self, name: str, check: Check) -> None:
+        """Ask one more check from now on."""
+        self._checks[name] = check
 
     def leave(self) -> None:
         """Be unready from now on, since the process is about to end."""

@@ -125,6 +125,7 @@ class Server:
         self._metrics = metrics
         files = CertificateFiles(settings.tls_cert, settings.tls_key, settings.client_ca)
         self._certificate = ServingCertificate(files, metrics)
+        readiness.add("certificate", self._certificate.problem)
         connections = connections_within_limit(settings.limits.connections)
         self._admission = Listener(
             app,

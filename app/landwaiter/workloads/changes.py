@@ -4,10 +4,12 @@ What an UPDATE changes, as far as a decision depends on it (design, semantics 6)
 Nothing that the author can write makes a use old but the object that is stored already.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+from landwaiter.workloads.walker import TEMPLATE_OF
 
 PLACE_FIELDS: Final = frozenset(field.name for field in fields(ImagePlace))
 READABLE_FIELDS: Final = PLACE_FIELDS | {field.name for field in fields(Workload) if field.init}
@@ -36,6 +38,23 @@ def fields_changed(
         else getattr(new, name) != getattr(old, name)
         for name in reads
     )
+
+
+def is_unchanged(new: Mapping[str, Any], old: Mapping[str, Any], *, group: str, kind: str) -> bool:
+    """
+    Return whether two objects of one kind hold the same Pod spec, or Pod template, to the letter.
+
+    Neither has to be readable: an object with longer lists than are read may have been stored
+    when nobody looked, and an UPDATE that only drops its finalizer brings nothing new.
+    """
+    steps = TEMPLATE_OF[group, kind] or ("spec",)
+    return _value_at(new, steps) == _value_at(old, steps)
+
+
+def _value_at(obj: object, steps: Iterable[str]) -> object:
+    for step in steps:
+        obj = obj.get(step) if isinstance(obj, Mapping) else None
+    return obj
 
 
 def _same_in(old: Workload, place: ImagePlace) -> ImagePlace | None:

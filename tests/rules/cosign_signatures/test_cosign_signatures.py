@@ -171,14 +171,15 @@ def test_an_authority_that_is_not_known_leaves_the_image_undecided() -> None:
     assert expected == judged(refused, fault)
 
 
-def test_a_retry_is_offered_only_when_all_that_is_open_goes_on() -> None:
-    """One authority with a fault means that asking again soon does not help."""
+def test_semantics_16_a_retry_is_offered_while_one_authority_may_still_admit() -> None:
+    """The fault of another one does not take away that asking again soon may help."""
     going_on = Undecided("not known in time", "still running", retry=True)
     fault = Undecided("could not be found out", "no cosign")
 
     assert Undecided("signature not verified yet", "a0: still running", retry=True) == judged(
         going_on
     )
-    assert Undecided("signature not verified yet", "a0: still running; a1: no cosign") == judged(
-        going_on, fault
-    )
+    assert Undecided(
+        "signature not verified yet", "a0: still running; a1: no cosign", retry=True
+    ) == judged(going_on, fault)
+    assert Undecided("signature not verified yet", "a0, a1: no cosign") == judged(fault, fault)
