@@ -31,6 +31,7 @@ def a_policy(
     namespaces: tuple[Requirement, ...] = (),
     objects: tuple[Requirement, ...] = (),
     images: tuple[str, ...] = ("**",),
+    **more: Any,  # noqa: ANN401  # Any other field of a policy.
 ) -> Policy:
     return Policy(
         name="p",
@@ -41,6 +42,7 @@ def a_policy(
         object_selector=LabelSelector(objects),
         images=tuple(map(ImagePattern.parse, images)),
         rules=(),
+        **more,
     )
 
 

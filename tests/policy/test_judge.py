@@ -14,6 +14,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Case, Operation, Requester, Side
 from landwaiter.policy.judge import Judge, NamespaceLabels
 from landwaiter.policy.matching import Operator, Policy, TemplateAction
+from landwaiter.policy.subjects import Subjects
 from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.pinned_tags import PinnedTags
 from landwaiter.rules.protocol import (
@@ -128,9 +129,7 @@ async def judged(
         policies=lambda: policies, source=source or Answers(), namespaces=labels or Labels()
     )
     operation = Operation.CREATE if old is None else Operation.UPDATE
-    case = Case(
-        operation, workload, Deadline.after(seconds), old=old, requester=requester or Requester()
-    )
+    case = Case(operation, workload, Deadline.after(seconds), old=old, requester=requester)
     return await judge.judge(case, side)
 
 
@@ -554,6 +553,24 @@ async def test_semantics_01_an_unreadable_name_is_refused_whatever_a_policy_cove
     policy = digests(images=("docker.io/library/only",))
 
     assert [("p", "imageReference", "Deny")] == told(await judged(a_workload(unreadable), policy))
+
+
+@pytest.mark.parametrize(
+    ("policy", "decision"),
+    [
+        (digests(operations=frozenset({Operation.CREATE})), Decision.DENY),
+        (digests(operations=frozenset({Operation.UPDATE})), Decision.ALLOW),
+        (digests(excluded_users=Subjects(frozenset({"alice"}))), Decision.ALLOW),
+        (digests(users=Subjects(frozenset({"bob"}))), Decision.ALLOW),
+    ],
+)
+async def test_a_policy_judges_the_operations_and_requesters_that_it_is_about(
+    policy: Policy, decision: Decision
+) -> None:
+    """What is done, and by whom, comes from the request, and not from the object."""
+    verdict = await judged(a_workload(), policy, requester=Requester("alice"))
+
+    assert decision == verdict.decision
 
 
 async def test_without_policies_everything_is_admitted_and_nothing_asked() -> None:

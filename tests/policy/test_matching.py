@@ -1,12 +1,16 @@
 """Which policies apply to an object, and what they do about findings in it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from landwaiter.images.patterns import ImagePattern
+from landwaiter.policy.case import Operation, Requester
 from landwaiter.policy.matching import LabelSelector, Operator, Requirement, TemplateAction
+from landwaiter.policy.subjects import Subjects
 from landwaiter.rules.verdict import Action
 from landwaiter.workloads.values import ImagePlace, UnreadableUse
 from policy.builders import a_policy, a_use, a_workload, requires
@@ -188,6 +192,81 @@ def test_semantics_01_an_image_that_does_not_parse_is_covered_by_every_policy() 
     use = UnreadableUse(ImagePlace("spec.containers[0].image", "app", "a b"), "a space")
 
     assert a_policy(images=("registry.example.com/only/this",)).covers(use)
+
+
+def test_excluded_images_are_not_covered() -> None:
+    """An exclusion takes out what `images` cover, as a whole path, and nothing beside it."""
+    policy = a_policy(
+        images=("r.example.com",), excluded_images=(ImagePattern.parse("r.example.com/tools"),)
+    )
+
+    assert [True, False, True, False] == [
+        policy.covers(a_use(image))
+        for image in (
+            "r.example.com/app",
+            "r.example.com/tools/kubectl",
+            "r.example.com/tools-evil",
+            "nginx",
+        )
+    ]
+
+
+def test_semantics_01_an_image_that_does_not_parse_is_not_excluded() -> None:
+    """Nobody knows whether it is one of those that are taken out."""
+    use = UnreadableUse(ImagePlace("spec.containers[0].image", "app", "a b"), "a space")
+
+    assert a_policy(excluded_images=(ImagePattern.parse("a.example"),)).covers(use)
+
+
+ALICE = Requester("alice", ("developers", "system:authenticated"))
+DEVELOPERS = Subjects(groups=frozenset({"developers"}))
+ONLY_BOB = Subjects(users=frozenset({"bob"}))
+CREATE, UPDATE = Operation
+
+
+@pytest.mark.parametrize(
+    ("fields", "concerned"),
+    [
+        ({}, True),
+        ({"operations": frozenset({CREATE})}, True),
+        ({"operations": frozenset({UPDATE})}, False),
+        ({"users": DEVELOPERS}, True),
+        ({"users": ONLY_BOB}, False),
+        ({"excluded_users": DEVELOPERS}, False),
+        ({"excluded_users": ONLY_BOB}, True),
+        ({"users": DEVELOPERS, "excluded_users": Subjects(frozenset({"alice"}))}, False),
+        ({"users": Subjects(frozenset({"Alice"}))}, False),
+    ],
+)
+def test_a_policy_is_about_operations_and_requesters(
+    fields: dict[str, Any],
+    concerned: bool,  # noqa: FBT001
+) -> None:
+    """Names are whole and case-sensitive, a group is enough, and who is excluded is not meant."""
+
+    assert concerned == a_policy(**fields).concerns(CREATE, ALICE)
+
+
+def test_without_a_requester_a_policy_is_about_what_anybody_may_do() -> None:
+    """An offline check is as strict as the strictest requester would meet it."""
+    policy = a_policy(users=ONLY_BOB, excluded_users=DEVELOPERS)
+
+    assert policy.concerns(CREATE, None)
+
+
+@pytest.mark.parametrize(
+    "requester",
+    [
+        Requester("system:serviceaccount:kube-system:replicaset-controller", ("developers",)),
+        Requester("system:kube-controller-manager", ("developers",)),
+        Requester("system:node:one", ("developers",)),
+        Requester("kubelet", ("system:nodes", "developers")),
+    ],
+)
+def test_semantics_07_controllers_are_never_exempt(requester: Requester) -> None:
+    """Also where an identity provider has put one into a group that is exempt."""
+
+    assert a_policy(excluded_users=DEVELOPERS).concerns(CREATE, requester)
 
 
 keys = st.sampled_from(["a", "b", NAME])

@@ -79,7 +79,7 @@ class Judge:
     async def judge(self, case: Case, side: Side) -> Verdict:
         """Return the findings that belong to this side, by the case's deadline."""
         workload = case.workload
-        if workload.claims_mirror and case.requester.is_node:
+        if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
         candidates = _candidates(case, self._policies(), side)
         if not any(_belongs(each, side) for each in candidates):
@@ -130,7 +130,8 @@ def _candidates(case: Case, policies: Iterable[Policy], side: Side) -> list[_App
     """
     found = []
     for policy in policies:
-        if (actions := policy.actions_for(case.workload)) is None:
+        actions = policy.actions_for(case.workload)
+        if actions is None or not policy.concerns(case.operation, case.requester):
             continue
         candidate = _Applicable(policy, actions)
         if (

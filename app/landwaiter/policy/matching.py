@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from landwaiter.images.patterns import ImagePattern
+from landwaiter.policy.case import Operation, Requester
+from landwaiter.policy.subjects import NOBODY, Subjects
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.verdict import Action, FailurePolicy
 from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
@@ -80,7 +82,7 @@ class Policy:
     One policy as it is applied; equal policies decide alike.
 
     `templates` is None where findings in templates are treated as those in Pods. `rules` are in
-    the order of their ids.
+    the order of their ids. `users` is None where it does not matter who asks.
     """
 
     name: str
@@ -91,6 +93,10 @@ class Policy:
     object_selector: LabelSelector
     images: tuple[ImagePattern, ...]
     rules: tuple[Rule, ...]
+    excluded_images: tuple[ImagePattern, ...] = ()
+    operations: frozenset[Operation] = frozenset(Operation)
+    users: Subjects | None = None
+    excluded_users: Subjects = NOBODY
 
     @property
     def needs_namespace_labels(self) -> bool:
@@ -109,6 +115,21 @@ class Policy:
         if self.templates is TemplateAction.SKIP:
             return None
         return (self.actions - {Action.DENY}) | {Action.WARN}
+
+    def concerns(self, operation: Operation, requester: Requester | None) -> bool:
+        """
+        Whether the policy is about what is done, and by whom.
+
+        Where nobody has asked yet, as in an offline check, it is about what anybody may do: then
+        `users` match and nobody is exempt.
+        """
+        if operation not in self.operations:
+            return False
+        if requester is None:
+            return True
+        if self.users is not None and not self.users.include(requester):
+            return False
+        return not self.excluded_users.exempt(requester)
 
     def applies_to(
         self,
@@ -132,8 +153,10 @@ class Policy:
 
     def covers(self, use: ImageUse | UnreadableUse) -> bool:
         """Whether the policy is about an image; a name that does not parse could be any."""
-        return isinstance(use, UnreadableUse) or any(
-            pattern.matches(use.reference) for pattern in self.images
+        if isinstance(use, UnreadableUse):
+            return True
+        return any(pattern.matches(use.reference) for pattern in self.images) and not any(
+            pattern.matches(use.reference) for pattern in self.excluded_images
         )
 
     def _selects_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool | None:

@@ -12,37 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from landwaiter.errors import InvalidPolicy
-from landwaiter.manifests.names import is_dns_subdomain, is_label_key, is_label_value
-from landwaiter.policy.matching import (
-    LabelSelector,
-    Operator,
-    Policy,
-    Requirement,
-    TemplateAction,
-)
+from landwaiter.manifests.names import is_dns_subdomain
+from landwaiter.policy.match_models import LabelKey, LabelValue, MatchSettings, subjects_of
+from landwaiter.policy.matching import Policy, TemplateAction
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import Rule
-from landwaiter.rules.settings import RepositoryPatternField, RuleSettings, Settings
+from landwaiter.rules.settings import RuleSettings, Settings
 from landwaiter.rules.verdict import Action, FailurePolicy
 
 API_VERSION = "landwaiter.dev/v1alpha1"
 KIND = "ClusterImagePolicy"
-
-CONDITIONS_MAX = 100
-VALUES_MAX = 1000
-IMAGES_MAX = 1000
-
-
-def _label_key(text: str) -> str:
-    if not is_label_key(text):
-        raise ValueError(f'"{text:.100}" given, the key of a label is wanted')
-    return text
-
-
-def _label_value(text: str) -> str:
-    if not is_label_value(text):
-        raise ValueError(f'"{text:.100}" given, the value of a label is wanted')
-    return text
 
 
 def _policy_name(text: str) -> str:
@@ -51,10 +30,6 @@ def _policy_name(text: str) -> str:
             f'"{text:.100}" given, at most 253 lower-case letters, digits, "-" and "." are wanted'
         )
     return text
-
-
-LabelKey = Annotated[str, AfterValidator(_label_key)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
 
 
 class Metadata(Settings):
@@ -66,75 +41,6 @@ class Metadata(Settings):
     """Labels for tools that deploy the policy; they are checked, and decide nothing."""
     annotations: dict[LabelKey, str] = Field(default_factory=dict)
     """Annotations for tools that deploy the policy; they are checked, and decide nothing."""
-
-
-class LabelRequirementSettings(Settings):
-    """One condition on one label, as in Kubernetes."""
-
-    key: LabelKey
-    """The label that is compared."""
-    operator: Annotated[Operator, Field(strict=False)]
-    """How it is compared; `NotIn` and `DoesNotExist` also match where the label is absent."""
-    values: list[LabelValue] = Field(default_factory=list, max_length=VALUES_MAX)
-    """What it is compared with: at least one value for `In` and `NotIn`, none for the others."""
-
-    @model_validator(mode="after")
-    def _values_where_they_are_read(self) -> Self:
-        if self.operator in {Operator.IN, Operator.NOT_IN} and not self.values:
-            raise ValueError(f"no values given, at least one is wanted with {self.operator}")
-        if self.operator not in {Operator.IN, Operator.NOT_IN} and self.values:
-            raise ValueError(f"values given, none are wanted with {self.operator}")
-        return self
-
-    def requirement(self) -> Requirement:
-        """Return the condition."""
-        return Requirement(self.key, self.operator, frozenset(self.values))
-
-
-class LabelSelectorSettings(Settings):
-    """Conditions on labels that must all be met, as in Kubernetes; `{}` selects everything."""
-
-    match_labels: dict[LabelKey, LabelValue] = Field(
-        default_factory=dict, max_length=CONDITIONS_MAX
-    )
-    """Labels that must have exactly these values."""
-    match_expressions: list[LabelRequirementSettings] = Field(
-        default_factory=list, max_length=CONDITIONS_MAX
-    )
-    """Further conditions."""
-
-    def selector(self) -> LabelSelector:
-        """Return the selector."""
-        exact = (
-            Requirement(key, Operator.IN, frozenset({value}))
-            for key, value in self.match_labels.items()
-        )
-        return LabelSelector((*exact, *(each.requirement() for each in self.match_expressions)))
-
-
-class MatchSettings(Settings):
-    """What the policy is about; all three must match."""
-
-    namespace_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
-    """
-    Labels of the namespace, of which `kubernetes.io/metadata.name` is always its name.
-
-    Where they cannot be read, the policy is undecided for what depends on them.
-    """
-    object_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
-    """
-    Labels of the Pod, or those that the template gives its Pods.
-
-    Whoever writes the Pod writes its labels too, so this can only ever be an opt-in.
-    """
-    images: list[RepositoryPatternField] = Field(
-        default_factory=lambda: ["**"], min_length=1, max_length=IMAGES_MAX, validate_default=True
-    )
-    """
-    Patterns of the images that the policy is about, `**` for every image.
-
-    They have no tag and no digest: whoever writes a Pod can name the same image by another one.
-    """
 
 
 class _Rules(Settings):
@@ -219,6 +125,15 @@ class PolicySpec(Settings):
             raise ValueError("templates: Warn given, but validationActions gives only Audit")
         return self
 
+    @model_validator(mode="after")
+    def _users_are_met_in_templates(self) -> Self:
+        if self.match.users and self.templates in {TemplateAction.WARN, TemplateAction.SKIP}:
+            raise ValueError(
+                f"match.users and templates: {self.templates} given, one of them is wanted: "
+                "a controller asks for the Pods of templates, so they would never be judged"
+            )
+        return self
+
 
 class ClusterImagePolicy(Settings):
     """A policy for the images of a whole cluster."""
@@ -248,6 +163,10 @@ class ClusterImagePolicy(Settings):
             object_selector=spec.match.object_selector.selector(),
             images=tuple(spec.match.images),
             rules=tuple(_rule(rule_id, each, folder) for rule_id, each in spec.rules.given()),
+            excluded_images=tuple(spec.match.exclude_images),
+            operations=frozenset(spec.match.operations),
+            users=subjects_of(spec.match.users) if spec.match.users else None,
+            excluded_users=subjects_of(spec.match.exclude_users),
         )
 
 
