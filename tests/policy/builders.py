@@ -31,12 +31,13 @@ def a_policy(
     namespaces: tuple[Requirement, ...] = (),
     objects: tuple[Requirement, ...] = (),
     images: tuple[str, ...] = ("**",),
+    failure_policy: FailurePolicy = FailurePolicy.FAIL,
     **more: Any,  # noqa: ANN401  # Any other field of a policy.
 ) -> Policy:
     return Policy(
         name="p",
         actions=frozenset(actions),
-        failure_policy=FailurePolicy.FAIL,
+        failure_policy=failure_policy,
         templates=templates,
         namespace_selector=LabelSelector(namespaces),
         object_selector=LabelSelector(objects),

@@ -22,6 +22,7 @@ NO_STEPPING_OUT = (
     "for whoever writes a Pod can name the same image by another one"
 )
 LONG = "x" * 70
+EVERYWHERE = "namespaceSelector: {}, validationActions: [Deny]"
 
 
 def with_lines(lines: dict[int, str]) -> str:
@@ -150,7 +151,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         [
             (
                 "6: field spec.exceptions: no such field; there are "
-                "validationActions, failurePolicy, templates, match, rules"
+                "validationActions, actionOverrides, failurePolicy, templates, match, rules"
             )
         ],
     ),
@@ -188,14 +189,44 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {5: "  validationActions: [Deny, Warn]"},
         [
             (
-                "4: field spec: validationActions gives Deny and Warn, one of them is wanted: "
+                "5: field spec.validationActions: Deny and Warn given, one of them is wanted: "
                 "a refusal tells the person all that a warning would"
             )
         ],
     ),
     "an action twice": (
         {5: "  validationActions: [Audit, Audit]"},
-        ["4: field spec: validationActions gives an action twice, distinct ones are wanted"],
+        ["5: field spec.validationActions: an action given twice, distinct ones are wanted"],
+    ),
+    "no other actions": (
+        {5: "  validationActions: [Warn]\n  actionOverrides: []"},
+        ["6: field spec.actionOverrides: 0 given, at least 1 wanted"],
+    ),
+    "other actions for every namespace": (
+        {5: f"  validationActions: [Warn]\n  actionOverrides: [{{{EVERYWHERE}}}]"},
+        [
+            (
+                "6: field spec.actionOverrides[0]: namespaceSelector selects every namespace, "
+                "at least one condition is wanted; "
+                "what is done everywhere stands in spec.validationActions"
+            )
+        ],
+    ),
+    "other actions that do not go together": (
+        {
+            5: "  validationActions: [Warn]\n  actionOverrides: [{namespaceSelector: "
+            "{matchLabels: {a: b}}, validationActions: [Warn, Deny]}]"
+        },
+        [
+            (
+                "6: field spec.actionOverrides[0].validationActions: Deny and Warn given, "
+                "one of them is wanted: a refusal tells the person all that a warning would"
+            )
+        ],
+    ),
+    "other actions without namespaces": (
+        {5: "  validationActions: [Warn]\n  actionOverrides: [{validationActions: [Deny]}]"},
+        [("6: field spec.actionOverrides[0].namespaceSelector: nothing given, a mapping wanted")],
     ),
     "another failurePolicy": (
         {5: "  validationActions: [Deny]\n  failurePolicy: fail"},

@@ -24,11 +24,16 @@ REFUSED = "refused"
 
 @dataclass(frozen=True)
 class Effect:
-    """What a field changes: the values it is given, and what is then observed, in order."""
+    """
+    What a field changes: the values it is given, and what is then observed, in order.
+
+    For a field in a list the values are the whole list, unless they go to the field itself.
+    """
 
     values: tuple[Any, ...]
     observe: Callable[[Policy], Any]
     observed: tuple[Any, ...]
+    at_field: bool = False
 
 
 def applies(*, labels: Mapping[str, str], namespace: Mapping[str, str]) -> Callable[[Policy], Any]:
@@ -54,22 +59,24 @@ def an_expression(**changes: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # An
     return [{"key": "env", "operator": "In", "values": ["production"], **changes}]
 
 
-def selector_effects(selector: str) -> dict[str, Effect]:
-    """Return the effects of the fields of a label selector, each on the labels that it reads."""
-    labels = {"env": "production"}
-    observe = applies(
-        labels=labels if selector == "objectSelector" else {},
-        namespace=labels if selector == "namespaceSelector" else {},
-    )
-    path = f"spec.match.{selector}"
+def selector_effects(path: str, observe: Callable[[Policy], Any]) -> dict[str, Effect]:
+    """Return the effects of the fields of a label selector, where `env` is `production`."""
     expressions = f"{path}.matchExpressions"
     return {
-        path: Effect(({}, {"matchLabels": {"env": "test"}}), observe, (True, False)),
+        path: Effect(
+            ({"matchLabels": {"env": "production"}}, {"matchLabels": {"env": "test"}}),
+            observe,
+            (True, False),
+            at_field=True,
+        ),
         f"{path}.matchLabels": Effect(
-            ({"env": "production"}, {"env": "test"}), observe, (True, False)
+            ({"env": "production"}, {"env": "test"}), observe, (True, False), at_field=True
         ),
         expressions: Effect(
-            ([], an_expression(), an_expression(values=["test"])), observe, (True, True, False)
+            (an_expression(), an_expression(values=["test"])),
+            observe,
+            (True, False),
+            at_field=True,
         ),
         f"{expressions}[].key": Effect(
             (an_expression(key="env"), an_expression(key="stage")), observe, (True, False)
@@ -83,6 +90,37 @@ def selector_effects(selector: str) -> dict[str, Effect]:
             (False, True),
         ),
     }
+
+
+LABELS = {"env": "production"}
+
+
+def is_overridden(policy: Policy) -> bool:
+    return policy.actions not in policy.possible_actions("shop", LABELS)
+
+
+OVERRIDES = "spec.actionOverrides"
+AN_OVERRIDE = {
+    "namespaceSelector": {"matchLabels": {"env": "production"}},
+    "validationActions": ["Warn"],
+}
+OVERRIDE_EFFECTS: dict[str, Effect] = {
+    OVERRIDES: Effect(
+        (
+            [AN_OVERRIDE],
+            [{**AN_OVERRIDE, "namespaceSelector": {"matchLabels": {"env": "test"}}}],
+        ),
+        is_overridden,
+        (True, False),
+    ),
+    **selector_effects(f"{OVERRIDES}[].namespaceSelector", is_overridden),
+    f"{OVERRIDES}[].validationActions": Effect(
+        (["Warn"], ["Audit"]),
+        lambda p: [sorted(each) for each in p.possible_actions("shop", LABELS)],
+        ([["Warn"]], [["Audit"]]),
+        at_field=True,
+    ),
+}
 
 
 def concerns_alice(policy: Policy) -> bool:
@@ -132,21 +170,22 @@ EFFECTS: dict[str, Effect] = {
     "spec.validationActions": Effect(
         (["Deny"], ["Warn", "Audit"]), lambda p: sorted(p.actions), (["Deny"], ["Audit", "Warn"])
     ),
+    **OVERRIDE_EFFECTS,
     "spec.failurePolicy": Effect(
         ("Fail", "Ignore"), lambda p: str(p.failure_policy), ("Fail", "Ignore")
     ),
     "spec.templates": Effect(
         ("Deny", "Warn", "Skip"),
-        lambda p: p.actions_for(a_workload(is_template=True)),
-        (frozenset({"Deny"}), frozenset({"Warn"}), None),
+        lambda p: sorted(p.softened(p.actions, a_workload(is_template=True))),
+        (["Deny"], ["Warn"], []),
     ),
     "spec.match": Effect(
         ({}, {"images": ["registry.example.com"]}),
         lambda p: p.covers(a_use("nginx")),
         (True, False),
     ),
-    **selector_effects("namespaceSelector"),
-    **selector_effects("objectSelector"),
+    **selector_effects("spec.match.namespaceSelector", applies(labels={}, namespace=LABELS)),
+    **selector_effects("spec.match.objectSelector", applies(labels=LABELS, namespace={})),
     "spec.match.images": Effect(
         (["docker.io/library"], ["registry.example.com"]),
         lambda p: p.covers(a_use("nginx")),
@@ -183,19 +222,24 @@ RULE_EFFECTS: dict[str, Effect] = {
 FIELDS = dict(fields_of(ClusterImagePolicy))
 
 
-def document_with(path: str, value: object) -> dict[str, Any]:
+def document_with(path: str, effect: Effect, value: object) -> dict[str, Any]:
+    """Return a good document with one field changed, or with the list that the field is in."""
     document = deepcopy(a_document())
     at: Any = document
-    *way, last = path.partition("[]")[0].split(".")
+    *way, last = (path if effect.at_field else path.rpartition("[]")[0] or path).split(".")
     for step in way:
-        at = at.setdefault(step, {})
+        name, _, is_list = step.partition("[")
+        at = at.setdefault(name, [deepcopy(AN_OVERRIDE)] if is_list else {})
+        at = at[0] if is_list else at
     at[last] = value
     return document
 
 
 def observed(path: str, effect: Effect, value: object) -> object:
     try:
-        policy = ClusterImagePolicy.model_validate(document_with(path, value)).policy(Path())
+        policy = ClusterImagePolicy.model_validate(document_with(path, effect, value)).policy(
+            Path()
+        )
     except ValidationError:
         return REFUSED
     return effect.observe(policy)

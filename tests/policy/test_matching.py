@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.policy.case import Operation, Requester
-from landwaiter.policy.matching import LabelSelector, Operator, Requirement, TemplateAction
+from landwaiter.policy.matching import (
+    ActionOverride,
+    LabelSelector,
+    Operator,
+    Requirement,
+    TemplateAction,
+)
 from landwaiter.policy.subjects import Subjects
 from landwaiter.rules.verdict import Action
 from landwaiter.workloads.values import ImagePlace, UnreadableUse
@@ -89,24 +95,6 @@ def test_semantics_08_unknown_labels_leave_undecided_only_what_depends_on_them(
 
 
 @pytest.mark.parametrize(
-    ("selector", "needs"),
-    [
-        ((), False),
-        ((requires(NAME, NOT_IN, "kube-system"),), False),
-        ((requires(NAME, NOT_IN, "kube-system"), requires("env", EXISTS)), True),
-        ((requires("env", ABSENT),), True),
-    ],
-)
-def test_labels_are_needed_only_for_other_labels_than_the_name(
-    selector: tuple[Requirement, ...],
-    needs: bool,  # noqa: FBT001
-) -> None:
-    """A policy that selects namespaces by name is decided without asking the cluster."""
-
-    assert needs == a_policy(namespaces=selector).needs_namespace_labels
-
-
-@pytest.mark.parametrize(
     ("new", "old", "applies"),
     [
         ({"guard": "on"}, None, True),
@@ -152,19 +140,53 @@ def test_an_object_that_is_not_selected_needs_no_namespace() -> None:
         ((DENY,), TemplateAction.WARN, {WARN}),
         ((DENY, AUDIT), TemplateAction.WARN, {WARN, AUDIT}),
         ((WARN, AUDIT), TemplateAction.WARN, {WARN, AUDIT}),
-        ((DENY, AUDIT), TemplateAction.SKIP, None),
-        ((AUDIT,), TemplateAction.SKIP, None),
+        ((AUDIT,), TemplateAction.WARN, {AUDIT}),
+        ((DENY, AUDIT), TemplateAction.SKIP, set()),
+        ((AUDIT,), TemplateAction.SKIP, set()),
     ],
 )
 def test_semantics_05_templates_are_softened_and_pods_never(
-    actions: tuple[Action, ...], templates: TemplateAction | None, done: set[Action] | None
+    actions: tuple[Action, ...], templates: TemplateAction | None, done: set[Action]
 ) -> None:
     """`templates` is about templates alone; the Pods made from them meet the policy's action."""
     policy = a_policy(actions=actions, templates=templates)
-    in_templates = policy.actions_for(a_workload(is_template=True))
 
-    assert done == (None if in_templates is None else set(in_templates))
-    assert frozenset(actions) == policy.actions_for(a_workload())
+    assert [done, set(actions)] == [
+        set(policy.softened(policy.actions, each))
+        for each in (a_workload(is_template=True), a_workload())
+    ]
+
+
+PRODUCTION = ActionOverride(
+    LabelSelector((requires("env", IN, "production"),)), frozenset({DENY, AUDIT})
+)
+SHOP = ActionOverride(LabelSelector((requires(NAME, IN, "shop"),)), frozenset({AUDIT}))
+ELSEWHERE = ActionOverride(LabelSelector((requires(NAME, IN, "bank"),)), frozenset({DENY}))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "labels", "possible"),
+    [
+        ((), None, [{WARN}]),
+        ((PRODUCTION,), {"env": "production"}, [{DENY, AUDIT}]),
+        ((PRODUCTION,), {"env": "test"}, [{WARN}]),
+        ((PRODUCTION,), None, [{DENY, AUDIT}, {WARN}]),
+        ((SHOP,), None, [{AUDIT}]),
+        ((ELSEWHERE,), None, [{WARN}]),
+        ((SHOP, PRODUCTION), {"env": "production"}, [{AUDIT}]),
+        ((PRODUCTION, SHOP), {"env": "production"}, [{DENY, AUDIT}]),
+        ((PRODUCTION, SHOP), None, [{DENY, AUDIT}, {AUDIT}]),
+    ],
+)
+def test_semantics_18_actions_depend_on_the_namespace(
+    overrides: tuple[ActionOverride, ...],
+    labels: Mapping[str, str] | None,
+    possible: list[set[Action]],
+) -> None:
+    """The first override that selects the namespace counts; unknown labels leave it open."""
+    policy = a_policy(actions=(WARN,), action_overrides=overrides)
+
+    assert set(map(frozenset, possible)) == policy.possible_actions("shop", labels)
 
 
 @pytest.mark.parametrize(

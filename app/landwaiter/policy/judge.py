@@ -8,26 +8,31 @@ the findings to the evaluator.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
-from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.applicable import (
+    Applicable,
+    Use,
+    applicable,
+    has_a_say,
+    in_force_again,
+    is_judged,
+)
+from landwaiter.policy.case import Case, Side
 from landwaiter.policy.matching import Policy
 from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
-from landwaiter.rules.protocol import FactSource, Inquiry, Rule, RuleId, Undecided
-from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
-from landwaiter.workloads.changes import fields_changed, is_old
-from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
+from landwaiter.rules.protocol import FactSource, Inquiry, RuleId, Undecided
+from landwaiter.rules.verdict import Finding, UseVerdict, Verdict
+from landwaiter.workloads.values import Workload
 
 NAMESPACE_LABELS = RuleId("namespaceSelector")
 """The rule id of a finding that a policy may apply, but nobody knows."""
 
 LABELS_SHARE = 0.5
 """The part of the time that reading a namespace may take: policies that need none go on then."""
-
-Use = ImageUse | UnreadableUse
 
 
 class NamespaceLabels(Protocol):
@@ -40,22 +45,6 @@ class NamespaceLabels(Protocol):
         A namespace that cannot be found is not one without labels (design, semantics 8).
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Applicable:
-    """A policy that may apply, and what it does about findings in this object."""
-
-    policy: Policy
-    actions: frozenset[Action]
-
-    @property
-    def denies(self) -> bool:
-        return Action.DENY in self.actions
-
-    def applies(self, case: Case, labels: Mapping[str, str] | None) -> bool | None:
-        """Whether the selectors match; None where the labels decide, and are None."""
-        return self.policy.applies_to(case.workload, case.old, labels)
 
 
 class Judge:
@@ -82,13 +71,13 @@ class Judge:
         if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
         candidates = _candidates(case, self._policies(), side)
-        if not any(_belongs(each, side) for each in candidates):
+        if not any(each.may_belong(side) for each in candidates):
             return Verdict()
         labels = await self._labels(case, candidates)
-        applicable, unknown = _sorted_out(case, candidates, labels)
+        known, unknown = _sorted_out(case, candidates, labels)
         charges = []
         for number, use in enumerate(workload.uses, start=1):
-            charge = _charge(use, case, applicable, side)
+            charge = _charge(use, case, known, side)
             if any(rule.reported for rule in charge.rules):
                 charges.append(charge)
             if number % USES_A_TURN == 0:
@@ -97,17 +86,17 @@ class Judge:
         verdicts = await evaluate(charges, self._source, inquiry)
         if isinstance(labels, Undecided):
             verdicts = _with_unknown(verdicts, case, unknown, labels, side)
-        return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
+        return Verdict(verdicts, _placeholder_warnings(workload, known, side))
 
     async def _labels(
-        self, case: Case, candidates: Iterable[_Applicable]
+        self, case: Case, candidates: Iterable[Applicable]
     ) -> Mapping[str, str] | Undecided:
         """
         Return the namespace's labels, within their share of the time, or why they are not known.
 
         They are empty, and not looked up, where none of the policies depends on them.
         """
-        if not any(each.applies(case, None) is None for each in candidates):
+        if all(each.is_known for each in candidates):
             return {}
         name = case.workload.namespace
         deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)
@@ -121,114 +110,72 @@ class Judge:
             return Undecided("namespace not known", str(fault))
 
 
-def _candidates(case: Case, policies: Iterable[Policy], side: Side) -> list[_Applicable]:
+def _candidates(case: Case, policies: Iterable[Policy], side: Side) -> list[Applicable]:
     """
     Return the policies that could have a word on this side, whatever the namespace's labels are.
 
     Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup, and
     what depends on labels keeps nothing waiting that does not.
     """
-    found = []
-    for policy in policies:
-        actions = policy.actions_for(case.workload)
-        if actions is None or not policy.concerns(case.operation, case.requester):
-            continue
-        candidate = _Applicable(policy, actions)
-        if (
-            (_belongs(candidate, side) or candidate.denies)
-            and candidate.applies(case, None) is not False
-            and _has_a_say(case, policy)
-        ):
-            found.append(candidate)
-    return found
-
-
-def _has_a_say(case: Case, policy: Policy) -> bool:
-    """Whether there is anything in the object that the policy may find something about."""
-    return bool(case.workload.placeholders) or any(
-        policy.covers(use) and any(_in_force_again(use, case, policy, r) for r in policy.rules)
-        for use in case.workload.uses
-    )
+    return [
+        each
+        for each in applicable(policies, case, None)
+        if (each.may_belong(side) or each.denies) and has_a_say(case, each.policy)
+    ]
 
 
 def _sorted_out(
-    case: Case, candidates: Iterable[_Applicable], labels: Mapping[str, str] | Undecided
-) -> tuple[list[_Applicable], list[_Applicable]]:
+    case: Case, candidates: Iterable[Applicable], labels: Mapping[str, str] | Undecided
+) -> tuple[list[Applicable], list[Applicable]]:
     """Return the policies that apply, and those of which nobody knows."""
     known = None if isinstance(labels, Undecided) else labels
-    answers = [(each, each.applies(case, known)) for each in candidates]
-    return (
-        [each for each, applies in answers if applies],
-        [each for each, applies in answers if applies is None],
-    )
+    found = applicable((each.policy for each in candidates), case, known)
+    return [each for each in found if each.is_known], [each for each in found if not each.is_known]
 
 
-def _in_force_again(use: Use, case: Case, policy: Policy, rule: Rule) -> bool:
-    """
-    Whether a rule has to judge this use now (design, semantics 6).
-
-    A new use always; an old one of a Pod never; an old one of a template when a field that the
-    rule reads, or a label that the policy selects on, has changed.
-    """
-    old = case.old
-    if case.operation is Operation.CREATE or old is None or not is_old(use, old):
-        return True
-    if not case.workload.is_template:
-        return False
-    return fields_changed(use, case.workload, old, rule.reads) or any(
-        case.workload.labels.get(key) != old.labels.get(key) for key in policy.object_labels
-    )
-
-
-def _charge(use: Use, case: Case, applicable: Iterable[_Applicable], side: Side) -> Charge:
+def _charge(use: Use, case: Case, applicable: Iterable[Applicable], side: Side) -> Charge:
     rules = [
         RuleInForce(
             policy=each.policy.name,
             actions=each.actions,
             failure_policy=each.policy.failure_policy,
             rule=rule,
-            reported=_belongs(each, side),
+            reported=each.belongs(side),
         )
         for each in applicable
-        if (_belongs(each, side) or each.denies) and each.policy.covers(use)
+        if (each.belongs(side) or each.denies) and each.policy.covers(use)
         for rule in each.policy.rules
-        if _in_force_again(use, case, each.policy, rule)
+        if in_force_again(use, case, each.policy, rule)
     ]
     return Charge(use, tuple(rules))
-
-
-def _belongs(applicable: _Applicable, side: Side) -> bool:
-    """Whether the findings of a policy belong into the answer of this side (semantics 18)."""
-    return side is Side.ALL or applicable.denies == (side is Side.ENFORCE)
 
 
 def _with_unknown(
     verdicts: tuple[UseVerdict, ...],
     case: Case,
-    unknown: Iterable[_Applicable],
+    unknown: Iterable[Applicable],
     why: Undecided,
     side: Side,
 ) -> tuple[UseVerdict, ...]:
     """Add, for each use, the policies of which nobody knows whether they apply (semantics 8)."""
     by_use = {verdict.use: verdict for verdict in verdicts}
     for each in unknown:
-        if not _belongs(each, side):
+        if not each.belongs(side):
             continue
         finding = Finding(
             each.policy.name, NAMESPACE_LABELS, each.actions, each.policy.failure_policy, why
         )
         for use in case.workload.uses:
-            again = any(_in_force_again(use, case, each.policy, r) for r in each.policy.rules)
-            if again and each.policy.covers(use):
+            if is_judged(use, case, each.policy):
                 verdict = by_use.get(use, UseVerdict(use))
                 by_use[use] = replace(verdict, findings=(*verdict.findings, finding))
     return tuple(by_use[use] for use in case.workload.uses if use in by_use)
 
 
 def _placeholder_warnings(
-    workload: Workload, applicable: Iterable[_Applicable], side: Side
+    workload: Workload, applicable: Iterable[Applicable], side: Side
 ) -> tuple[str, ...]:
-    if not any(_belongs(each, side) for each in applicable):
+    if not any(each.belongs(side) for each in applicable):
         return ()
     return tuple(
         f'{place.path}: "{place.text}" is to be filled in later, so it is judged on the Pod'

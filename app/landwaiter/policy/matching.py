@@ -75,6 +75,28 @@ class LabelSelector:
         """Whether labels that are all known meet every condition."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
+    def selects(self, namespace: str, labels: Mapping[str, str] | None) -> bool | None:
+        """
+        Whether the selector matches a namespace, whose name is always known.
+
+        `labels` is None where they are not known; then None comes back if, and only if, they
+        would decide.
+        """
+        if labels is not None:
+            return self.matches({**labels, NAME_LABEL: namespace})
+        by_name = [each for each in self.requirements if each.key == NAME_LABEL]
+        if not all(requirement.matches({NAME_LABEL: namespace}) for requirement in by_name):
+            return False
+        return None if self.keys - {NAME_LABEL} else True
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOverride:
+    """What a policy does in the namespaces that a selector matches."""
+
+    namespaces: LabelSelector
+    actions: frozenset[Action]
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -82,7 +104,8 @@ class Policy:
     One policy as it is applied; equal policies decide alike.
 
     `templates` is None where findings in templates are treated as those in Pods. `rules` are in
-    the order of their ids. `users` is None where it does not matter who asks.
+    the order of their ids. `users` is None where it does not matter who asks. The first of
+    `action_overrides` that selects the namespace takes the place of `actions`.
     """
 
     name: str
@@ -97,24 +120,39 @@ class Policy:
     operations: frozenset[Operation] = frozenset(Operation)
     users: Subjects | None = None
     excluded_users: Subjects = NOBODY
-
-    @property
-    def needs_namespace_labels(self) -> bool:
-        """Whether it can depend on a label of the namespace other than the one with its name."""
-        return bool(self.namespace_selector.keys - {NAME_LABEL})
+    action_overrides: tuple[ActionOverride, ...] = ()
 
     @property
     def object_labels(self) -> frozenset[str]:
         """The labels of Pods that it selects on; when one changes, templates are judged again."""
         return self.object_selector.keys
 
-    def actions_for(self, workload: Workload) -> frozenset[Action] | None:
-        """Return what is done about findings in this object, None where it is not judged."""
+    def possible_actions(
+        self, namespace: str, labels: Mapping[str, str] | None
+    ) -> frozenset[frozenset[Action]]:
+        """
+        Return what is done about findings in a namespace.
+
+        These are several sets where `labels` decide which, and are None.
+        """
+        possible = set[frozenset[Action]]()
+        for override in self.action_overrides:
+            selected = override.namespaces.selects(namespace, labels)
+            if selected is not False:
+                possible.add(override.actions)
+            if selected is True:
+                return frozenset(possible)
+        return frozenset({*possible, self.actions})
+
+    def softened(self, actions: frozenset[Action], workload: Workload) -> frozenset[Action]:
+        """Return what is left of the actions for this object, nothing where it is not judged."""
         if not workload.is_template or self.templates in {None, TemplateAction.DENY}:
-            return self.actions
+            return actions
         if self.templates is TemplateAction.SKIP:
-            return None
-        return (self.actions - {Action.DENY}) | {Action.WARN}
+            return frozenset()
+        if Action.DENY not in actions:
+            return actions
+        return (actions - {Action.DENY}) | {Action.WARN}
 
     def concerns(self, operation: Operation, requester: Requester | None) -> bool:
         """
@@ -149,7 +187,7 @@ class Policy:
             if each is not None
         ):
             return False
-        return self._selects_namespace(workload.namespace, namespace_labels)
+        return self.namespace_selector.selects(workload.namespace, namespace_labels)
 
     def covers(self, use: ImageUse | UnreadableUse) -> bool:
         """Whether the policy is about an image; a name that does not parse could be any."""
@@ -158,11 +196,3 @@ class Policy:
         return any(pattern.matches(use.reference) for pattern in self.images) and not any(
             pattern.matches(use.reference) for pattern in self.excluded_images
         )
-
-    def _selects_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool | None:
-        if labels is not None:
-            return self.namespace_selector.matches({**labels, NAME_LABEL: name})
-        by_name = [r for r in self.namespace_selector.requirements if r.key == NAME_LABEL]
-        if not all(requirement.matches({NAME_LABEL: name}) for requirement in by_name):
-            return False
-        return None if self.needs_namespace_labels else True

@@ -13,8 +13,14 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.manifests.names import is_dns_subdomain
-from landwaiter.policy.match_models import LabelKey, LabelValue, MatchSettings, subjects_of
-from landwaiter.policy.matching import Policy, TemplateAction
+from landwaiter.policy.match_models import (
+    LabelKey,
+    LabelSelectorSettings,
+    LabelValue,
+    MatchSettings,
+    subjects_of,
+)
+from landwaiter.policy.matching import ActionOverride, Policy, TemplateAction
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.settings import RuleSettings, Settings
@@ -22,6 +28,8 @@ from landwaiter.rules.verdict import Action, FailurePolicy
 
 API_VERSION = "landwaiter.dev/v1alpha1"
 KIND = "ClusterImagePolicy"
+
+OVERRIDES_MAX = 20
 
 
 def _policy_name(text: str) -> str:
@@ -76,16 +84,67 @@ else:
     RulesSettings = _rules_model()
 
 
+def _distinct_actions(actions: list[Action]) -> list[Action]:
+    if len(set(actions)) != len(actions):
+        raise ValueError("an action given twice, distinct ones are wanted")
+    if {Action.DENY, Action.WARN} <= set(actions):
+        raise ValueError(
+            "Deny and Warn given, one of them is wanted: "
+            "a refusal tells the person all that a warning would"
+        )
+    return actions
+
+
+Actions = Annotated[
+    list[Annotated[Action, Field(strict=False)]],
+    Field(min_length=1),
+    AfterValidator(_distinct_actions),
+]
+
+
+class ActionOverrideSettings(Settings):
+    """Other actions for some namespaces."""
+
+    namespace_selector: LabelSelectorSettings
+    """Labels of the namespaces, as under `match`; at least one condition."""
+    validation_actions: Actions
+    """What is done there, in place of the policy's `validationActions`."""
+
+    @model_validator(mode="after")
+    def _selects_some(self) -> Self:
+        if not self.namespace_selector.selector().requirements:
+            raise ValueError(
+                "namespaceSelector selects every namespace, at least one condition is wanted; "
+                "what is done everywhere stands in spec.validationActions"
+            )
+        return self
+
+    def override(self) -> ActionOverride:
+        """Return the override."""
+        return ActionOverride(
+            self.namespace_selector.selector(), frozenset(self.validation_actions)
+        )
+
+
 class PolicySpec(Settings):
     """What the policy asks for, of which images, and what it does about those that fail."""
 
-    validation_actions: list[Annotated[Action, Field(strict=False)]] = Field(min_length=1)
+    validation_actions: Actions
     """
     What is done about an image that a rule refuses, as in ValidatingAdmissionPolicy.
 
     `[Deny]` refuses the request, `[Warn]` warns the person who made it, `[Audit]` leaves an audit
     annotation; `[Deny, Audit]` and `[Warn, Audit]` do both. Deny and Warn do not go together.
     There is no default: neither a refusal nor an admission should come from leaving a line out.
+    """
+    action_overrides: list[ActionOverrideSettings] = Field(
+        default_factory=list, min_length=1, max_length=OVERRIDES_MAX
+    )
+    """
+    Other actions for some namespaces; the first entry that selects the namespace counts.
+
+    Where the namespace's labels cannot be read, the policy is undecided, as one that denies if any
+    of the actions that it may have there is Deny.
     """
     failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.FAIL
     """
@@ -105,23 +164,19 @@ class PolicySpec(Settings):
     rules: RulesSettings
     """What images must be like: at least one rule."""
 
-    @model_validator(mode="after")
-    def _actions_go_together(self) -> Self:
-        actions = self.validation_actions
-        if len(set(actions)) != len(actions):
-            raise ValueError("validationActions gives an action twice, distinct ones are wanted")
-        if {Action.DENY, Action.WARN} <= set(actions):
-            raise ValueError(
-                "validationActions gives Deny and Warn, one of them is wanted: "
-                "a refusal tells the person all that a warning would"
-            )
-        return self
+    @property
+    def _all_actions(self) -> set[Action]:
+        lists = (
+            self.validation_actions,
+            *(each.validation_actions for each in self.action_overrides),
+        )
+        return {action for actions in lists for action in actions}
 
     @model_validator(mode="after")
     def _templates_only_soften(self) -> Self:
-        if self.templates is TemplateAction.DENY and Action.DENY not in self.validation_actions:
+        if self.templates is TemplateAction.DENY and Action.DENY not in self._all_actions:
             raise ValueError("templates: Deny given, but validationActions does not give Deny")
-        if self.templates is TemplateAction.WARN and set(self.validation_actions) == {Action.AUDIT}:
+        if self.templates is TemplateAction.WARN and self._all_actions == {Action.AUDIT}:
             raise ValueError("templates: Warn given, but validationActions gives only Audit")
         return self
 
@@ -166,6 +221,7 @@ class ClusterImagePolicy(Settings):
             excluded_images=tuple(spec.match.exclude_images),
             operations=frozenset(spec.match.operations),
             users=subjects_of(spec.match.users) if spec.match.users else None,
+            action_overrides=tuple(each.override() for each in spec.action_overrides),
             excluded_users=subjects_of(spec.match.exclude_users),
         )
 
