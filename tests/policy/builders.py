@@ -74,3 +74,12 @@ def a_document(**spec: Any) -> dict[str, Any]:  # noqa: ANN401  # Any field of a
             **spec,
         },
     }
+
+
+def a_tenants_document(**spec: Any) -> dict[str, Any]:  # noqa: ANN401  # Any field of a document.
+    """Return a good document for the namespace `shop`, with some fields of `spec` replaced."""
+    return {
+        **a_document(**spec),
+        "kind": "ImagePolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
+    }

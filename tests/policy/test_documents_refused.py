@@ -81,16 +81,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {2: "kind: ConfigMap"},
         [
             (
-                '2: field kind: "ConfigMap" given, "ClusterImagePolicy" wanted; '
-                "a file that policies name goes into a folder below, or has another suffix"
-            )
-        ],
-    ),
-    "a kind that is not there yet": (
-        {2: "kind: ImagePolicy"},
-        [
-            (
-                '2: field kind: "ImagePolicy" given, "ClusterImagePolicy" wanted; '
+                '2: field kind: "ConfigMap" given, "ClusterImagePolicy" or "ImagePolicy" wanted; '
                 "a file that policies name goes into a folder below, or has another suffix"
             )
         ],
@@ -99,7 +90,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {2: ""},
         [
             (
-                '1: field kind: nothing given, "ClusterImagePolicy" wanted; '
+                '1: field kind: nothing given, "ClusterImagePolicy" or "ImagePolicy" wanted; '
                 "a file that policies name goes into a folder below, or has another suffix"
             )
         ],
@@ -151,7 +142,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         [
             (
                 "6: field spec.exceptions: no such field; there are "
-                "validationActions, actionOverrides, failurePolicy, templates, match, rules"
+                "validationActions, failurePolicy, templates, match, rules, actionOverrides"
             )
         ],
     ),
@@ -302,8 +293,8 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         match("{kinds: [Pod]}"),
         [
             (
-                "6: field spec.match.kinds: no such field; there are namespaceSelector, "
-                "objectSelector, images, excludeImages, operations, users, excludeUsers"
+                "6: field spec.match.kinds: no such field; there are objectSelector, images, "
+                "excludeImages, operations, users, excludeUsers, namespaceSelector"
             )
         ],
     ),

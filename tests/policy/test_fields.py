@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,16 @@ from pydantic import ValidationError
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Operation, Requester
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.models import ClusterImagePolicy, RulesSettings
+from landwaiter.policy.models import (
+    ClusterImagePolicy,
+    ImagePolicy,
+    PolicyDocument,
+    RulesSettings,
+)
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import NO_FACTS
 from landwaiter.workloads.values import ImagePlace, ImageUse
-from policy.builders import A_KEY, a_document, a_use, a_workload
+from policy.builders import A_KEY, a_document, a_tenants_document, a_use, a_workload
 from policy.model_fields import fields_of
 
 REFUSED = "refused"
@@ -220,11 +225,33 @@ RULE_EFFECTS: dict[str, Effect] = {
 
 
 FIELDS = dict(fields_of(ClusterImagePolicy))
+TENANT_FIELDS = dict(fields_of(ImagePolicy))
+NOT_TENANTS = ("spec.actionOverrides", "spec.match.namespaceSelector")
+"""What depends on the namespace's labels has no place in a policy that is for one namespace."""
+TENANT_EFFECTS = {
+    **{path: each for path, each in EFFECTS.items() if not path.startswith(NOT_TENANTS)},
+    **{
+        path: replace(EFFECTS[path], observed=("shop/p", REFUSED))
+        for path in ("apiVersion", "metadata.labels", "metadata.annotations")
+    },
+    "kind": Effect(("ImagePolicy", "ClusterImagePolicy"), lambda p: p.name, ("shop/p", REFUSED)),
+    "metadata": Effect(
+        ({"name": "a", "namespace": "shop"}, {"name": "b", "namespace": "bank"}),
+        lambda p: p.name,
+        ("shop/a", "bank/b"),
+    ),
+    "metadata.name": Effect(("a", "b.c"), lambda p: p.name, ("shop/a", "shop/b.c")),
+    "metadata.namespace": Effect(
+        ("shop", "bank", "Bank"),
+        lambda p: p.applies_to(a_workload(namespace="shop"), None, {}),
+        (True, False, REFUSED),
+    ),
+}
 
 
-def document_with(path: str, effect: Effect, value: object) -> dict[str, Any]:
+def document_with(good: dict[str, Any], path: str, effect: Effect, value: object) -> dict[str, Any]:
     """Return a good document with one field changed, or with the list that the field is in."""
-    document = deepcopy(a_document())
+    document = deepcopy(good)
     at: Any = document
     *way, last = (path if effect.at_field else path.rpartition("[]")[0] or path).split(".")
     for step in way:
@@ -236,10 +263,19 @@ def document_with(path: str, effect: Effect, value: object) -> dict[str, Any]:
 
 
 def observed(path: str, effect: Effect, value: object) -> object:
+    return observed_in(ClusterImagePolicy, a_document(), path, effect, value)
+
+
+def observed_in(
+    model: type[PolicyDocument],
+    document: dict[str, Any],
+    path: str,
+    effect: Effect,
+    value: object,
+) -> object:
+    changed = document_with(document, path, effect, value)
     try:
-        policy = ClusterImagePolicy.model_validate(document_with(path, effect, value)).policy(
-            Path()
-        )
+        policy = model.model_validate(changed).policy(Path())
     except ValidationError:
         return REFUSED
     return effect.observe(policy)
@@ -251,6 +287,17 @@ def test_a_field_does_something(path: str) -> None:
     effect = EFFECTS[path]
 
     assert effect.observed == tuple(observed(path, effect, value) for value in effect.values)
+
+
+@pytest.mark.parametrize("path", TENANT_EFFECTS)
+def test_a_field_does_the_same_in_a_namespace(path: str) -> None:
+    """An ImagePolicy is the same document, about one namespace."""
+    effect = TENANT_EFFECTS[path]
+
+    assert effect.observed == tuple(
+        observed_in(ImagePolicy, a_tenants_document(), path, effect, value)
+        for value in effect.values
+    )
 
 
 @pytest.mark.parametrize("rule_id", RULE_EFFECTS)
@@ -267,14 +314,15 @@ def test_every_field_and_every_rule_has_such_a_test() -> None:
     """A field that is added without one fails here."""
 
     assert set(EFFECTS) == set(FIELDS)
+    assert set(TENANT_EFFECTS) == set(TENANT_FIELDS)
     assert set(RULE_EFFECTS) == set(CATALOGUE) == set(RulesSettings.model_fields)
 
 
-@pytest.mark.parametrize("path", FIELDS)
+@pytest.mark.parametrize("path", FIELDS | TENANT_FIELDS)
 def test_every_field_is_described(path: str) -> None:
     """The table in docs/policies.md, the schema and `kubectl explain` have a text for it."""
 
-    assert FIELDS[path].description
+    assert (FIELDS | TENANT_FIELDS)[path].description
 
 
 def test_defaults_are_the_safe_ones() -> None:

@@ -141,6 +141,7 @@ def _charge(use: Use, case: Case, applicable: Iterable[Applicable], side: Side) 
             failure_policy=each.policy.failure_policy,
             rule=rule,
             reported=each.belongs(side),
+            by_admin=each.policy.namespace is None,
         )
         for each in applicable
         if (each.belongs(side) or each.denies) and each.policy.covers(use)

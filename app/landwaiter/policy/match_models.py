@@ -146,12 +146,6 @@ def subjects_of(given: Iterable[SubjectSettings]) -> Subjects:
 class MatchSettings(Settings):
     """What the policy is about; all that is given must match."""
 
-    namespace_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
-    """
-    Labels of the namespace, of which `kubernetes.io/metadata.name` is always its name.
-
-    Where they cannot be read, the policy is undecided for what depends on them.
-    """
     object_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
     """
     Labels of the Pod, or those that the template gives its Pods.
@@ -211,3 +205,14 @@ class MatchSettings(Settings):
         if len(set(self.operations)) != len(self.operations):
             raise ValueError("operations gives one twice, distinct ones are wanted")
         return self
+
+
+class ClusterMatchSettings(MatchSettings):
+    """What the policy is about; all that is given must match."""
+
+    namespace_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
+    """
+    Labels of the namespace, of which `kubernetes.io/metadata.name` is always its name.
+
+    Where they cannot be read, the policy is undecided for what depends on them.
+    """

@@ -105,7 +105,8 @@ class Policy:
 
     `templates` is None where findings in templates are treated as those in Pods. `rules` are in
     the order of their ids. `users` is None where it does not matter who asks. The first of
-    `action_overrides` that selects the namespace takes the place of `actions`.
+    `action_overrides` that selects the namespace takes the place of `actions`. `namespace` is None
+    for a policy of the cluster; that of a namespace is written by whoever may do so there.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Policy:
     users: Subjects | None = None
     excluded_users: Subjects = NOBODY
     action_overrides: tuple[ActionOverride, ...] = ()
+    namespace: str | None = None
 
     @property
     def object_labels(self) -> frozenset[str]:
@@ -181,6 +183,8 @@ class Policy:
         An UPDATE that changes labels cannot step out of a policy. `namespace_labels` is None where
         they are not known; then None comes back if, and only if, they would decide.
         """
+        if self.namespace not in {None, workload.namespace}:
+            return False
         if not any(
             self.object_selector.matches(each.labels)
             for each in (workload, old)

@@ -1,54 +1,33 @@
 """
-The policy document that admins write: one model for files, for a check, and for the schema.
+The policy documents that admins write: one model for files, for a check, and for the schema.
 
 A document that would decide nothing, or less than it says, is refused with the reason: an empty
 list of images or rules, a template action that does not soften, a pattern that whoever writes a
 Pod could step out of. docs/policies.md tells what each field means.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from landwaiter.errors import InvalidPolicy
-from landwaiter.manifests.names import is_dns_subdomain
 from landwaiter.policy.match_models import (
-    LabelKey,
+    ClusterMatchSettings,
     LabelSelectorSettings,
-    LabelValue,
     MatchSettings,
     subjects_of,
 )
-from landwaiter.policy.matching import ActionOverride, Policy, TemplateAction
+from landwaiter.policy.matching import ActionOverride, LabelSelector, Policy, TemplateAction
+from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
+from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.settings import RuleSettings, Settings
 from landwaiter.rules.verdict import Action, FailurePolicy
 
-API_VERSION = "landwaiter.dev/v1alpha1"
-KIND = "ClusterImagePolicy"
-
 OVERRIDES_MAX = 20
-
-
-def _policy_name(text: str) -> str:
-    if not is_dns_subdomain(text):
-        raise ValueError(
-            f'"{text:.100}" given, at most 253 lower-case letters, digits, "-" and "." are wanted'
-        )
-    return text
-
-
-class Metadata(Settings):
-    """What the policy is called."""
-
-    name: Annotated[str, AfterValidator(_policy_name)]
-    """The name that every message and metric about the policy gives; each policy has its own."""
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels for tools that deploy the policy; they are checked, and decide nothing."""
-    annotations: dict[LabelKey, str] = Field(default_factory=dict)
-    """Annotations for tools that deploy the policy; they are checked, and decide nothing."""
 
 
 class _Rules(Settings):
@@ -137,15 +116,6 @@ class PolicySpec(Settings):
     annotation; `[Deny, Audit]` and `[Warn, Audit]` do both. Deny and Warn do not go together.
     There is no default: neither a refusal nor an admission should come from leaving a line out.
     """
-    action_overrides: list[ActionOverrideSettings] = Field(
-        default_factory=list, min_length=1, max_length=OVERRIDES_MAX
-    )
-    """
-    Other actions for some namespaces; the first entry that selects the namespace counts.
-
-    Where the namespace's labels cannot be read, the policy is undecided, as one that denies if any
-    of the actions that it may have there is Deny.
-    """
     failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.FAIL
     """
     What becomes of an image about which a rule could not find out, with `Deny`.
@@ -160,23 +130,20 @@ class PolicySpec(Settings):
     only softens: `Deny` needs a policy that denies, `Warn` one that denies or warns.
     """
     match: MatchSettings = Field(default_factory=MatchSettings)
-    """What the policy is about; by default every image everywhere."""
+    """What the policy is about; by default every image."""
     rules: RulesSettings
     """What images must be like: at least one rule."""
 
     @property
-    def _all_actions(self) -> set[Action]:
-        lists = (
-            self.validation_actions,
-            *(each.validation_actions for each in self.action_overrides),
-        )
-        return {action for actions in lists for action in actions}
+    def all_actions(self) -> set[Action]:
+        """Everything that the policy may do about a finding."""
+        return set(self.validation_actions)
 
     @model_validator(mode="after")
     def _templates_only_soften(self) -> Self:
-        if self.templates is TemplateAction.DENY and Action.DENY not in self._all_actions:
+        if self.templates is TemplateAction.DENY and Action.DENY not in self.all_actions:
             raise ValueError("templates: Deny given, but validationActions does not give Deny")
-        if self.templates is TemplateAction.WARN and self._all_actions == {Action.AUDIT}:
+        if self.templates is TemplateAction.WARN and self.all_actions == {Action.AUDIT}:
             raise ValueError("templates: Warn given, but validationActions gives only Audit")
         return self
 
@@ -189,14 +156,67 @@ class PolicySpec(Settings):
             )
         return self
 
+    def policy(self, name: str, folder: Path) -> Policy:
+        """Return the policy as it is applied. Raises `InvalidPolicy`, as its document does."""
+        match = self.match
+        return Policy(
+            name=name,
+            actions=frozenset(self.validation_actions),
+            failure_policy=self.failure_policy,
+            templates=self.templates,
+            namespace_selector=LabelSelector(),
+            object_selector=match.object_selector.selector(),
+            images=tuple(match.images),
+            rules=tuple(_rule(rule_id, each, folder) for rule_id, each in self.rules.given()),
+            excluded_images=tuple(match.exclude_images),
+            operations=frozenset(match.operations),
+            users=subjects_of(match.users) if match.users else None,
+            excluded_users=subjects_of(match.exclude_users),
+        )
 
-class ClusterImagePolicy(Settings):
-    """A policy for the images of a whole cluster."""
+
+class ClusterPolicySpec(PolicySpec):
+    """What the policy asks for, of which images, and what it does about those that fail."""
+
+    action_overrides: list[ActionOverrideSettings] = Field(
+        default_factory=list, min_length=1, max_length=OVERRIDES_MAX
+    )
+    """
+    Other actions for some namespaces; the first entry that selects the namespace counts.
+
+    Where the namespace's labels cannot be read, the policy is undecided, as one that denies if any
+    of the actions that it may have there is Deny.
+    """
+    match: ClusterMatchSettings = Field(default_factory=ClusterMatchSettings)
+    """What the policy is about; by default every image everywhere."""
+
+    @property
+    def all_actions(self) -> set[Action]:
+        """Everything that the policy may do about a finding, wherever that is."""
+        lists = (each.validation_actions for each in self.action_overrides)
+        return {*self.validation_actions, *(action for actions in lists for action in actions)}
+
+    def policy(self, name: str, folder: Path) -> Policy:
+        """Return the policy as it is applied. Raises `InvalidPolicy`, as its document does."""
+        return replace(
+            super().policy(name, folder),
+            namespace_selector=self.match.namespace_selector.selector(),
+            action_overrides=tuple(each.override() for each in self.action_overrides),
+        )
+
+
+def _rule(rule_id: str, settings: RuleSettings, folder: Path) -> Rule:
+    try:
+        return settings.rule(folder)
+    except InvalidPolicy as problem:
+        raise InvalidPolicy(f"spec.rules.{rule_id}.{problem}") from problem
+
+
+class PolicyDocument(Settings):
+    """What all documents of policies have in common."""
 
     api_version: Literal["landwaiter.dev/v1alpha1"]
     """The version of the document's form."""
-    kind: Literal["ClusterImagePolicy"]
-    """The kind of document."""
     metadata: Metadata
     """What the policy is called."""
     spec: PolicySpec
@@ -208,26 +228,40 @@ class ClusterImagePolicy(Settings):
 
         Raises `InvalidPolicy`, whose message begins with the path of a field.
         """
-        spec = self.spec
-        return Policy(
-            name=self.metadata.name,
-            actions=frozenset(spec.validation_actions),
-            failure_policy=spec.failure_policy,
-            templates=spec.templates,
-            namespace_selector=spec.match.namespace_selector.selector(),
-            object_selector=spec.match.object_selector.selector(),
-            images=tuple(spec.match.images),
-            rules=tuple(_rule(rule_id, each, folder) for rule_id, each in spec.rules.given()),
-            excluded_images=tuple(spec.match.exclude_images),
-            operations=frozenset(spec.match.operations),
-            users=subjects_of(spec.match.users) if spec.match.users else None,
-            action_overrides=tuple(each.override() for each in spec.action_overrides),
-            excluded_users=subjects_of(spec.match.exclude_users),
-        )
+        return self.spec.policy(self.metadata.name, folder)
 
 
-def _rule(rule_id: str, settings: RuleSettings, folder: Path) -> Rule:
-    try:
-        return settings.rule(folder)
-    except InvalidPolicy as problem:
-        raise InvalidPolicy(f"spec.rules.{rule_id}.{problem}") from problem
+class ClusterImagePolicy(PolicyDocument):
+    """A policy for the images of a whole cluster."""
+
+    kind: Literal["ClusterImagePolicy"]
+    """The kind of document."""
+    spec: ClusterPolicySpec
+    """What it asks for."""
+
+
+class ImagePolicy(PolicyDocument):
+    """
+    A policy for the images of its own namespace.
+
+    It only adds restrictions: nothing in it lifts those of another policy.
+    """
+
+    kind: Literal["ImagePolicy"]
+    """The kind of document."""
+    metadata: NamespacedMetadata
+    """What the policy is called, and the namespace that it is for."""
+
+    def policy(self, folder: Path) -> Policy:
+        """
+        Return the policy as it is applied.
+
+        Raises `InvalidPolicy`, whose message begins with the path of a field, also where the
+        policy reaches beyond its namespace.
+        """
+        namespace = self.metadata.namespace
+        for rule_id, settings in self.spec.rules.given():
+            for path, text in beyond_namespace(settings, namespace):
+                raise InvalidPolicy(f"spec.rules.{rule_id}.{path}: {text}")
+        name = f"{namespace}/{self.metadata.name}"
+        return replace(self.spec.policy(name, folder), namespace=namespace)
