@@ -234,6 +234,19 @@ def test_short_names_can_be_refused(tmp_path: Path, by_variable: bool) -> None: 
     ]
 
 
+@WAYS
+def test_unmatched_images_can_be_refused(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
+    """By default an image that no policy is about is admitted."""
+    about = PINNED.replace("spec:", "spec:\n  match: {images: [other.example.com]}")
+    options = {"policies": policies(tmp_path, about)}
+    decisions = [
+        entries(each, stdin=pod(GOOD), by_variable=by_variable)[0]["decision"]
+        for each in (options, options | {"unmatched-images": "Deny"})
+    ]
+
+    assert ["allow", "deny"] == decisions
+
+
 @pytest.fixture
 async def registry() -> AsyncIterator[FakeRegistry]:
     async with FakeRegistry() as registry:

@@ -9,6 +9,7 @@ from landwaiter.deadline import Deadline
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings, UnmatchedImages
 from landwaiter.policy.judge import Judge, NamespaceLabels
 from landwaiter.policy.matching import Operator, Policy
 from landwaiter.rules.pinned_tags import PinnedTags
@@ -29,6 +30,7 @@ A_DIGEST = "sha256:" + "a" * 64
 PINNED = f"r.example.com/good@{A_DIGEST}"
 ENV = requires("env", Operator.IN, "production")
 NODE = Requester("system:node:one", ("system:nodes", "system:authenticated"))
+STRICT = PolicyInstallSettings(unmatched_images=UnmatchedImages.DENY)
 NO_SECRET = PullSecretAnswer("shop", ())
 
 
@@ -118,9 +120,13 @@ async def judged(
     labels: NamespaceLabels | None = None,
     requester: Requester | None = None,
     seconds: float = 20,
+    install: PolicyInstallSettings = DEFAULTS,
 ) -> Verdict:
     judge = Judge(
-        policies=lambda: policies, source=source or Answers(), namespaces=labels or Labels()
+        policies=lambda: policies,
+        source=source or Answers(),
+        namespaces=labels or Labels(),
+        install=install,
     )
     operation = Operation.CREATE if old is None else Operation.UPDATE
     case = Case(operation, workload, Deadline.after(seconds), old=old, requester=requester)

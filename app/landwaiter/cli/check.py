@@ -14,6 +14,7 @@ from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, Land
 from landwaiter.images.reference import ShortNames
 from landwaiter.manifests.documents import Document, read_documents, read_file
 from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.rules.verdict import Decision
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.workloads.walker import read_workload
@@ -56,6 +57,7 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     requester_group: Sequence[str],
     output: str,
     registries: Path | None,
+    unmatched_images: str,
     short_names: str,
     cosign: str,
     timeout_seconds: float,
@@ -70,7 +72,8 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
         raise click.UsageError("--requester-group given without --requester, both are wanted")
     if not manifests and sys.stdin.isatty():
         raise click.UsageError("no manifest given; files, folders or - for standard input wanted")
-    settings = OfflineSettings(policies, cluster_state, registries, cosign)
+    install = PolicyInstallSettings(UnmatchedImages(unmatched_images))
+    settings = OfflineSettings(policies, cluster_state, registries, cosign, install)
     try:
         found = list(_objects(manifests or ("-",), namespace, ShortNames(short_names)))
         by = None if requester is None else Requester(requester, tuple(requester_group))

@@ -8,6 +8,7 @@ that denies, so that nothing passes for what nobody knows (design, semantics 8 a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from landwaiter.policy.case import Case, Operation, Side
 from landwaiter.policy.matching import Policy
@@ -25,13 +26,30 @@ class Applicable:
     A policy that applies to a case, or may apply, and what it does about findings.
 
     `possible` are the sets of actions that it may have for this object, one of them empty for a
-    template that the policy skips. `is_known` is False where the namespace's labels decide whether
-    it applies or what it does, and are not known.
+    template that the policy skips; `here` are those that it may have in the namespace, whatever it
+    does about templates. `applies` is None where the namespace's labels decide that.
     """
 
     policy: Policy
+    applies: Literal[True] | None
+    here: frozenset[frozenset[Action]]
     possible: frozenset[frozenset[Action]]
-    is_known: bool
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known that it applies, and what it does."""
+        return self.applies is True and len(self.possible) == 1
+
+    @property
+    def denies_here(self) -> bool | None:
+        """
+        Whether it is a policy of the cluster that denies in the namespace.
+
+        None where the labels decide that, and are not known.
+        """
+        if self.policy.namespace is not None or not any(Action.DENY in each for each in self.here):
+            return False
+        return True if self.applies and len(self.here) == 1 else None
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -74,7 +92,12 @@ def _applicable(policy: Policy, case: Case, labels: Mapping[str, str] | None) ->
         return None
     here = policy.possible_actions(case.workload.namespace, labels)
     softened = frozenset(policy.softened(actions, case.workload) for actions in here)
-    return Applicable(policy, softened, is_known=applies is True and len(softened) == 1)
+    return Applicable(policy, applies, here, softened)
+
+
+def is_new(use: Use, case: Case) -> bool:
+    """Whether the object that is stored does not have this use already."""
+    return case.operation is Operation.CREATE or case.old is None or not is_old(use, case.old)
 
 
 def has_a_say(case: Case, policy: Policy) -> bool:
@@ -99,7 +122,7 @@ def in_force_again(use: Use, case: Case, policy: Policy, rule: Rule) -> bool:
     rule reads, or a label that the policy selects on, has changed.
     """
     old = case.old
-    if case.operation is Operation.CREATE or old is None or not is_old(use, old):
+    if old is None or is_new(use, case):
         return True
     if not case.workload.is_template:
         return False

@@ -20,9 +20,12 @@ from landwaiter.policy.applicable import (
     has_a_say,
     in_force_again,
     is_judged,
+    is_new,
 )
 from landwaiter.policy.case import Case, Side
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings, UnmatchedImages
 from landwaiter.policy.matching import Policy
+from landwaiter.policy.unmatched import unmatched
 from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
 from landwaiter.rules.protocol import FactSource, Inquiry, RuleId, Undecided
 from landwaiter.rules.verdict import Finding, UseVerdict, Verdict
@@ -60,24 +63,26 @@ class Judge:
         policies: Callable[[], Sequence[Policy]],
         source: FactSource,
         namespaces: NamespaceLabels,
+        install: PolicyInstallSettings = DEFAULTS,
     ) -> None:
         self._policies = policies
         self._source = source
         self._namespaces = namespaces
+        self._refuses_unmatched = install.unmatched_images is UnmatchedImages.DENY
 
     async def judge(self, case: Case, side: Side) -> Verdict:
         """Return the findings that belong to this side, by the case's deadline."""
         workload = case.workload
         if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
-        candidates = _candidates(case, self._policies(), side)
-        if not any(each.may_belong(side) for each in candidates):
+        candidates = self._candidates(case, side)
+        if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in candidates)):
             return Verdict()
         labels = await self._labels(case, candidates)
-        known, unknown = _sorted_out(case, candidates, labels)
+        applicable = _looked_at_again(case, candidates, labels)
         charges = []
         for number, use in enumerate(workload.uses, start=1):
-            charge = _charge(use, case, known, side)
+            charge = self._charge(use, case, applicable, labels, side)
             if any(rule.reported for rule in charge.rules):
                 charges.append(charge)
             if number % USES_A_TURN == 0:
@@ -85,8 +90,57 @@ class Judge:
         inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
         verdicts = await evaluate(charges, self._source, inquiry)
         if isinstance(labels, Undecided):
-            verdicts = _with_unknown(verdicts, case, unknown, labels, side)
-        return Verdict(verdicts, _placeholder_warnings(workload, known, side))
+            verdicts = _with_unknown(verdicts, case, applicable, labels, side)
+        return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
+
+    def _candidates(self, case: Case, side: Side) -> list[Applicable]:
+        """
+        Return the policies that could have a word on this side, whatever the labels are.
+
+        Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup,
+        and what depends on labels keeps nothing waiting that does not.
+        """
+        return [
+            each
+            for each in applicable(self._policies(), case, None)
+            if self._has_a_word(each, side) and has_a_say(case, each.policy)
+        ]
+
+    def _has_a_word(self, each: Applicable, side: Side) -> bool:
+        if each.may_belong(side) or each.denies:
+            return True
+        return self._refuses_unmatched and each.denies_here is not False
+
+    def _tells_unmatched(self, side: Side) -> bool:
+        return self._refuses_unmatched and side is not Side.OBSERVE
+
+    def _charge(
+        self,
+        use: Use,
+        case: Case,
+        applicable: Iterable[Applicable],
+        labels: Mapping[str, str] | Undecided,
+        side: Side,
+    ) -> Charge:
+        rules = [
+            RuleInForce(
+                policy=each.policy.name,
+                actions=each.actions,
+                failure_policy=each.policy.failure_policy,
+                rule=rule,
+                reported=each.belongs(side),
+                by_admin=each.policy.namespace is None,
+            )
+            for each in applicable
+            if each.is_known and (each.belongs(side) or each.denies) and each.policy.covers(use)
+            for rule in each.policy.rules
+            if in_force_again(use, case, each.policy, rule)
+        ]
+        if self._refuses_unmatched and is_new(use, case):
+            why = labels if isinstance(labels, Undecided) else None
+            refusal = unmatched(use, applicable, why, reported=self._tells_unmatched(side))
+            rules[:0] = [] if refusal is None else [refusal]
+        return Charge(use, tuple(rules))
 
     async def _labels(
         self, case: Case, candidates: Iterable[Applicable]
@@ -96,7 +150,10 @@ class Judge:
 
         They are empty, and not looked up, where none of the policies depends on them.
         """
-        if all(each.is_known for each in candidates):
+        if all(
+            each.is_known and not (self._refuses_unmatched and each.denies_here is None)
+            for each in candidates
+        ):
             return {}
         name = case.workload.namespace
         deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)
@@ -110,58 +167,25 @@ class Judge:
             return Undecided("namespace not known", str(fault))
 
 
-def _candidates(case: Case, policies: Iterable[Policy], side: Side) -> list[Applicable]:
-    """
-    Return the policies that could have a word on this side, whatever the namespace's labels are.
-
-    Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup, and
-    what depends on labels keeps nothing waiting that does not.
-    """
-    return [
-        each
-        for each in applicable(policies, case, None)
-        if (each.may_belong(side) or each.denies) and has_a_say(case, each.policy)
-    ]
-
-
-def _sorted_out(
+def _looked_at_again(
     case: Case, candidates: Iterable[Applicable], labels: Mapping[str, str] | Undecided
-) -> tuple[list[Applicable], list[Applicable]]:
-    """Return the policies that apply, and those of which nobody knows."""
+) -> list[Applicable]:
+    """Return those that apply, or may, now that the labels have been asked for."""
     known = None if isinstance(labels, Undecided) else labels
-    found = applicable((each.policy for each in candidates), case, known)
-    return [each for each in found if each.is_known], [each for each in found if not each.is_known]
-
-
-def _charge(use: Use, case: Case, applicable: Iterable[Applicable], side: Side) -> Charge:
-    rules = [
-        RuleInForce(
-            policy=each.policy.name,
-            actions=each.actions,
-            failure_policy=each.policy.failure_policy,
-            rule=rule,
-            reported=each.belongs(side),
-            by_admin=each.policy.namespace is None,
-        )
-        for each in applicable
-        if (each.belongs(side) or each.denies) and each.policy.covers(use)
-        for rule in each.policy.rules
-        if in_force_again(use, case, each.policy, rule)
-    ]
-    return Charge(use, tuple(rules))
+    return applicable((each.policy for each in candidates), case, known)
 
 
 def _with_unknown(
     verdicts: tuple[UseVerdict, ...],
     case: Case,
-    unknown: Iterable[Applicable],
+    applicable: Iterable[Applicable],
     why: Undecided,
     side: Side,
 ) -> tuple[UseVerdict, ...]:
     """Add, for each use, the policies of which nobody knows whether they apply (semantics 8)."""
     by_use = {verdict.use: verdict for verdict in verdicts}
-    for each in unknown:
-        if not each.belongs(side):
+    for each in applicable:
+        if each.is_known or not each.belongs(side):
             continue
         finding = Finding(
             each.policy.name, NAMESPACE_LABELS, each.actions, each.policy.failure_policy, why
@@ -176,7 +200,7 @@ def _with_unknown(
 def _placeholder_warnings(
     workload: Workload, applicable: Iterable[Applicable], side: Side
 ) -> tuple[str, ...]:
-    if not any(each.belongs(side) for each in applicable):
+    if not any(each.is_known and each.belongs(side) for each in applicable):
         return ()
     return tuple(
         f'{place.path}: "{place.text}" is to be filled in later, so it is judged on the Pod'

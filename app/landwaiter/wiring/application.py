@@ -21,6 +21,7 @@ from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ShortNames
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.matching import Policy
@@ -52,6 +53,7 @@ class InstallSettings:
     short_names: ShortNames
     kubeconfig: Path | None = None
     last_good: ConfigMapName | None = None
+    install: PolicyInstallSettings = DEFAULTS
 
 
 def run(settings: InstallSettings) -> None:
@@ -77,7 +79,12 @@ async def _serve(settings: InstallSettings) -> None:
         ) as source,
         _watched(settings, policies, cluster),
     ):
-        judge = Judge(policies=policies, source=source, namespaces=NamespaceLabels(cluster.view))
+        judge = Judge(
+            policies=policies,
+            source=source,
+            namespaces=NamespaceLabels(cluster.view),
+            install=settings.install,
+        )
         handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         await serve(
