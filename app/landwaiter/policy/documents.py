@@ -10,7 +10,6 @@ from landwaiter.rules.settings import CLUSTER_ONLY
 
 DocumentModel: TypeAlias = type[ClusterImagePolicy] | type[ImagePolicy]
 
-API_VERSION: Final = "landwaiter.dev/v1alpha1"
 KINDS: Final[Mapping[str, DocumentModel]] = MappingProxyType(
     {"ClusterImagePolicy": ClusterImagePolicy, "ImagePolicy": ImagePolicy}
 )

@@ -27,6 +27,8 @@ from landwaiter.rules.protocol import Rule
 from landwaiter.rules.settings import RuleSettings, Settings
 from landwaiter.rules.verdict import Action, FailurePolicy
 
+API_VERSION = "landwaiter.dev/v1alpha1"
+
 OVERRIDES_MAX = 20
 
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from landwaiter.policy.documents import API_VERSION, KINDS, DocumentModel, schema_of
+from landwaiter.policy.documents import KINDS, DocumentModel, schema_of
+from landwaiter.policy.models import API_VERSION
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
