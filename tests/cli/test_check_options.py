@@ -87,6 +87,42 @@ def test_policies_has_to_be_given(tmp_path: Path) -> None:
     assert ["--policies" in result.stderr for result in results] == [True, True]
 
 
+EXEMPTING = PINNED.replace(
+    "spec:",
+    """spec:
+  match: {excludeUsers: [{kind: User, name: alice}, {kind: Group, name: ops}]}""",
+)
+
+
+@WAYS
+def test_requester_says_who_would_apply_the_manifests(
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Without it anybody might, so nobody is exempt; a group of theirs counts too."""
+    folder = policies(tmp_path, EXEMPTING)
+    decisions = [
+        entries({"policies": folder, **more}, stdin=pod(BAD), by_variable=by_variable)[0][
+            "decision"
+        ]
+        for more in (
+            {},
+            {"requester": "alice"},
+            {"requester": "bob"},
+            {"requester": "bob", "requester-group": "ops"},
+        )
+    ]
+
+    assert ["deny", "allow", "deny", "allow"] == decisions
+
+
+def test_a_group_is_that_of_a_requester(tmp_path: Path) -> None:
+    """A group alone would be read by nothing."""
+    result = run("check", "--policies", policies(tmp_path, PINNED), "--requester-group", "ops")
+
+    assert (2, True) == (result.exit_code, "--requester" in result.stderr)
+
+
 @WAYS
 @pytest.mark.parametrize("as_folder", [False, True])
 def test_cluster_state_is_what_is_known_of_the_cluster(
@@ -196,6 +232,19 @@ def test_short_names_can_be_refused(tmp_path: Path, by_variable: bool) -> None: 
     assert [("allow", "docker.io/library/nginx"), ("deny", None)] == [
         (each["decision"], each["images"][0]["reference"]) for each in shown
     ]
+
+
+@WAYS
+def test_unmatched_images_can_be_refused(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
+    """By default an image that no policy is about is admitted."""
+    about = PINNED.replace("spec:", "spec:\n  match: {images: [other.example.com]}")
+    options = {"policies": policies(tmp_path, about)}
+    decisions = [
+        entries(each, stdin=pod(GOOD), by_variable=by_variable)[0]["decision"]
+        for each in (options, options | {"unmatched-images": "Deny"})
+    ]
+
+    assert ["allow", "deny"] == decisions
 
 
 @pytest.fixture

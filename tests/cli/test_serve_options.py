@@ -10,6 +10,7 @@ from cli.manifests import PINNED, policies, run, written
 from landwaiter import __version__
 from landwaiter.errors import ClusterUnavailable, InvalidCertificate
 from landwaiter.images.reference import ShortNames
+from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
@@ -58,6 +59,7 @@ def plain(files: dict[str, Path]) -> InstallSettings:
         outside=OutsideSettings(registries=None, cosign="cosign", cosign_runs=None),
         short_names=ShortNames.DOCKER_HUB,
         kubeconfig=None,
+        install=PolicyInstallSettings(unmatched_images=UnmatchedImages.ALLOW),
     )
 
 
@@ -106,6 +108,9 @@ OUTSIDE: dict[str, tuple[object, dict[str, Any]]] = {
     "cosign": ("/opt/cosign", {"cosign": "/opt/cosign"}),
     "cosign-runs": (3, {"cosign_runs": 3}),
 }
+INSTALL: dict[str, tuple[object, dict[str, Any]]] = {
+    "unmatched-images": ("Deny", {"unmatched_images": UnmatchedImages.DENY}),
+}
 WAYS = pytest.mark.parametrize("by_variable", [False, True], ids=["option", "variable"])
 
 
@@ -137,6 +142,22 @@ def test_options_of_the_server(
     value, fields = SERVER[name]
     base = plain(files)
     expected = replace(base, server=replace(base.server, **fields))
+
+    assert expected == install_of({name: value}, files, started, by_variable=by_variable)
+
+
+@WAYS
+@pytest.mark.parametrize("name", INSTALL)
+def test_options_about_policies(
+    name: str,
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """What the install decides beside the documents."""
+    value, fields = INSTALL[name]
+    base = plain(files)
+    expected = replace(base, install=replace(base.install, **fields))
 
     assert expected == install_of({name: value}, files, started, by_variable=by_variable)
 

@@ -31,16 +31,19 @@ def a_policy(
     namespaces: tuple[Requirement, ...] = (),
     objects: tuple[Requirement, ...] = (),
     images: tuple[str, ...] = ("**",),
+    failure_policy: FailurePolicy = FailurePolicy.FAIL,
+    **more: Any,  # noqa: ANN401  # Any other field of a policy.
 ) -> Policy:
     return Policy(
         name="p",
         actions=frozenset(actions),
-        failure_policy=FailurePolicy.FAIL,
+        failure_policy=failure_policy,
         templates=templates,
         namespace_selector=LabelSelector(namespaces),
         object_selector=LabelSelector(objects),
         images=tuple(map(ImagePattern.parse, images)),
         rules=(),
+        **more,
     )
 
 
@@ -70,4 +73,13 @@ def a_document(**spec: Any) -> dict[str, Any]:  # noqa: ANN401  # Any field of a
             "rules": {"pinnedTags": {"require": "digest"}},
             **spec,
         },
+    }
+
+
+def a_tenants_document(**spec: Any) -> dict[str, Any]:  # noqa: ANN401  # Any field of a document.
+    """Return a good document for the namespace `shop`, with some fields of `spec` replaced."""
+    return {
+        **a_document(**spec),
+        "kind": "ImagePolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
     }

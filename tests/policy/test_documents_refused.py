@@ -22,6 +22,7 @@ NO_STEPPING_OUT = (
     "for whoever writes a Pod can name the same image by another one"
 )
 LONG = "x" * 70
+EVERYWHERE = "namespaceSelector: {}, validationActions: [Deny]"
 
 
 def with_lines(lines: dict[int, str]) -> str:
@@ -48,6 +49,25 @@ def match(text: str) -> dict[int, str]:
     return {6: f"  match: {text}", 7: "  rules: {pinnedTags: {require: digest}}"}
 
 
+NO_CONTROLLER = (
+    "one that is no controller of Kubernetes and has none among its members is wanted: "
+    "controllers act for whoever writes what they work on, so everybody would be exempt"
+)
+CONTROLLERS = [
+    ("User", "system:kube-controller-manager"),
+    ("User", "system:cloud-controller-manager"),
+    ("User", "system:kube-scheduler"),
+    ("User", "system:apiserver"),
+    ("User", "system:node:one"),
+    ("User", "system:serviceaccount:kube-system:replicaset-controller"),
+    ("ServiceAccount", "job-controller"),
+    ("Group", "system:nodes"),
+    ("Group", "system:authenticated"),
+    ("Group", "system:serviceaccounts"),
+    ("Group", "system:serviceaccounts:kube-system"),
+]
+
+
 DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
     "no apiVersion": (
         {1: ""},
@@ -61,16 +81,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {2: "kind: ConfigMap"},
         [
             (
-                '2: field kind: "ConfigMap" given, "ClusterImagePolicy" wanted; '
-                "a file that policies name goes into a folder below, or has another suffix"
-            )
-        ],
-    ),
-    "a kind that is not there yet": (
-        {2: "kind: ImagePolicy"},
-        [
-            (
-                '2: field kind: "ImagePolicy" given, "ClusterImagePolicy" wanted; '
+                '2: field kind: "ConfigMap" given, "ClusterImagePolicy" or "ImagePolicy" wanted; '
                 "a file that policies name goes into a folder below, or has another suffix"
             )
         ],
@@ -79,7 +90,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {2: ""},
         [
             (
-                '1: field kind: nothing given, "ClusterImagePolicy" wanted; '
+                '1: field kind: nothing given, "ClusterImagePolicy" or "ImagePolicy" wanted; '
                 "a file that policies name goes into a folder below, or has another suffix"
             )
         ],
@@ -131,7 +142,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         [
             (
                 "6: field spec.exceptions: no such field; there are "
-                "validationActions, failurePolicy, templates, match, rules"
+                "validationActions, failurePolicy, templates, match, rules, actionOverrides"
             )
         ],
     ),
@@ -169,14 +180,44 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {5: "  validationActions: [Deny, Warn]"},
         [
             (
-                "4: field spec: validationActions gives Deny and Warn, one of them is wanted: "
+                "5: field spec.validationActions: Deny and Warn given, one of them is wanted: "
                 "a refusal tells the person all that a warning would"
             )
         ],
     ),
     "an action twice": (
         {5: "  validationActions: [Audit, Audit]"},
-        ["4: field spec: validationActions gives an action twice, distinct ones are wanted"],
+        ["5: field spec.validationActions: an action given twice, distinct ones are wanted"],
+    ),
+    "no other actions": (
+        {5: "  validationActions: [Warn]\n  actionOverrides: []"},
+        ["6: field spec.actionOverrides: 0 given, at least 1 wanted"],
+    ),
+    "other actions for every namespace": (
+        {5: f"  validationActions: [Warn]\n  actionOverrides: [{{{EVERYWHERE}}}]"},
+        [
+            (
+                "6: field spec.actionOverrides[0]: namespaceSelector selects every namespace, "
+                "at least one condition is wanted; "
+                "what is done everywhere stands in spec.validationActions"
+            )
+        ],
+    ),
+    "other actions that do not go together": (
+        {
+            5: "  validationActions: [Warn]\n  actionOverrides: [{namespaceSelector: "
+            "{matchLabels: {a: b}}, validationActions: [Warn, Deny]}]"
+        },
+        [
+            (
+                "6: field spec.actionOverrides[0].validationActions: Deny and Warn given, "
+                "one of them is wanted: a refusal tells the person all that a warning would"
+            )
+        ],
+    ),
+    "other actions without namespaces": (
+        {5: "  validationActions: [Warn]\n  actionOverrides: [{validationActions: [Deny]}]"},
+        [("6: field spec.actionOverrides[0].namespaceSelector: nothing given, a mapping wanted")],
     ),
     "another failurePolicy": (
         {5: "  validationActions: [Deny]\n  failurePolicy: fail"},
@@ -249,11 +290,91 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         ["6: field spec.match.images: 1001 given, at most 1000 wanted"],
     ),
     "an unknown part of match": (
-        match("{users: [a]}"),
+        match("{kinds: [Pod]}"),
         [
             (
-                "6: field spec.match.users: no such field; there are "
-                "namespaceSelector, objectSelector, images"
+                "6: field spec.match.kinds: no such field; there are objectSelector, images, "
+                "excludeImages, operations, users, excludeUsers, namespaceSelector"
+            )
+        ],
+    ),
+    "an excluded image with a tag": (
+        match("{excludeImages: ['registry.example.com/app:1']}"),
+        [
+            (
+                "6: field spec.match.excludeImages[0]: "
+                f'image pattern "registry.example.com/app:1": {NO_STEPPING_OUT}'
+            )
+        ],
+    ),
+    "an empty list of excluded images": (
+        match("{excludeImages: []}"),
+        ["6: field spec.match.excludeImages: 0 given, at least 1 wanted"],
+    ),
+    "every image excluded": (
+        match("{excludeImages: ['**']}"),
+        ["6: field spec.match: excludeImages leaves none of images, at least one is wanted"],
+    ),
+    "every image that is given excluded": (
+        match("{images: [a.example], excludeImages: [b.example, a.example]}"),
+        ["6: field spec.match: excludeImages leaves none of images, at least one is wanted"],
+    ),
+    "no operations": (
+        match("{operations: []}"),
+        ["6: field spec.match.operations: 0 given, at least 1 wanted"],
+    ),
+    "an operation that brings no image": (
+        match("{operations: [DELETE]}"),
+        ['6: field spec.match.operations[0]: "DELETE" given, "CREATE" or "UPDATE" wanted'],
+    ),
+    "an operation twice": (
+        match("{operations: [CREATE, CREATE]}"),
+        ["6: field spec.match: operations gives one twice, distinct ones are wanted"],
+    ),
+    "nobody": (
+        match("{users: []}"),
+        ["6: field spec.match.users: 0 given, at least 1 wanted"],
+    ),
+    "a user that is written as a text": (
+        match("{users: [alice]}"),
+        ['6: field spec.match.users[0]: "alice" given, a mapping wanted'],
+    ),
+    "a subject of another kind": (
+        match("{users: [{kind: Role, name: a}]}"),
+        [
+            (
+                '6: field spec.match.users[0].kind: "Role" given, '
+                '"User", "Group" or "ServiceAccount" wanted'
+            )
+        ],
+    ),
+    "a service account without namespace": (
+        match("{users: [{kind: ServiceAccount, name: builder}]}"),
+        [
+            (
+                "6: field spec.match.users[0]: no namespace given, "
+                "that of the service account is wanted"
+            )
+        ],
+    ),
+    "a service account that cannot be": (
+        match("{users: [{kind: ServiceAccount, namespace: ci, name: 'a:b'}]}"),
+        [('6: field spec.match.users[0]: name "a:b" given, that of a service account is wanted')],
+    ),
+    "a group with a namespace": (
+        match("{excludeUsers: [{kind: Group, namespace: ci, name: ops}]}"),
+        ["6: field spec.match.excludeUsers[0]: namespace given, none is wanted with Group"],
+    ),
+    "people in a policy that does not look at templates": (
+        {
+            5: "  validationActions: [Deny]\n  templates: Skip",
+            6: "  match: {users: [{kind: User, name: alice}]}",
+            7: "  rules: {pinnedTags: {require: digest}}",
+        },
+        [
+            (
+                "4: field spec: match.users and templates: Skip given, one of them is wanted: "
+                "a controller asks for the Pods of templates, so they would never be judged"
             )
         ],
     ),
@@ -457,6 +578,19 @@ def test_a_document_that_does_not_load_says_where_what_and_why(name: str, tmp_pa
     expected = [text.replace("FOLDER", str(tmp_path)) for text in problems]
 
     assert expected == refusal(tmp_path, with_lines(lines))
+
+
+@pytest.mark.parametrize(("kind", "name"), CONTROLLERS)
+def test_semantics_07_controllers_and_nodes_cannot_be_exempted(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    """They act for whoever writes a workload, so a document that names one does not load."""
+    namespace = ", namespace: kube-system" if kind == "ServiceAccount" else ""
+    subject = f"{{kind: {kind}, name: '{name}'{namespace}}}"
+
+    assert [
+        f'6: field spec.match.excludeUsers[0]: {kind} "{name}" given, {NO_CONTROLLER}'
+    ] == refusal(tmp_path, with_lines(match(f"{{excludeUsers: [{subject}]}}")))
 
 
 def test_the_document_that_all_others_were_made_from_loads(tmp_path: Path) -> None:

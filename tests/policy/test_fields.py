@@ -1,34 +1,44 @@
 """Every field of a policy does something, and a test of its own fails when it is ignored."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from landwaiter.images.reference import ImageReference
+from landwaiter.policy.case import Operation, Requester
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.models import ClusterImagePolicy, RulesSettings
+from landwaiter.policy.models import (
+    ClusterImagePolicy,
+    ImagePolicy,
+    PolicyDocument,
+    RulesSettings,
+)
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import NO_FACTS
 from landwaiter.workloads.values import ImagePlace, ImageUse
-from policy.builders import A_KEY, a_document, a_use, a_workload
+from policy.builders import A_KEY, a_document, a_tenants_document, a_use, a_workload
+from policy.model_fields import fields_of
 
 REFUSED = "refused"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a field changes: the values it is given, and what is then observed, in order."""
+    """
+    What a field changes: the values it is given, and what is then observed, in order.
+
+    For a field in a list the values are the whole list, unless they go to the field itself.
+    """
 
     values: tuple[Any, ...]
     observe: Callable[[Policy], Any]
     observed: tuple[Any, ...]
+    at_field: bool = False
 
 
 def applies(*, labels: Mapping[str, str], namespace: Mapping[str, str]) -> Callable[[Policy], Any]:
@@ -54,22 +64,24 @@ def an_expression(**changes: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # An
     return [{"key": "env", "operator": "In", "values": ["production"], **changes}]
 
 
-def selector_effects(selector: str) -> dict[str, Effect]:
-    """Return the effects of the fields of a label selector, each on the labels that it reads."""
-    labels = {"env": "production"}
-    observe = applies(
-        labels=labels if selector == "objectSelector" else {},
-        namespace=labels if selector == "namespaceSelector" else {},
-    )
-    path = f"spec.match.{selector}"
+def selector_effects(path: str, observe: Callable[[Policy], Any]) -> dict[str, Effect]:
+    """Return the effects of the fields of a label selector, where `env` is `production`."""
     expressions = f"{path}.matchExpressions"
     return {
-        path: Effect(({}, {"matchLabels": {"env": "test"}}), observe, (True, False)),
+        path: Effect(
+            ({"matchLabels": {"env": "production"}}, {"matchLabels": {"env": "test"}}),
+            observe,
+            (True, False),
+            at_field=True,
+        ),
         f"{path}.matchLabels": Effect(
-            ({"env": "production"}, {"env": "test"}), observe, (True, False)
+            ({"env": "production"}, {"env": "test"}), observe, (True, False), at_field=True
         ),
         expressions: Effect(
-            ([], an_expression(), an_expression(values=["test"])), observe, (True, True, False)
+            (an_expression(), an_expression(values=["test"])),
+            observe,
+            (True, False),
+            at_field=True,
         ),
         f"{expressions}[].key": Effect(
             (an_expression(key="env"), an_expression(key="stage")), observe, (True, False)
@@ -81,6 +93,67 @@ def selector_effects(selector: str) -> dict[str, Effect]:
             (an_expression(values=["test"]), an_expression(values=["test", "production"])),
             observe,
             (False, True),
+        ),
+    }
+
+
+LABELS = {"env": "production"}
+
+
+def is_overridden(policy: Policy) -> bool:
+    return policy.actions not in policy.possible_actions("shop", LABELS)
+
+
+OVERRIDES = "spec.actionOverrides"
+AN_OVERRIDE = {
+    "namespaceSelector": {"matchLabels": {"env": "production"}},
+    "validationActions": ["Warn"],
+}
+OVERRIDE_EFFECTS: dict[str, Effect] = {
+    OVERRIDES: Effect(
+        (
+            [AN_OVERRIDE],
+            [{**AN_OVERRIDE, "namespaceSelector": {"matchLabels": {"env": "test"}}}],
+        ),
+        is_overridden,
+        (True, False),
+    ),
+    **selector_effects(f"{OVERRIDES}[].namespaceSelector", is_overridden),
+    f"{OVERRIDES}[].validationActions": Effect(
+        (["Warn"], ["Audit"]),
+        lambda p: [sorted(each) for each in p.possible_actions("shop", LABELS)],
+        ([["Warn"]], [["Audit"]]),
+        at_field=True,
+    ),
+}
+
+
+def concerns_alice(policy: Policy) -> bool:
+    return policy.concerns(Operation.CREATE, Requester("alice", ("developers",)))
+
+
+def concerns_a_builder(policy: Policy) -> bool:
+    return policy.concerns(Operation.CREATE, Requester("system:serviceaccount:ci:builder"))
+
+
+def subject_effects(field: str, *, included: bool) -> dict[str, Effect]:
+    """Return the effects of the fields of a list of subjects, which includes or excludes."""
+    alice = {"kind": "User", "name": "alice"}
+    bob = {"kind": "User", "name": "bob"}
+    builder = {"kind": "ServiceAccount", "namespace": "ci", "name": "builder"}
+    path = f"spec.match.{field}"
+    return {
+        path: Effect(([alice], [bob]), concerns_alice, (included, not included)),
+        f"{path}[].kind": Effect(
+            ([{"kind": "Group", "name": "developers"}], [{"kind": "User", "name": "developers"}]),
+            concerns_alice,
+            (included, not included),
+        ),
+        f"{path}[].name": Effect(([alice], [bob]), concerns_alice, (included, not included)),
+        f"{path}[].namespace": Effect(
+            ([builder], [{**builder, "namespace": "other"}]),
+            concerns_a_builder,
+            (included, not included),
         ),
     }
 
@@ -102,26 +175,37 @@ EFFECTS: dict[str, Effect] = {
     "spec.validationActions": Effect(
         (["Deny"], ["Warn", "Audit"]), lambda p: sorted(p.actions), (["Deny"], ["Audit", "Warn"])
     ),
+    **OVERRIDE_EFFECTS,
     "spec.failurePolicy": Effect(
         ("Fail", "Ignore"), lambda p: str(p.failure_policy), ("Fail", "Ignore")
     ),
     "spec.templates": Effect(
         ("Deny", "Warn", "Skip"),
-        lambda p: p.actions_for(a_workload(is_template=True)),
-        (frozenset({"Deny"}), frozenset({"Warn"}), None),
+        lambda p: sorted(p.softened(p.actions, a_workload(is_template=True))),
+        (["Deny"], ["Warn"], []),
     ),
     "spec.match": Effect(
         ({}, {"images": ["registry.example.com"]}),
         lambda p: p.covers(a_use("nginx")),
         (True, False),
     ),
-    **selector_effects("namespaceSelector"),
-    **selector_effects("objectSelector"),
+    **selector_effects("spec.match.namespaceSelector", applies(labels={}, namespace=LABELS)),
+    **selector_effects("spec.match.objectSelector", applies(labels=LABELS, namespace={})),
     "spec.match.images": Effect(
         (["docker.io/library"], ["registry.example.com"]),
         lambda p: p.covers(a_use("nginx")),
         (True, False),
     ),
+    "spec.match.excludeImages": Effect(
+        (["docker.io/library"], ["registry.example.com"]),
+        lambda p: p.covers(a_use("nginx")),
+        (False, True),
+    ),
+    "spec.match.operations": Effect(
+        (["CREATE"], ["UPDATE"], ["CREATE", "UPDATE"]), concerns_alice, (True, False, True)
+    ),
+    **subject_effects("users", included=True),
+    **subject_effects("excludeUsers", included=False),
     "spec.rules": Effect(
         ({"pinnedTags": {"require": "digest"}}, {"pullSecrets": {"requireFor": ["a.example"]}}),
         rules_of,
@@ -140,39 +224,58 @@ RULE_EFFECTS: dict[str, Effect] = {
 """What the settings of a rule do is shown by the fixtures and tests of that rule."""
 
 
-def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Give every field with its path, down to the rules and not into them."""
-    for field in model.model_fields.values():
-        path = f"{prefix}{field.alias}"
-        yield path, field
-        below = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        for each in below:
-            if isinstance(each, type) and issubclass(each, BaseModel) and each is not RulesSettings:
-                is_list = each is not field.annotation and "list" in str(field.annotation)
-                yield from fields_of(each, f"{path}{'[]' if is_list else ''}.")
-
-
 FIELDS = dict(fields_of(ClusterImagePolicy))
+TENANT_FIELDS = dict(fields_of(ImagePolicy))
+NOT_TENANTS = ("spec.actionOverrides", "spec.match.namespaceSelector")
+"""What depends on the namespace's labels has no place in a policy that is for one namespace."""
+TENANT_EFFECTS = {
+    **{path: each for path, each in EFFECTS.items() if not path.startswith(NOT_TENANTS)},
+    **{
+        path: replace(EFFECTS[path], observed=("shop/p", REFUSED))
+        for path in ("apiVersion", "metadata.labels", "metadata.annotations")
+    },
+    "kind": Effect(("ImagePolicy", "ClusterImagePolicy"), lambda p: p.name, ("shop/p", REFUSED)),
+    "metadata": Effect(
+        ({"name": "a", "namespace": "shop"}, {"name": "b", "namespace": "bank"}),
+        lambda p: p.name,
+        ("shop/a", "bank/b"),
+    ),
+    "metadata.name": Effect(("a", "b.c"), lambda p: p.name, ("shop/a", "shop/b.c")),
+    "metadata.namespace": Effect(
+        ("shop", "bank", "Bank"),
+        lambda p: p.applies_to(a_workload(namespace="shop"), None, {}),
+        (True, False, REFUSED),
+    ),
+}
 
 
-def row_of(path: str) -> str:
-    """Return the row of a field in the table of docs/policies.md."""
-    return f"| `{path}` | {' '.join((FIELDS[path].description or '').split())} |"
-
-
-def document_with(path: str, value: object) -> dict[str, Any]:
-    document = deepcopy(a_document())
+def document_with(good: dict[str, Any], path: str, effect: Effect, value: object) -> dict[str, Any]:
+    """Return a good document with one field changed, or with the list that the field is in."""
+    document = deepcopy(good)
     at: Any = document
-    *way, last = path.partition("[]")[0].split(".")
+    *way, last = (path if effect.at_field else path.rpartition("[]")[0] or path).split(".")
     for step in way:
-        at = at.setdefault(step, {})
+        name, _, is_list = step.partition("[")
+        at = at.setdefault(name, [deepcopy(AN_OVERRIDE)] if is_list else {})
+        at = at[0] if is_list else at
     at[last] = value
     return document
 
 
 def observed(path: str, effect: Effect, value: object) -> object:
+    return observed_in(ClusterImagePolicy, a_document(), path, effect, value)
+
+
+def observed_in(
+    model: type[PolicyDocument],
+    document: dict[str, Any],
+    path: str,
+    effect: Effect,
+    value: object,
+) -> object:
+    changed = document_with(document, path, effect, value)
     try:
-        policy = ClusterImagePolicy.model_validate(document_with(path, value)).policy(Path())
+        policy = model.model_validate(changed).policy(Path())
     except ValidationError:
         return REFUSED
     return effect.observe(policy)
@@ -184,6 +287,17 @@ def test_a_field_does_something(path: str) -> None:
     effect = EFFECTS[path]
 
     assert effect.observed == tuple(observed(path, effect, value) for value in effect.values)
+
+
+@pytest.mark.parametrize("path", TENANT_EFFECTS)
+def test_a_field_does_the_same_in_a_namespace(path: str) -> None:
+    """An ImagePolicy is the same document, about one namespace."""
+    effect = TENANT_EFFECTS[path]
+
+    assert effect.observed == tuple(
+        observed_in(ImagePolicy, a_tenants_document(), path, effect, value)
+        for value in effect.values
+    )
 
 
 @pytest.mark.parametrize("rule_id", RULE_EFFECTS)
@@ -200,16 +314,15 @@ def test_every_field_and_every_rule_has_such_a_test() -> None:
     """A field that is added without one fails here."""
 
     assert set(EFFECTS) == set(FIELDS)
+    assert set(TENANT_EFFECTS) == set(TENANT_FIELDS)
     assert set(RULE_EFFECTS) == set(CATALOGUE) == set(RulesSettings.model_fields)
 
 
-@pytest.mark.parametrize("path", sorted(EFFECTS))
-def test_every_field_is_told_about(path: str) -> None:
-    """docs/policies.md has a row for each field, with the text that stands at the field."""
-    text = (ROOT / "docs" / "policies.md").read_text("utf-8")
-    rows = [line for line in text.splitlines() if line.startswith(f"| `{path}` |")]
+@pytest.mark.parametrize("path", FIELDS | TENANT_FIELDS)
+def test_every_field_is_described(path: str) -> None:
+    """The table in docs/policies.md, the schema and `kubectl explain` have a text for it."""
 
-    assert [row_of(path)] == rows
+    assert (FIELDS | TENANT_FIELDS)[path].description
 
 
 def test_defaults_are_the_safe_ones() -> None:

@@ -1,8 +1,6 @@
 """Which uses of an object are judged, by which policies, and on which side a finding is told."""
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,133 +8,39 @@ import pytest
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, DeadlineExceeded
 from landwaiter.images.patterns import ImagePattern
-from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Case, Operation, Requester, Side
-from landwaiter.policy.judge import Judge, NamespaceLabels
+from landwaiter.policy.judge import Judge
 from landwaiter.policy.matching import Operator, Policy, TemplateAction
+from landwaiter.policy.subjects import Subjects
 from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.pinned_tags import PinnedTags
 from landwaiter.rules.protocol import (
-    Answer,
-    FactSource,
     Inquiry,
-    Question,
-    Rule,
     Undecided,
 )
-from landwaiter.rules.pull_secrets import PullSecretAnswer, PullSecrets
+from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.rules.verdict import Action, Decision, FailurePolicy, Verdict
-from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
-from policy.builders import a_policy, requires
-
-DENY, WARN, AUDIT = Action
-A_DIGEST = "sha256:" + "a" * 64
-PINNED = f"r.example.com/good@{A_DIGEST}"
-ENV = requires("env", Operator.IN, "production")
-NODE = Requester("system:node:one", ("system:nodes", "system:authenticated"))
-NO_SECRET = PullSecretAnswer("shop", ())
-
-
-@dataclass
-class Answers:
-    """A fact source that gives one answer, or raises it, and remembers what it was asked."""
-
-    found: object = NO_SECRET
-    asked: list[Question[Any]] = field(default_factory=list)
-    inquiries: list[Inquiry] = field(default_factory=list)
-
-    async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
-        self.asked.append(question)
-        self.inquiries.append(inquiry)
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found  # type: ignore[return-value]  # The answer is typed by its tests.
-
-
-@dataclass
-class Labels:
-    """Knows the labels of every namespace, or raises; remembers which it was asked for."""
-
-    found: Mapping[str, str] | Exception = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-
-    async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
-        self.asked.append(name)
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
-
-
-class SilentLabels:
-    """Never answers."""
-
-    async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError(name)
-
-
-def digests(name: str = "p", **settings: Any) -> Policy:  # noqa: ANN401  # Those of `a_policy`.
-    """Return a policy that wants digests."""
-    return named(name, PinnedTags(floating=None), **settings)
-
-
-def secrets(name: str = "p", **settings: Any) -> Policy:  # noqa: ANN401  # Those of `a_policy`.
-    """Return a policy that wants pull secrets for every image."""
-    return named(name, PullSecrets((ImagePattern.parse("**"),)), **settings)
-
-
-def named(name: str, *rules: Rule, **settings: Any) -> Policy:  # noqa: ANN401
-    return replace(a_policy(**settings), name=name, rules=rules)
-
-
-def use(text: str, path: str = "spec.containers[0].image", container: str = "app") -> ImageUse:
-    return ImageUse(ImagePlace(path, container, text), ImageReference.parse(text))
-
-
-def a_workload(
-    *uses: ImageUse | UnreadableUse,
-    **fields: Any,  # noqa: ANN401  # Those of a workload.
-) -> Workload:
-    settings: dict[str, Any] = {
-        "kind": "Pod",
-        "namespace": "shop",
-        "name": "web",
-        "is_template": False,
-        "labels": {},
-        "service_account": "",
-        "pull_secrets": (),
-        "uses": uses or (use("r.example.com/app:1"),),
-    }
-    return Workload(**(settings | fields))
-
-
-def a_template(*uses: ImageUse, **fields: Any) -> Workload:  # noqa: ANN401
-    return a_workload(*uses, kind="Deployment", is_template=True, **fields)
-
-
-async def judged(
-    workload: Workload,
-    *policies: Policy,
-    old: Workload | None = None,
-    side: Side = Side.ALL,
-    source: FactSource | None = None,
-    labels: NamespaceLabels | None = None,
-    requester: Requester | None = None,
-    seconds: float = 20,
-) -> Verdict:
-    judge = Judge(
-        policies=lambda: policies, source=source or Answers(), namespaces=labels or Labels()
-    )
-    operation = Operation.CREATE if old is None else Operation.UPDATE
-    case = Case(
-        operation, workload, Deadline.after(seconds), old=old, requester=requester or Requester()
-    )
-    return await judge.judge(case, side)
-
-
-def told(verdict: Verdict) -> list[tuple[str, str, str]]:
-    """Return policy, rule and strongest action of each finding."""
-    return [(each.policy, each.rule, each.action.value) for each in verdict.findings]
+from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse
+from policy.builders import requires
+from policy.judging import (
+    AUDIT,
+    DENY,
+    ENV,
+    NODE,
+    PINNED,
+    WARN,
+    Answers,
+    Labels,
+    SilentLabels,
+    a_template,
+    a_workload,
+    digests,
+    judged,
+    named,
+    secrets,
+    told,
+    use,
+)
 
 
 async def test_semantics_05_pods_are_always_judged() -> None:
@@ -556,6 +460,24 @@ async def test_semantics_01_an_unreadable_name_is_refused_whatever_a_policy_cove
     assert [("p", "imageReference", "Deny")] == told(await judged(a_workload(unreadable), policy))
 
 
+@pytest.mark.parametrize(
+    ("policy", "decision"),
+    [
+        (digests(operations=frozenset({Operation.CREATE})), Decision.DENY),
+        (digests(operations=frozenset({Operation.UPDATE})), Decision.ALLOW),
+        (digests(excluded_users=Subjects(frozenset({"alice"}))), Decision.ALLOW),
+        (digests(users=Subjects(frozenset({"bob"}))), Decision.ALLOW),
+    ],
+)
+async def test_a_policy_judges_the_operations_and_requesters_that_it_is_about(
+    policy: Policy, decision: Decision
+) -> None:
+    """What is done, and by whom, comes from the request, and not from the object."""
+    verdict = await judged(a_workload(), policy, requester=Requester("alice"))
+
+    assert decision == verdict.decision
+
+
 async def test_without_policies_everything_is_admitted_and_nothing_asked() -> None:
     """No policy, no finding."""
     source, labels = Answers(), Labels()
@@ -592,8 +514,3 @@ async def test_semantics_19_and_20_a_case_is_asked_about_as_it_came(
     await judge.judge(case, Side.ALL)
 
     assert [Inquiry(pod, deadline, dry_run, credentials)] == source.inquiries
-
-
-def _protocols_hold() -> tuple[FactSource, NamespaceLabels, NamespaceLabels]:
-    """Let mypy say when a fake and its Protocol part ways."""
-    return Answers(), Labels(), SilentLabels()

@@ -1,12 +1,22 @@
 """Which policies apply to an object, and what they do about findings in it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landwaiter.policy.matching import LabelSelector, Operator, Requirement, TemplateAction
+from landwaiter.images.patterns import ImagePattern
+from landwaiter.policy.case import Operation, Requester
+from landwaiter.policy.matching import (
+    ActionOverride,
+    LabelSelector,
+    Operator,
+    Requirement,
+    TemplateAction,
+)
+from landwaiter.policy.subjects import Subjects
 from landwaiter.rules.verdict import Action
 from landwaiter.workloads.values import ImagePlace, UnreadableUse
 from policy.builders import a_policy, a_use, a_workload, requires
@@ -85,24 +95,6 @@ def test_semantics_08_unknown_labels_leave_undecided_only_what_depends_on_them(
 
 
 @pytest.mark.parametrize(
-    ("selector", "needs"),
-    [
-        ((), False),
-        ((requires(NAME, NOT_IN, "kube-system"),), False),
-        ((requires(NAME, NOT_IN, "kube-system"), requires("env", EXISTS)), True),
-        ((requires("env", ABSENT),), True),
-    ],
-)
-def test_labels_are_needed_only_for_other_labels_than_the_name(
-    selector: tuple[Requirement, ...],
-    needs: bool,  # noqa: FBT001
-) -> None:
-    """A policy that selects namespaces by name is decided without asking the cluster."""
-
-    assert needs == a_policy(namespaces=selector).needs_namespace_labels
-
-
-@pytest.mark.parametrize(
     ("new", "old", "applies"),
     [
         ({"guard": "on"}, None, True),
@@ -148,19 +140,53 @@ def test_an_object_that_is_not_selected_needs_no_namespace() -> None:
         ((DENY,), TemplateAction.WARN, {WARN}),
         ((DENY, AUDIT), TemplateAction.WARN, {WARN, AUDIT}),
         ((WARN, AUDIT), TemplateAction.WARN, {WARN, AUDIT}),
-        ((DENY, AUDIT), TemplateAction.SKIP, None),
-        ((AUDIT,), TemplateAction.SKIP, None),
+        ((AUDIT,), TemplateAction.WARN, {AUDIT}),
+        ((DENY, AUDIT), TemplateAction.SKIP, set()),
+        ((AUDIT,), TemplateAction.SKIP, set()),
     ],
 )
 def test_semantics_05_templates_are_softened_and_pods_never(
-    actions: tuple[Action, ...], templates: TemplateAction | None, done: set[Action] | None
+    actions: tuple[Action, ...], templates: TemplateAction | None, done: set[Action]
 ) -> None:
     """`templates` is about templates alone; the Pods made from them meet the policy's action."""
     policy = a_policy(actions=actions, templates=templates)
-    in_templates = policy.actions_for(a_workload(is_template=True))
 
-    assert done == (None if in_templates is None else set(in_templates))
-    assert frozenset(actions) == policy.actions_for(a_workload())
+    assert [done, set(actions)] == [
+        set(policy.softened(policy.actions, each))
+        for each in (a_workload(is_template=True), a_workload())
+    ]
+
+
+PRODUCTION = ActionOverride(
+    LabelSelector((requires("env", IN, "production"),)), frozenset({DENY, AUDIT})
+)
+SHOP = ActionOverride(LabelSelector((requires(NAME, IN, "shop"),)), frozenset({AUDIT}))
+ELSEWHERE = ActionOverride(LabelSelector((requires(NAME, IN, "bank"),)), frozenset({DENY}))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "labels", "possible"),
+    [
+        ((), None, [{WARN}]),
+        ((PRODUCTION,), {"env": "production"}, [{DENY, AUDIT}]),
+        ((PRODUCTION,), {"env": "test"}, [{WARN}]),
+        ((PRODUCTION,), None, [{DENY, AUDIT}, {WARN}]),
+        ((SHOP,), None, [{AUDIT}]),
+        ((ELSEWHERE,), None, [{WARN}]),
+        ((SHOP, PRODUCTION), {"env": "production"}, [{AUDIT}]),
+        ((PRODUCTION, SHOP), {"env": "production"}, [{DENY, AUDIT}]),
+        ((PRODUCTION, SHOP), None, [{DENY, AUDIT}, {AUDIT}]),
+    ],
+)
+def test_semantics_18_actions_depend_on_the_namespace(
+    overrides: tuple[ActionOverride, ...],
+    labels: Mapping[str, str] | None,
+    possible: list[set[Action]],
+) -> None:
+    """The first override that selects the namespace counts; unknown labels leave it open."""
+    policy = a_policy(actions=(WARN,), action_overrides=overrides)
+
+    assert set(map(frozenset, possible)) == policy.possible_actions("shop", labels)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +214,81 @@ def test_semantics_01_an_image_that_does_not_parse_is_covered_by_every_policy() 
     use = UnreadableUse(ImagePlace("spec.containers[0].image", "app", "a b"), "a space")
 
     assert a_policy(images=("registry.example.com/only/this",)).covers(use)
+
+
+def test_excluded_images_are_not_covered() -> None:
+    """An exclusion takes out what `images` cover, as a whole path, and nothing beside it."""
+    policy = a_policy(
+        images=("r.example.com",), excluded_images=(ImagePattern.parse("r.example.com/tools"),)
+    )
+
+    assert [True, False, True, False] == [
+        policy.covers(a_use(image))
+        for image in (
+            "r.example.com/app",
+            "r.example.com/tools/kubectl",
+            "r.example.com/tools-evil",
+            "nginx",
+        )
+    ]
+
+
+def test_semantics_01_an_image_that_does_not_parse_is_not_excluded() -> None:
+    """Nobody knows whether it is one of those that are taken out."""
+    use = UnreadableUse(ImagePlace("spec.containers[0].image", "app", "a b"), "a space")
+
+    assert a_policy(excluded_images=(ImagePattern.parse("a.example"),)).covers(use)
+
+
+ALICE = Requester("alice", ("developers", "system:authenticated"))
+DEVELOPERS = Subjects(groups=frozenset({"developers"}))
+ONLY_BOB = Subjects(users=frozenset({"bob"}))
+CREATE, UPDATE = Operation
+
+
+@pytest.mark.parametrize(
+    ("fields", "concerned"),
+    [
+        ({}, True),
+        ({"operations": frozenset({CREATE})}, True),
+        ({"operations": frozenset({UPDATE})}, False),
+        ({"users": DEVELOPERS}, True),
+        ({"users": ONLY_BOB}, False),
+        ({"excluded_users": DEVELOPERS}, False),
+        ({"excluded_users": ONLY_BOB}, True),
+        ({"users": DEVELOPERS, "excluded_users": Subjects(frozenset({"alice"}))}, False),
+        ({"users": Subjects(frozenset({"Alice"}))}, False),
+    ],
+)
+def test_a_policy_is_about_operations_and_requesters(
+    fields: dict[str, Any],
+    concerned: bool,  # noqa: FBT001
+) -> None:
+    """Names are whole and case-sensitive, a group is enough, and who is excluded is not meant."""
+
+    assert concerned == a_policy(**fields).concerns(CREATE, ALICE)
+
+
+def test_without_a_requester_a_policy_is_about_what_anybody_may_do() -> None:
+    """An offline check is as strict as the strictest requester would meet it."""
+    policy = a_policy(users=ONLY_BOB, excluded_users=DEVELOPERS)
+
+    assert policy.concerns(CREATE, None)
+
+
+@pytest.mark.parametrize(
+    "requester",
+    [
+        Requester("system:serviceaccount:kube-system:replicaset-controller", ("developers",)),
+        Requester("system:kube-controller-manager", ("developers",)),
+        Requester("system:node:one", ("developers",)),
+        Requester("kubelet", ("system:nodes", "developers")),
+    ],
+)
+def test_semantics_07_controllers_are_never_exempt(requester: Requester) -> None:
+    """Also where an identity provider has put one into a group that is exempt."""
+
+    assert a_policy(excluded_users=DEVELOPERS).concerns(CREATE, requester)
 
 
 keys = st.sampled_from(["a", "b", NAME])

@@ -109,7 +109,8 @@ def test_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         "FOLDER/b.yaml:2: not YAML: did not find expected node content",
         "FOLDER/d.yaml: cannot be read: No such file or directory",
         (
-            'FOLDER/e.yaml:6: field kind: "Secret" given, "ClusterImagePolicy" wanted; '
+            'FOLDER/e.yaml:6: field kind: "Secret" given, '
+            '"ClusterImagePolicy" or "ImagePolicy" wanted; '
             "a file that policies name goes into a folder below, or has another suffix"
         ),
     ] == refusal(tmp_path)

@@ -16,6 +16,7 @@ from landwaiter.cluster.requests import ApiAnswer
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.errors import ClusterUnavailable, InvalidInput
 from landwaiter.images.reference import ShortNames
+from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.serving.health import Readiness
 from landwaiter.serving.server import Ports, ServerSettings
 from landwaiter.wiring import application
@@ -116,6 +117,17 @@ def test_short_names_are_read_as_the_install_says(
 
     assert [403] == served.codes
     assert "imageReference (policy p)" in served.messages[0]
+
+
+def test_images_without_a_policy_are_treated_as_the_install_says(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """The same review is refused where a policy is wanted for every image."""
+    install = PolicyInstallSettings(unmatched_images=UnmatchedImages.DENY)
+    about = POLICIES.replace("spec:", "spec:\n  match: {images: [r.example.com]}")
+    (settings.policies / "p.yaml").write_text(about)
+
+    assert [403] == serve(replace(settings, install=install), "nginx:1").codes
 
 
 def test_every_room_counts_in_the_registry_that_is_served(

@@ -13,7 +13,8 @@ from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.manifests.documents import Document, read_documents, read_file
-from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.rules.verdict import Decision
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.workloads.walker import read_workload
@@ -37,6 +38,8 @@ undecided, else 0. What only warns or audits never changes it."""
     help="Namespace, ServiceAccount and Secret manifests: a file or a folder.",
 )
 @option("--namespace", default="default", help="Namespace of manifests that name none.")
+@option("--requester", help="User name of whoever would apply the manifests; anybody by default.")
+@option("--requester-group", multiple=True, help="A group of that user; can be repeated.")
 @option("--output", type=click.Choice(sorted(REPORTS)), default="text", help="Form of the report.")
 @option(
     "--timeout-seconds",
@@ -50,8 +53,11 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     policies: Path,
     cluster_state: Path | None,
     namespace: str,
+    requester: str | None,
+    requester_group: Sequence[str],
     output: str,
     registries: Path | None,
+    unmatched_images: str,
     short_names: str,
     cosign: str,
     timeout_seconds: float,
@@ -62,12 +68,16 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     MANIFEST is a file or a folder, searched in its whole depth; - is standard input, which is
     also read when none is given. Objects without images are skipped.
     """
+    if requester_group and requester is None:
+        raise click.UsageError("--requester-group given without --requester, both are wanted")
     if not manifests and sys.stdin.isatty():
         raise click.UsageError("no manifest given; files, folders or - for standard input wanted")
-    settings = OfflineSettings(policies, cluster_state, registries, cosign)
+    install = PolicyInstallSettings(UnmatchedImages(unmatched_images))
+    settings = OfflineSettings(policies, cluster_state, registries, cosign, install)
     try:
         found = list(_objects(manifests or ("-",), namespace, ShortNames(short_names)))
-        checked = asyncio.run(_judge_all(found, settings, timeout_seconds))
+        by = None if requester is None else Requester(requester, tuple(requester_group))
+        checked = asyncio.run(_judge_all(found, settings, by, timeout_seconds))
     except LandwaiterError as problem:
         click.echo(f"landwaiter: {problem}", err=True)
         sys.exit(EXIT_BAD_INPUT)
@@ -76,7 +86,10 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
 
 
 async def _judge_all(
-    found: Sequence[Checked], settings: OfflineSettings, timeout_seconds: float
+    found: Sequence[Checked],
+    settings: OfflineSettings,
+    requester: Requester | None,
+    timeout_seconds: float,
 ) -> list[Checked]:
     async with offline_judge(settings) as judge:
         checked = []
@@ -85,6 +98,7 @@ async def _judge_all(
                 Operation.CREATE,
                 each.workload,
                 Deadline.after(timeout_seconds),
+                requester=requester,
                 credentials_allowed=True,
             )
             verdict = await judge.judge(case, Side.ALL)

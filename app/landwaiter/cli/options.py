@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from landwaiter.images.reference import ShortNames
+from landwaiter.policy.install import UnmatchedImages
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +34,12 @@ def options_of_both(command: Command) -> Command:
             type=click.Choice([each.value for each in ShortNames]),
             default=ShortNames.DOCKER_HUB.value,
             help="What an image without registry means.",
+        ),
+        option(
+            "--unmatched-images",
+            type=click.Choice([each.value for each in UnmatchedImages]),
+            default=UnmatchedImages.ALLOW.value,
+            help="What becomes of images that no ClusterImagePolicy which denies here is about.",
         ),
         option(
             "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."

@@ -45,14 +45,15 @@ class Case:
     """
     An object that is about to be stored, and what is known about the request.
 
-    `old` is what stands there now, None for CREATE. `credentials_allowed` is False when the
-    caller is not known to be the API server (design, semantics 20).
+    `old` is what stands there now, None for CREATE. `requester` is None where nobody has asked yet,
+    as in an offline check. `credentials_allowed` is False when the caller is not known to be the
+    API server (design, semantics 20).
     """
 
     operation: Operation
     workload: Workload
     deadline: Deadline
     old: Workload | None = None
-    requester: Requester = Requester()
+    requester: Requester | None = None
     dry_run: bool = False
     credentials_allowed: bool = False

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from landwaiter.policy.documents import DocumentModel, schema_of
 from landwaiter.policy.models import API_VERSION, ClusterImagePolicy
-from landwaiter.rules.settings import Settings
 
 CATEGORY: Final = "landwaiter"
 
@@ -48,7 +48,7 @@ class Column:
 class ResourceKind:
     """A kind of document as a resource of the cluster."""
 
-    model: type[Settings]
+    model: DocumentModel
     plural: str
     scope: str
     short_names: tuple[str, ...]
@@ -174,8 +174,8 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def _document_schema(model: type[Settings]) -> dict[str, Any]:
-    schema = model.model_json_schema(by_alias=True)
+def _document_schema(model: DocumentModel) -> dict[str, Any]:
+    schema = dict(schema_of(model))
     definitions = schema.pop("$defs", {})
     found = structural(schema, definitions)
     properties = {name: each for name, each in found["properties"].items() if name not in _OMITTED}

@@ -8,26 +8,34 @@ the findings to the evaluator.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
-from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.applicable import (
+    Applicable,
+    Use,
+    applicable,
+    has_a_say,
+    in_force_again,
+    is_judged,
+    is_new,
+)
+from landwaiter.policy.case import Case, Side
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings, UnmatchedImages
 from landwaiter.policy.matching import Policy
+from landwaiter.policy.unmatched import unmatched
 from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
-from landwaiter.rules.protocol import FactSource, Inquiry, Rule, RuleId, Undecided
-from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
-from landwaiter.workloads.changes import fields_changed, is_old
-from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
+from landwaiter.rules.protocol import FactSource, Inquiry, RuleId, Undecided
+from landwaiter.rules.verdict import Finding, UseVerdict, Verdict
+from landwaiter.workloads.values import Workload
 
 NAMESPACE_LABELS = RuleId("namespaceSelector")
 """The rule id of a finding that a policy may apply, but nobody knows."""
 
 LABELS_SHARE = 0.5
 """The part of the time that reading a namespace may take: policies that need none go on then."""
-
-Use = ImageUse | UnreadableUse
 
 
 class NamespaceLabels(Protocol):
@@ -40,22 +48,6 @@ class NamespaceLabels(Protocol):
         A namespace that cannot be found is not one without labels (design, semantics 8).
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Applicable:
-    """A policy that may apply, and what it does about findings in this object."""
-
-    policy: Policy
-    actions: frozenset[Action]
-
-    @property
-    def denies(self) -> bool:
-        return Action.DENY in self.actions
-
-    def applies(self, case: Case, labels: Mapping[str, str] | None) -> bool | None:
-        """Whether the selectors match; None where the labels decide, and are None."""
-        return self.policy.applies_to(case.workload, case.old, labels)
 
 
 class Judge:
@@ -71,24 +63,26 @@ class Judge:
         policies: Callable[[], Sequence[Policy]],
         source: FactSource,
         namespaces: NamespaceLabels,
+        install: PolicyInstallSettings = DEFAULTS,
     ) -> None:
         self._policies = policies
         self._source = source
         self._namespaces = namespaces
+        self._refuses_unmatched = install.unmatched_images is UnmatchedImages.DENY
 
     async def judge(self, case: Case, side: Side) -> Verdict:
         """Return the findings that belong to this side, by the case's deadline."""
         workload = case.workload
-        if workload.claims_mirror and case.requester.is_node:
+        if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
-        candidates = _candidates(case, self._policies(), side)
-        if not any(_belongs(each, side) for each in candidates):
+        candidates = self._candidates(case, side)
+        if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in candidates)):
             return Verdict()
         labels = await self._labels(case, candidates)
-        applicable, unknown = _sorted_out(case, candidates, labels)
+        applicable = _looked_at_again(case, candidates, labels)
         charges = []
         for number, use in enumerate(workload.uses, start=1):
-            charge = _charge(use, case, applicable, side)
+            charge = self._charge(use, case, applicable, labels, side)
             if any(rule.reported for rule in charge.rules):
                 charges.append(charge)
             if number % USES_A_TURN == 0:
@@ -96,18 +90,70 @@ class Judge:
         inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
         verdicts = await evaluate(charges, self._source, inquiry)
         if isinstance(labels, Undecided):
-            verdicts = _with_unknown(verdicts, case, unknown, labels, side)
+            verdicts = _with_unknown(verdicts, case, applicable, labels, side)
         return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
 
+    def _candidates(self, case: Case, side: Side) -> list[Applicable]:
+        """
+        Return the policies that could have a word on this side, whatever the labels are.
+
+        Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup,
+        and what depends on labels keeps nothing waiting that does not.
+        """
+        return [
+            each
+            for each in applicable(self._policies(), case, None)
+            if self._has_a_word(each, side) and has_a_say(case, each.policy)
+        ]
+
+    def _has_a_word(self, each: Applicable, side: Side) -> bool:
+        if each.may_belong(side) or each.denies:
+            return True
+        return self._refuses_unmatched and each.denies_here is not False
+
+    def _tells_unmatched(self, side: Side) -> bool:
+        return self._refuses_unmatched and side is not Side.OBSERVE
+
+    def _charge(
+        self,
+        use: Use,
+        case: Case,
+        applicable: Iterable[Applicable],
+        labels: Mapping[str, str] | Undecided,
+        side: Side,
+    ) -> Charge:
+        rules = [
+            RuleInForce(
+                policy=each.policy.name,
+                actions=each.actions,
+                failure_policy=each.policy.failure_policy,
+                rule=rule,
+                reported=each.belongs(side),
+                by_admin=each.policy.namespace is None,
+            )
+            for each in applicable
+            if each.is_known and (each.belongs(side) or each.denies) and each.policy.covers(use)
+            for rule in each.policy.rules
+            if in_force_again(use, case, each.policy, rule)
+        ]
+        if self._refuses_unmatched and is_new(use, case):
+            why = labels if isinstance(labels, Undecided) else None
+            refusal = unmatched(use, applicable, why, reported=self._tells_unmatched(side))
+            rules[:0] = [] if refusal is None else [refusal]
+        return Charge(use, tuple(rules))
+
     async def _labels(
-        self, case: Case, candidates: Iterable[_Applicable]
+        self, case: Case, candidates: Iterable[Applicable]
     ) -> Mapping[str, str] | Undecided:
         """
         Return the namespace's labels, within their share of the time, or why they are not known.
 
         They are empty, and not looked up, where none of the policies depends on them.
         """
-        if not any(each.applies(case, None) is None for each in candidates):
+        if all(
+            each.is_known and not (self._refuses_unmatched and each.denies_here is None)
+            for each in candidates
+        ):
             return {}
         name = case.workload.namespace
         deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)
@@ -121,113 +167,40 @@ class Judge:
             return Undecided("namespace not known", str(fault))
 
 
-def _candidates(case: Case, policies: Iterable[Policy], side: Side) -> list[_Applicable]:
-    """
-    Return the policies that could have a word on this side, whatever the namespace's labels are.
-
-    Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup, and
-    what depends on labels keeps nothing waiting that does not.
-    """
-    found = []
-    for policy in policies:
-        if (actions := policy.actions_for(case.workload)) is None:
-            continue
-        candidate = _Applicable(policy, actions)
-        if (
-            (_belongs(candidate, side) or candidate.denies)
-            and candidate.applies(case, None) is not False
-            and _has_a_say(case, policy)
-        ):
-            found.append(candidate)
-    return found
-
-
-def _has_a_say(case: Case, policy: Policy) -> bool:
-    """Whether there is anything in the object that the policy may find something about."""
-    return bool(case.workload.placeholders) or any(
-        policy.covers(use) and any(_in_force_again(use, case, policy, r) for r in policy.rules)
-        for use in case.workload.uses
-    )
-
-
-def _sorted_out(
-    case: Case, candidates: Iterable[_Applicable], labels: Mapping[str, str] | Undecided
-) -> tuple[list[_Applicable], list[_Applicable]]:
-    """Return the policies that apply, and those of which nobody knows."""
+def _looked_at_again(
+    case: Case, candidates: Iterable[Applicable], labels: Mapping[str, str] | Undecided
+) -> list[Applicable]:
+    """Return those that apply, or may, now that the labels have been asked for."""
     known = None if isinstance(labels, Undecided) else labels
-    answers = [(each, each.applies(case, known)) for each in candidates]
-    return (
-        [each for each, applies in answers if applies],
-        [each for each, applies in answers if applies is None],
-    )
-
-
-def _in_force_again(use: Use, case: Case, policy: Policy, rule: Rule) -> bool:
-    """
-    Whether a rule has to judge this use now (design, semantics 6).
-
-    A new use always; an old one of a Pod never; an old one of a template when a field that the
-    rule reads, or a label that the policy selects on, has changed.
-    """
-    old = case.old
-    if case.operation is Operation.CREATE or old is None or not is_old(use, old):
-        return True
-    if not case.workload.is_template:
-        return False
-    return fields_changed(use, case.workload, old, rule.reads) or any(
-        case.workload.labels.get(key) != old.labels.get(key) for key in policy.object_labels
-    )
-
-
-def _charge(use: Use, case: Case, applicable: Iterable[_Applicable], side: Side) -> Charge:
-    rules = [
-        RuleInForce(
-            policy=each.policy.name,
-            actions=each.actions,
-            failure_policy=each.policy.failure_policy,
-            rule=rule,
-            reported=_belongs(each, side),
-        )
-        for each in applicable
-        if (_belongs(each, side) or each.denies) and each.policy.covers(use)
-        for rule in each.policy.rules
-        if _in_force_again(use, case, each.policy, rule)
-    ]
-    return Charge(use, tuple(rules))
-
-
-def _belongs(applicable: _Applicable, side: Side) -> bool:
-    """Whether the findings of a policy belong into the answer of this side (semantics 18)."""
-    return side is Side.ALL or applicable.denies == (side is Side.ENFORCE)
+    return applicable((each.policy for each in candidates), case, known)
 
 
 def _with_unknown(
     verdicts: tuple[UseVerdict, ...],
     case: Case,
-    unknown: Iterable[_Applicable],
+    applicable: Iterable[Applicable],
     why: Undecided,
     side: Side,
 ) -> tuple[UseVerdict, ...]:
     """Add, for each use, the policies of which nobody knows whether they apply (semantics 8)."""
     by_use = {verdict.use: verdict for verdict in verdicts}
-    for each in unknown:
-        if not _belongs(each, side):
+    for each in applicable:
+        if each.is_known or not each.belongs(side):
             continue
         finding = Finding(
             each.policy.name, NAMESPACE_LABELS, each.actions, each.policy.failure_policy, why
         )
         for use in case.workload.uses:
-            again = any(_in_force_again(use, case, each.policy, r) for r in each.policy.rules)
-            if again and each.policy.covers(use):
+            if is_judged(use, case, each.policy):
                 verdict = by_use.get(use, UseVerdict(use))
                 by_use[use] = replace(verdict, findings=(*verdict.findings, finding))
     return tuple(by_use[use] for use in case.workload.uses if use in by_use)
 
 
 def _placeholder_warnings(
-    workload: Workload, applicable: Iterable[_Applicable], side: Side
+    workload: Workload, applicable: Iterable[Applicable], side: Side
 ) -> tuple[str, ...]:
-    if not any(_belongs(each, side) for each in applicable):
+    if not any(each.is_known and each.belongs(side) for each in applicable):
         return ()
     return tuple(
         f'{place.path}: "{place.text}" is to be filled in later, so it is judged on the Pod'

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from landwaiter.images.patterns import ImagePattern
+from landwaiter.policy.case import Operation, Requester
+from landwaiter.policy.subjects import NOBODY, Subjects
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.verdict import Action, FailurePolicy
 from landwaiter.workloads.values import ImageUse, UnreadableUse, Workload
@@ -73,6 +75,28 @@ class LabelSelector:
         """Whether labels that are all known meet every condition."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
+    def selects(self, namespace: str, labels: Mapping[str, str] | None) -> bool | None:
+        """
+        Whether the selector matches a namespace, whose name is always known.
+
+        `labels` is None where they are not known; then None comes back if, and only if, they
+        would decide.
+        """
+        if labels is not None:
+            return self.matches({**labels, NAME_LABEL: namespace})
+        by_name = [each for each in self.requirements if each.key == NAME_LABEL]
+        if not all(requirement.matches({NAME_LABEL: namespace}) for requirement in by_name):
+            return False
+        return None if self.keys - {NAME_LABEL} else True
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOverride:
+    """What a policy does in the namespaces that a selector matches."""
+
+    namespaces: LabelSelector
+    actions: frozenset[Action]
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -80,7 +104,9 @@ class Policy:
     One policy as it is applied; equal policies decide alike.
 
     `templates` is None where findings in templates are treated as those in Pods. `rules` are in
-    the order of their ids.
+    the order of their ids. `users` is None where it does not matter who asks. The first of
+    `action_overrides` that selects the namespace takes the place of `actions`. `namespace` is None
+    for a policy of the cluster; that of a namespace is written by whoever may do so there.
     """
 
     name: str
@@ -91,24 +117,59 @@ class Policy:
     object_selector: LabelSelector
     images: tuple[ImagePattern, ...]
     rules: tuple[Rule, ...]
-
-    @property
-    def needs_namespace_labels(self) -> bool:
-        """Whether it can depend on a label of the namespace other than the one with its name."""
-        return bool(self.namespace_selector.keys - {NAME_LABEL})
+    excluded_images: tuple[ImagePattern, ...] = ()
+    operations: frozenset[Operation] = frozenset(Operation)
+    users: Subjects | None = None
+    excluded_users: Subjects = NOBODY
+    action_overrides: tuple[ActionOverride, ...] = ()
+    namespace: str | None = None
 
     @property
     def object_labels(self) -> frozenset[str]:
         """The labels of Pods that it selects on; when one changes, templates are judged again."""
         return self.object_selector.keys
 
-    def actions_for(self, workload: Workload) -> frozenset[Action] | None:
-        """Return what is done about findings in this object, None where it is not judged."""
+    def possible_actions(
+        self, namespace: str, labels: Mapping[str, str] | None
+    ) -> frozenset[frozenset[Action]]:
+        """
+        Return what is done about findings in a namespace.
+
+        These are several sets where `labels` decide which, and are None.
+        """
+        possible = set[frozenset[Action]]()
+        for override in self.action_overrides:
+            selected = override.namespaces.selects(namespace, labels)
+            if selected is not False:
+                possible.add(override.actions)
+            if selected is True:
+                return frozenset(possible)
+        return frozenset({*possible, self.actions})
+
+    def softened(self, actions: frozenset[Action], workload: Workload) -> frozenset[Action]:
+        """Return what is left of the actions for this object, nothing where it is not judged."""
         if not workload.is_template or self.templates in {None, TemplateAction.DENY}:
-            return self.actions
+            return actions
         if self.templates is TemplateAction.SKIP:
-            return None
-        return (self.actions - {Action.DENY}) | {Action.WARN}
+            return frozenset()
+        if Action.DENY not in actions:
+            return actions
+        return (actions - {Action.DENY}) | {Action.WARN}
+
+    def concerns(self, operation: Operation, requester: Requester | None) -> bool:
+        """
+        Whether the policy is about what is done, and by whom.
+
+        Where nobody has asked yet, as in an offline check, it is about what anybody may do: then
+        `users` match and nobody is exempt.
+        """
+        if operation not in self.operations:
+            return False
+        if requester is None:
+            return True
+        if self.users is not None and not self.users.include(requester):
+            return False
+        return not self.excluded_users.exempt(requester)
 
     def applies_to(
         self,
@@ -122,24 +183,20 @@ class Policy:
         An UPDATE that changes labels cannot step out of a policy. `namespace_labels` is None where
         they are not known; then None comes back if, and only if, they would decide.
         """
+        if self.namespace not in {None, workload.namespace}:
+            return False
         if not any(
             self.object_selector.matches(each.labels)
             for each in (workload, old)
             if each is not None
         ):
             return False
-        return self._selects_namespace(workload.namespace, namespace_labels)
+        return self.namespace_selector.selects(workload.namespace, namespace_labels)
 
     def covers(self, use: ImageUse | UnreadableUse) -> bool:
         """Whether the policy is about an image; a name that does not parse could be any."""
-        return isinstance(use, UnreadableUse) or any(
-            pattern.matches(use.reference) for pattern in self.images
+        if isinstance(use, UnreadableUse):
+            return True
+        return any(pattern.matches(use.reference) for pattern in self.images) and not any(
+            pattern.matches(use.reference) for pattern in self.excluded_images
         )
-
-    def _selects_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool | None:
-        if labels is not None:
-            return self.namespace_selector.matches({**labels, NAME_LABEL: name})
-        by_name = [r for r in self.namespace_selector.requirements if r.key == NAME_LABEL]
-        if not all(requirement.matches({NAME_LABEL: name}) for requirement in by_name):
-            return False
-        return None if self.needs_namespace_labels else True

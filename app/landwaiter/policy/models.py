@@ -1,140 +1,35 @@
 """
-The policy document that admins write: one model for files, for a check, and for the schema.
+The policy documents that admins write: one model for files, for a check, and for the schema.
 
 A document that would decide nothing, or less than it says, is refused with the reason: an empty
 list of images or rules, a template action that does not soften, a pattern that whoever writes a
 Pod could step out of. docs/policies.md tells what each field means.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from landwaiter.errors import InvalidPolicy
-from landwaiter.manifests.names import is_dns_subdomain, is_label_key, is_label_value
-from landwaiter.policy.matching import (
-    LabelSelector,
-    Operator,
-    Policy,
-    Requirement,
-    TemplateAction,
+from landwaiter.policy.match_models import (
+    ClusterMatchSettings,
+    LabelSelectorSettings,
+    MatchSettings,
+    subjects_of,
 )
+from landwaiter.policy.matching import ActionOverride, LabelSelector, Policy, TemplateAction
+from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
+from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import Rule
-from landwaiter.rules.settings import RepositoryPatternField, RuleSettings, Settings
+from landwaiter.rules.settings import RuleSettings, Settings
 from landwaiter.rules.verdict import Action, FailurePolicy
 
 API_VERSION = "landwaiter.dev/v1alpha1"
-KIND = "ClusterImagePolicy"
 
-CONDITIONS_MAX = 100
-VALUES_MAX = 1000
-IMAGES_MAX = 1000
-
-
-def _label_key(text: str) -> str:
-    if not is_label_key(text):
-        raise ValueError(f'"{text:.100}" given, the key of a label is wanted')
-    return text
-
-
-def _label_value(text: str) -> str:
-    if not is_label_value(text):
-        raise ValueError(f'"{text:.100}" given, the value of a label is wanted')
-    return text
-
-
-def _policy_name(text: str) -> str:
-    if not is_dns_subdomain(text):
-        raise ValueError(
-            f'"{text:.100}" given, at most 253 lower-case letters, digits, "-" and "." are wanted'
-        )
-    return text
-
-
-LabelKey = Annotated[str, AfterValidator(_label_key)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
-
-
-class Metadata(Settings):
-    """What the policy is called."""
-
-    name: Annotated[str, AfterValidator(_policy_name)]
-    """The name that every message and metric about the policy gives; each policy has its own."""
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels for tools that deploy the policy; they are checked, and decide nothing."""
-    annotations: dict[LabelKey, str] = Field(default_factory=dict)
-    """Annotations for tools that deploy the policy; they are checked, and decide nothing."""
-
-
-class LabelRequirementSettings(Settings):
-    """One condition on one label, as in Kubernetes."""
-
-    key: LabelKey
-    """The label that is compared."""
-    operator: Annotated[Operator, Field(strict=False)]
-    """How it is compared; `NotIn` and `DoesNotExist` also match where the label is absent."""
-    values: list[LabelValue] = Field(default_factory=list, max_length=VALUES_MAX)
-    """What it is compared with: at least one value for `In` and `NotIn`, none for the others."""
-
-    @model_validator(mode="after")
-    def _values_where_they_are_read(self) -> Self:
-        if self.operator in {Operator.IN, Operator.NOT_IN} and not self.values:
-            raise ValueError(f"no values given, at least one is wanted with {self.operator}")
-        if self.operator not in {Operator.IN, Operator.NOT_IN} and self.values:
-            raise ValueError(f"values given, none are wanted with {self.operator}")
-        return self
-
-    def requirement(self) -> Requirement:
-        """Return the condition."""
-        return Requirement(self.key, self.operator, frozenset(self.values))
-
-
-class LabelSelectorSettings(Settings):
-    """Conditions on labels that must all be met, as in Kubernetes; `{}` selects everything."""
-
-    match_labels: dict[LabelKey, LabelValue] = Field(
-        default_factory=dict, max_length=CONDITIONS_MAX
-    )
-    """Labels that must have exactly these values."""
-    match_expressions: list[LabelRequirementSettings] = Field(
-        default_factory=list, max_length=CONDITIONS_MAX
-    )
-    """Further conditions."""
-
-    def selector(self) -> LabelSelector:
-        """Return the selector."""
-        exact = (
-            Requirement(key, Operator.IN, frozenset({value}))
-            for key, value in self.match_labels.items()
-        )
-        return LabelSelector((*exact, *(each.requirement() for each in self.match_expressions)))
-
-
-class MatchSettings(Settings):
-    """What the policy is about; all three must match."""
-
-    namespace_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
-    """
-    Labels of the namespace, of which `kubernetes.io/metadata.name` is always its name.
-
-    Where they cannot be read, the policy is undecided for what depends on them.
-    """
-    object_selector: LabelSelectorSettings = Field(default_factory=LabelSelectorSettings)
-    """
-    Labels of the Pod, or those that the template gives its Pods.
-
-    Whoever writes the Pod writes its labels too, so this can only ever be an opt-in.
-    """
-    images: list[RepositoryPatternField] = Field(
-        default_factory=lambda: ["**"], min_length=1, max_length=IMAGES_MAX, validate_default=True
-    )
-    """
-    Patterns of the images that the policy is about, `**` for every image.
-
-    They have no tag and no digest: whoever writes a Pod can name the same image by another one.
-    """
+OVERRIDES_MAX = 20
 
 
 class _Rules(Settings):
@@ -170,10 +65,52 @@ else:
     RulesSettings = _rules_model()
 
 
+def _distinct_actions(actions: list[Action]) -> list[Action]:
+    if len(set(actions)) != len(actions):
+        raise ValueError("an action given twice, distinct ones are wanted")
+    if {Action.DENY, Action.WARN} <= set(actions):
+        raise ValueError(
+            "Deny and Warn given, one of them is wanted: "
+            "a refusal tells the person all that a warning would"
+        )
+    return actions
+
+
+Actions = Annotated[
+    list[Annotated[Action, Field(strict=False)]],
+    Field(min_length=1),
+    AfterValidator(_distinct_actions),
+]
+
+
+class ActionOverrideSettings(Settings):
+    """Other actions for some namespaces."""
+
+    namespace_selector: LabelSelectorSettings
+    """Labels of the namespaces, as under `match`; at least one condition."""
+    validation_actions: Actions
+    """What is done there, in place of the policy's `validationActions`."""
+
+    @model_validator(mode="after")
+    def _selects_some(self) -> Self:
+        if not self.namespace_selector.selector().requirements:
+            raise ValueError(
+                "namespaceSelector selects every namespace, at least one condition is wanted; "
+                "what is done everywhere stands in spec.validationActions"
+            )
+        return self
+
+    def override(self) -> ActionOverride:
+        """Return the override."""
+        return ActionOverride(
+            self.namespace_selector.selector(), frozenset(self.validation_actions)
+        )
+
+
 class PolicySpec(Settings):
     """What the policy asks for, of which images, and what it does about those that fail."""
 
-    validation_actions: list[Annotated[Action, Field(strict=False)]] = Field(min_length=1)
+    validation_actions: Actions
     """
     What is done about an image that a rule refuses, as in ValidatingAdmissionPolicy.
 
@@ -195,38 +132,93 @@ class PolicySpec(Settings):
     only softens: `Deny` needs a policy that denies, `Warn` one that denies or warns.
     """
     match: MatchSettings = Field(default_factory=MatchSettings)
-    """What the policy is about; by default every image everywhere."""
+    """What the policy is about; by default every image."""
     rules: RulesSettings
     """What images must be like: at least one rule."""
 
-    @model_validator(mode="after")
-    def _actions_go_together(self) -> Self:
-        actions = self.validation_actions
-        if len(set(actions)) != len(actions):
-            raise ValueError("validationActions gives an action twice, distinct ones are wanted")
-        if {Action.DENY, Action.WARN} <= set(actions):
-            raise ValueError(
-                "validationActions gives Deny and Warn, one of them is wanted: "
-                "a refusal tells the person all that a warning would"
-            )
-        return self
+    @property
+    def all_actions(self) -> set[Action]:
+        """Everything that the policy may do about a finding."""
+        return set(self.validation_actions)
 
     @model_validator(mode="after")
     def _templates_only_soften(self) -> Self:
-        if self.templates is TemplateAction.DENY and Action.DENY not in self.validation_actions:
+        if self.templates is TemplateAction.DENY and Action.DENY not in self.all_actions:
             raise ValueError("templates: Deny given, but validationActions does not give Deny")
-        if self.templates is TemplateAction.WARN and set(self.validation_actions) == {Action.AUDIT}:
+        if self.templates is TemplateAction.WARN and self.all_actions == {Action.AUDIT}:
             raise ValueError("templates: Warn given, but validationActions gives only Audit")
         return self
 
+    @model_validator(mode="after")
+    def _users_are_met_in_templates(self) -> Self:
+        if self.match.users and self.templates in {TemplateAction.WARN, TemplateAction.SKIP}:
+            raise ValueError(
+                f"match.users and templates: {self.templates} given, one of them is wanted: "
+                "a controller asks for the Pods of templates, so they would never be judged"
+            )
+        return self
 
-class ClusterImagePolicy(Settings):
-    """A policy for the images of a whole cluster."""
+    def policy(self, name: str, folder: Path) -> Policy:
+        """Return the policy as it is applied. Raises `InvalidPolicy`, as its document does."""
+        match = self.match
+        return Policy(
+            name=name,
+            actions=frozenset(self.validation_actions),
+            failure_policy=self.failure_policy,
+            templates=self.templates,
+            namespace_selector=LabelSelector(),
+            object_selector=match.object_selector.selector(),
+            images=tuple(match.images),
+            rules=tuple(_rule(rule_id, each, folder) for rule_id, each in self.rules.given()),
+            excluded_images=tuple(match.exclude_images),
+            operations=frozenset(match.operations),
+            users=subjects_of(match.users) if match.users else None,
+            excluded_users=subjects_of(match.exclude_users),
+        )
+
+
+class ClusterPolicySpec(PolicySpec):
+    """What the policy asks for, of which images, and what it does about those that fail."""
+
+    action_overrides: list[ActionOverrideSettings] = Field(
+        default_factory=list, min_length=1, max_length=OVERRIDES_MAX
+    )
+    """
+    Other actions for some namespaces; the first entry that selects the namespace counts.
+
+    Where the namespace's labels cannot be read, the policy is undecided, as one that denies if any
+    of the actions that it may have there is Deny.
+    """
+    match: ClusterMatchSettings = Field(default_factory=ClusterMatchSettings)
+    """What the policy is about; by default every image everywhere."""
+
+    @property
+    def all_actions(self) -> set[Action]:
+        """Everything that the policy may do about a finding, wherever that is."""
+        lists = (each.validation_actions for each in self.action_overrides)
+        return {*self.validation_actions, *(action for actions in lists for action in actions)}
+
+    def policy(self, name: str, folder: Path) -> Policy:
+        """Return the policy as it is applied. Raises `InvalidPolicy`, as its document does."""
+        return replace(
+            super().policy(name, folder),
+            namespace_selector=self.match.namespace_selector.selector(),
+            action_overrides=tuple(each.override() for each in self.action_overrides),
+        )
+
+
+def _rule(rule_id: str, settings: RuleSettings, folder: Path) -> Rule:
+    try:
+        return settings.rule(folder)
+    except InvalidPolicy as problem:
+        raise InvalidPolicy(f"spec.rules.{rule_id}.{problem}") from problem
+
+
+class PolicyDocument(Settings):
+    """What all documents of policies have in common."""
 
     api_version: Literal["landwaiter.dev/v1alpha1"]
     """The version of the document's form."""
-    kind: Literal["ClusterImagePolicy"]
-    """The kind of document."""
     metadata: Metadata
     """What the policy is called."""
     spec: PolicySpec
@@ -238,21 +230,40 @@ class ClusterImagePolicy(Settings):
 
         Raises `InvalidPolicy`, whose message begins with the path of a field.
         """
-        spec = self.spec
-        return Policy(
-            name=self.metadata.name,
-            actions=frozenset(spec.validation_actions),
-            failure_policy=spec.failure_policy,
-            templates=spec.templates,
-            namespace_selector=spec.match.namespace_selector.selector(),
-            object_selector=spec.match.object_selector.selector(),
-            images=tuple(spec.match.images),
-            rules=tuple(_rule(rule_id, each, folder) for rule_id, each in spec.rules.given()),
-        )
+        return self.spec.policy(self.metadata.name, folder)
 
 
-def _rule(rule_id: str, settings: RuleSettings, folder: Path) -> Rule:
-    try:
-        return settings.rule(folder)
-    except InvalidPolicy as problem:
-        raise InvalidPolicy(f"spec.rules.{rule_id}.{problem}") from problem
+class ClusterImagePolicy(PolicyDocument):
+    """A policy for the images of a whole cluster."""
+
+    kind: Literal["ClusterImagePolicy"]
+    """The kind of document."""
+    spec: ClusterPolicySpec
+    """What it asks for."""
+
+
+class ImagePolicy(PolicyDocument):
+    """
+    A policy for the images of its own namespace.
+
+    It only adds restrictions: nothing in it lifts those of another policy.
+    """
+
+    kind: Literal["ImagePolicy"]
+    """The kind of document."""
+    metadata: NamespacedMetadata
+    """What the policy is called, and the namespace that it is for."""
+
+    def policy(self, folder: Path) -> Policy:
+        """
+        Return the policy as it is applied.
+
+        Raises `InvalidPolicy`, whose message begins with the path of a field, also where the
+        policy reaches beyond its namespace.
+        """
+        namespace = self.metadata.namespace
+        for rule_id, settings in self.spec.rules.given():
+            for path, text in beyond_namespace(settings, namespace):
+                raise InvalidPolicy(f"spec.rules.{rule_id}.{path}: {text}")
+        name = f"{namespace}/{self.metadata.name}"
+        return replace(self.spec.policy(name, folder), namespace=namespace)

@@ -8,13 +8,13 @@ quoted: a key may have been pasted into the wrong place.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from landwaiter.policy.models import ClusterImagePolicy
+from landwaiter.policy.documents import KINDS, DocumentModel, schema_of
+from landwaiter.policy.models import API_VERSION
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
@@ -26,9 +26,12 @@ _TYPES = {
     "boolean": "true or false",
     "integer": "a whole number",
 }
-_IDENTITY = {
-    "kind": "; a file that policies name goes into a folder below, or has another suffix",
-    "apiVersion": "",
+_IDENTITY: Mapping[str, tuple[Sequence[str], str]] = {
+    "kind": (
+        tuple(KINDS),
+        "; a file that policies name goes into a folder below, or has another suffix",
+    ),
+    "apiVersion": ((API_VERSION,), ""),
 }
 _BOUNDS = {
     "too_short": ("at least", "min_length", ""),
@@ -38,25 +41,28 @@ _BOUNDS = {
 }
 
 
-def problems_of(value: object) -> Iterator[tuple[FieldPath, str]]:
-    """Give what is wrong with a document before its fields can be compared with the model's."""
+def model_of(value: object) -> DocumentModel | list[tuple[FieldPath, str]]:
+    """Return the model of a document, or what keeps it from being compared with one."""
     if not isinstance(value, dict):
-        yield (), f"{_seen(value)} given, a mapping wanted"
-        return
-    for field, hint in _IDENTITY.items():
-        if value.get(field) != _schema_at((field,))["const"]:
-            seen = _seen(value[field]) if field in value else "nothing"
-            yield (field,), f"{seen} given, {_wanted((field,))} wanted{hint}"
-            return
-    for path in _nulls(value, ()):
-        yield path, f"null given, {_wanted(path)} wanted, or no such line"
+        return [((), f"{_seen(value)} given, a mapping wanted")]
+    for field, (wanted, hint) in _IDENTITY.items():
+        seen = value.get(field)
+        if not isinstance(seen, str) or seen not in wanted:
+            given = _seen(seen) if field in value else "nothing"
+            return [((field,), f"{given} given, {_one_of(wanted)} wanted{hint}")]
+    model = KINDS[value["kind"]]
+    nulls = [
+        (path, f"null given, {_wanted(model, path)} wanted, or no such line")
+        for path in _nulls(value, ())
+    ]
+    return nulls or model
 
 
-def sentences(failure: ValidationError) -> Iterator[tuple[FieldPath, str]]:
+def sentences(model: DocumentModel, failure: ValidationError) -> Iterator[tuple[FieldPath, str]]:
     """Give each failed field with what was seen and what is wanted."""
     for error in failure.errors(include_url=False):
         path = tuple(step for step in error["loc"] if step != "[key]")
-        yield path, _sentence(path, error)
+        yield path, _sentence(model, path, error)
 
 
 def written(path: FieldPath) -> str:
@@ -72,12 +78,12 @@ def written(path: FieldPath) -> str:
     return text
 
 
-def _sentence(path: FieldPath, error: ErrorDetails) -> str:
+def _sentence(model: DocumentModel, path: FieldPath, error: ErrorDetails) -> str:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
     if kind == "extra_forbidden":
-        return _unknown(path)
+        return _unknown(model, path)
     if kind in _BOUNDS:
         bound, key, unit = _BOUNDS[kind]
         seen = f"{len(value)}{unit}"
@@ -85,13 +91,13 @@ def _sentence(path: FieldPath, error: ErrorDetails) -> str:
     seen = "nothing" if kind == "missing" else _seen(value)
     if kind == "string_pattern_mismatch":
         return f"{seen} given, text that matches {context['pattern']} wanted"
-    wanted = _wanted(path)
+    wanted = _wanted(model, path)
     hint = "; write it in quotes" if wanted == "text" and isinstance(value, int | float) else ""
     return f"{seen} given, {wanted} wanted{hint}"
 
 
-def _unknown(path: FieldPath) -> str:
-    known = list(_schema_at(path[:-1]).get("properties", {}))
+def _unknown(model: DocumentModel, path: FieldPath) -> str:
+    known = list(_schema_at(model, path[:-1]).get("properties", {}))
     if near := get_close_matches(str(path[-1]), known, n=1):
         return f'no such field; did you mean "{near[0]}"?'
     return f"no such field; there are {', '.join(known)}"
@@ -124,36 +130,34 @@ def _seen(value: object) -> str:
     return text
 
 
-def _wanted(path: FieldPath) -> str:
-    schema = _schema_at(path)
+def _wanted(model: DocumentModel, path: FieldPath) -> str:
+    schema = _schema_at(model, path)
     choices: Sequence[str] = [schema["const"]] if "const" in schema else schema.get("enum", [])
-    if choices:
-        quoted = [f'"{choice}"' for choice in choices]
-        return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
-    return _TYPES.get(schema.get("type", ""), "a value")
+    return _one_of(choices) if choices else _TYPES.get(schema.get("type", ""), "a value")
 
 
-@cache
-def _schema() -> Mapping[str, Any]:
-    return ClusterImagePolicy.model_json_schema(by_alias=True)
+def _one_of(choices: Sequence[str]) -> str:
+    quoted = [f'"{choice}"' for choice in choices]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
 
 
-def _schema_at(path: FieldPath) -> Mapping[str, Any]:
+def _schema_at(model: DocumentModel, path: FieldPath) -> Mapping[str, Any]:
     """Return the JSON schema of a field, empty where there is no such field."""
-    schema = _resolved(_schema())
+    whole = schema_of(model)
+    schema = _resolved(whole, whole)
     for step in path:
         if isinstance(step, int):
-            schema = _resolved(schema.get("items", {}))
+            schema = _resolved(whole, schema.get("items", {}))
         elif step in schema.get("properties", {}):
-            schema = _resolved(schema["properties"][step])
+            schema = _resolved(whole, schema["properties"][step])
         else:
-            schema = _resolved(schema.get("additionalProperties") or {})
+            schema = _resolved(whole, schema.get("additionalProperties") or {})
     return schema
 
 
-def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolved(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if "anyOf" in schema:
         schema = schema["anyOf"][0]
     if "$ref" in schema:
-        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+        schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema

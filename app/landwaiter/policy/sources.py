@@ -18,8 +18,7 @@ from pydantic import ValidationError
 from landwaiter.errors import InvalidManifest, InvalidPolicy
 from landwaiter.manifests.documents import Document, read_file, steps_of
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.models import ClusterImagePolicy
-from landwaiter.policy.problems import FieldPath, problems_of, sentences, written
+from landwaiter.policy.problems import FieldPath, model_of, sentences, written
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
@@ -89,13 +88,13 @@ def _files(folder: Path) -> list[Path]:
 
 def _load(document: Document, folder: Path) -> Policy | list[str]:
     """Return the policy in a document, or all that is wrong with it."""
-    value = document.value
-    if problems := list(problems_of(value)):
-        return [_line(document, path, text) for path, text in problems]
+    model = model_of(document.value)
+    if isinstance(model, list):
+        return [_line(document, path, text) for path, text in model]
     try:
-        return ClusterImagePolicy.model_validate(value).policy(folder)
+        return model.model_validate(document.value).policy(folder)
     except ValidationError as failure:
-        return [_line(document, path, text) for path, text in sentences(failure)]
+        return [_line(document, path, text) for path, text in sentences(model, failure)]
     except InvalidPolicy as problem:
         field, _, text = str(problem).partition(": ")
         return [_line(document, steps_of(field), text)]

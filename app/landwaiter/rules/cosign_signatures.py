@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,7 +22,7 @@ from landwaiter.errors import InvalidPolicy, InvalidPublicKey
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PEM_MAX_CHARACTERS, PublicKey
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
-from landwaiter.rules.settings import RuleSettings, Settings
+from landwaiter.rules.settings import ClusterOnly, OwnNamespace, RuleSettings, Settings
 from landwaiter.workloads.values import ImageUse
 
 TransparencyLog = Literal["Ignored", "Required"]
@@ -128,10 +128,13 @@ def _names(authorities: tuple[SigningAuthority, ...]) -> str:
     return " or ".join(f'"{authority.name}"' for authority in authorities)
 
 
+A_FILE = ClusterOnly("it is a file where Landwaiter runs")
+
+
 class SecretKeySettings(Settings):
     """One entry of a Secret."""
 
-    namespace: str = Field(min_length=1, max_length=63)
+    namespace: Annotated[str, OwnNamespace()] = Field(min_length=1, max_length=63)
     """The Secret's namespace."""
     name: str = Field(min_length=1, max_length=253)
     """The Secret's name."""
@@ -144,7 +147,7 @@ class KeySettings(Settings):
 
     data: str | None = Field(default=None, max_length=PEM_MAX_CHARACTERS)
     """The key itself, as a PEM block."""
-    file: str | None = Field(default=None, min_length=1, max_length=4096)
+    file: Annotated[str | None, A_FILE] = Field(default=None, min_length=1, max_length=4096)
     """A file that holds the PEM block, relative to the folder of the policy."""
     secret_ref: SecretKeySettings | None = None
     """A Secret in the cluster; it is read when it is needed, so a new key is used at once."""
@@ -178,7 +181,7 @@ class TrustedRootSettings(Settings):
 
     data: str | None = Field(default=None, max_length=TRUSTED_ROOT_MAX_BYTES)
     """The JSON text of the trusted root."""
-    file: str | None = Field(default=None, min_length=1, max_length=4096)
+    file: Annotated[str | None, A_FILE] = Field(default=None, min_length=1, max_length=4096)
     """A file that holds it, relative to the folder of the policy."""
 
     @model_validator(mode="after")

@@ -53,7 +53,8 @@ class RuleInForce:
     One rule of one policy, in force for one image use.
 
     With `reported` False the rule is asked only whether it refuses already, to spare lookups;
-    its finding is left to the answer on the other path (design, semantics 18).
+    its finding is left to the answer on the other path (design, semantics 18). `by_admin` is False
+    for a policy that others than the cluster's admins may write: no registry is asked for its sake.
     """
 
     policy: str
@@ -61,6 +62,7 @@ class RuleInForce:
     failure_policy: FailurePolicy
     rule: Rule
     reported: bool = True
+    by_admin: bool = True
 
     def finding(self, outcome: Violation | Undecided, rule: RuleId | None = None) -> Finding:
         """Return the outcome with the policy's name and actions."""
@@ -266,9 +268,11 @@ def _helped_by_digest(finding: Finding) -> bool:
 
 
 def _may_ask_registry(use: ImageUse, rules: Sequence[RuleInForce]) -> bool:
-    """Whether a registry rule is in force and all of them admit the use (semantics 10)."""
-    vouching = [r.rule for r in rules if r.rule.vouches_for_registry]
-    return bool(vouching) and all(rule.judge(use, NO_FACTS) is None for rule in vouching)
+    """Whether an admin's registry rule is in force and all of them admit it (semantics 10)."""
+    vouching = [r for r in rules if r.rule.vouches_for_registry]
+    return any(r.by_admin for r in vouching) and all(
+        r.rule.judge(use, NO_FACTS) is None for r in vouching
+    )
 
 
 async def _current_digest(use: ImageUse, gathering: Gathering) -> str | None:

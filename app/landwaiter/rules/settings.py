@@ -1,14 +1,26 @@
 """What the settings models of all rules share: strictness, spelling, and patterns as fields."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
 
 from landwaiter.errors import InvalidPattern
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.rules.protocol import Rule
+
+CLUSTER_ONLY: Final = "x-cluster-only"
+"""What marks a field in a JSON schema that only a `ClusterImagePolicy` may give."""
 
 
 class Settings(BaseModel):
@@ -26,6 +38,28 @@ class Settings(BaseModel):
         arbitrary_types_allowed=True,
         use_attribute_docstrings=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOnly:
+    """
+    Marks a field that an `ImagePolicy` must not give, for it reaches beyond the namespace.
+
+    `why` completes the sentence "only a ClusterImagePolicy may give it: ...".
+    """
+
+    why: str
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Mark the field in the schema too, from which that of `ImagePolicy` is made."""
+        return {**handler(core_schema), CLUSTER_ONLY: True}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNamespace:
+    """Marks a field that holds a namespace, in an `ImagePolicy` that of the policy itself."""
 
 
 class RuleSettings(Settings):

@@ -23,6 +23,7 @@ from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.cluster.watched import WatchedCluster
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ShortNames
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.matching import Policy
@@ -55,6 +56,7 @@ class InstallSettings:
     short_names: ShortNames
     kubeconfig: Path | None = None
     last_good: ConfigMapName | None = None
+    install: PolicyInstallSettings = DEFAULTS
 
 
 def run(settings: InstallSettings) -> None:
@@ -82,7 +84,12 @@ async def _serve(settings: InstallSettings) -> None:
     ):
         if cluster.objects is None:
             _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
-        judge = Judge(policies=policies, source=source, namespaces=NamespaceLabels(cluster.view))
+        judge = Judge(
+            policies=policies,
+            source=source,
+            namespaces=NamespaceLabels(cluster.view),
+            install=settings.install,
+        )
         handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         await serve(

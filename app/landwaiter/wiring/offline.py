@@ -7,6 +7,7 @@ from pathlib import Path
 
 from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.view import NamespaceLabels
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.sources import load_policies
 from landwaiter.wiring.outside import OutsideSettings, fact_source
@@ -20,6 +21,7 @@ class OfflineSettings:
     cluster_state: Path | None
     registries: Path | None
     cosign: str
+    install: PolicyInstallSettings = DEFAULTS
 
 
 @asynccontextmanager
@@ -34,4 +36,9 @@ async def offline_judge(settings: OfflineSettings) -> AsyncIterator[Judge]:
     view = ClusterState() if state is None else ClusterState.read(state)
     outside = OutsideSettings(settings.registries, settings.cosign)
     async with fact_source(outside, policies=lambda: policies, view=view) as source:
-        yield Judge(policies=lambda: policies, source=source, namespaces=NamespaceLabels(view))
+        yield Judge(
+            policies=lambda: policies,
+            source=source,
+            namespaces=NamespaceLabels(view),
+            install=settings.install,
+        )

@@ -115,7 +115,8 @@ def named_by(policies: Callable[[], Iterable[Policy]]) -> Callable[[str], bool]:
     Return a function that tells whether a policy in force names a host without wildcard.
 
     Only such hosts, and those of the settings, may have addresses that are not public (design,
-    semantics 11). What a policy denies is not named by it.
+    semantics 11). What a policy denies is not named by it, and the policies of namespaces, which
+    are not the admin's, name nothing.
     """
 
     def is_named(host: str) -> bool:
@@ -126,6 +127,8 @@ def named_by(policies: Callable[[], Iterable[Policy]]) -> Callable[[str], bool]:
 
 
 def _trusted_patterns(policy: Policy) -> Iterable[ImagePattern]:
+    if policy.namespace is not None:
+        return
     yield from policy.images
     for rule in policy.rules:
         if isinstance(rule, AllowedRegistries):

@@ -1,0 +1,131 @@
+"""
+Which policies apply to a case, with which actions, and what is left unknown.
+
+The labels of the namespace may be unknown. A policy whose selector, or whose actions, depend on
+them is then undecided; where one of the actions that it may have here is Deny, it counts as one
+that denies, so that nothing passes for what nobody knows (design, semantics 8 and 18).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.matching import Policy
+from landwaiter.rules.protocol import Rule
+from landwaiter.rules.verdict import Action
+from landwaiter.workloads.changes import fields_changed, is_old
+from landwaiter.workloads.values import ImageUse, UnreadableUse
+
+Use = ImageUse | UnreadableUse
+
+
+@dataclass(frozen=True, slots=True)
+class Applicable:
+    """
+    A policy that applies to a case, or may apply, and what it does about findings.
+
+    `possible` are the sets of actions that it may have for this object, one of them empty for a
+    template that the policy skips; `here` are those that it may have in the namespace, whatever it
+    does about templates. `applies` is None where the namespace's labels decide that.
+    """
+
+    policy: Policy
+    applies: Literal[True] | None
+    here: frozenset[frozenset[Action]]
+    possible: frozenset[frozenset[Action]]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known that it applies, and what it does."""
+        return self.applies is True and len(self.possible) == 1
+
+    @property
+    def denies_here(self) -> bool | None:
+        """
+        Whether it is a policy of the cluster that denies in the namespace.
+
+        None where the labels decide that, and are not known.
+        """
+        if self.policy.namespace is not None or not any(Action.DENY in each for each in self.here):
+            return False
+        return True if self.applies and len(self.here) == 1 else None
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """What it does about findings; all that it may do where that is not known."""
+        return frozenset().union(*self.possible)
+
+    @property
+    def denies(self) -> bool:
+        """Whether a finding refuses the object, or may."""
+        return Action.DENY in self.actions
+
+    def belongs(self, side: Side) -> bool:
+        """Whether its findings belong into the answer of a side (design, semantics 18)."""
+        return _belongs(self.actions, side)
+
+    def may_belong(self, side: Side) -> bool:
+        """Whether its findings could belong there, once everything is known."""
+        return any(_belongs(actions, side) for actions in self.possible)
+
+
+def _belongs(actions: frozenset[Action], side: Side) -> bool:
+    if not actions:
+        return False
+    return side is Side.ALL or (Action.DENY in actions) == (side is Side.ENFORCE)
+
+
+def applicable(
+    policies: Iterable[Policy], case: Case, labels: Mapping[str, str] | None
+) -> list[Applicable]:
+    """Return the policies that apply, or may where the labels decide and are None."""
+    found = (_applicable(policy, case, labels) for policy in policies)
+    return [each for each in found if each is not None]
+
+
+def _applicable(policy: Policy, case: Case, labels: Mapping[str, str] | None) -> Applicable | None:
+    if not policy.concerns(case.operation, case.requester):
+        return None
+    applies = policy.applies_to(case.workload, case.old, labels)
+    if applies is False:
+        return None
+    here = policy.possible_actions(case.workload.namespace, labels)
+    softened = frozenset(policy.softened(actions, case.workload) for actions in here)
+    return Applicable(policy, applies, here, softened)
+
+
+def is_new(use: Use, case: Case) -> bool:
+    """Whether the object that is stored does not have this use already."""
+    return case.operation is Operation.CREATE or case.old is None or not is_old(use, case.old)
+
+
+def has_a_say(case: Case, policy: Policy) -> bool:
+    """Whether there is anything in the object that the policy may find something about."""
+    return bool(case.workload.placeholders) or any(
+        is_judged(use, case, policy) for use in case.workload.uses
+    )
+
+
+def is_judged(use: Use, case: Case, policy: Policy) -> bool:
+    """Whether a rule of the policy has to judge this use now."""
+    return policy.covers(use) and any(
+        in_force_again(use, case, policy, rule) for rule in policy.rules
+    )
+
+
+def in_force_again(use: Use, case: Case, policy: Policy, rule: Rule) -> bool:
+    """
+    Whether a rule has to judge this use now (design, semantics 6).
+
+    A new use always; an old one of a Pod never; an old one of a template when a field that the
+    rule reads, or a label that the policy selects on, has changed.
+    """
+    old = case.old
+    if old is None or is_new(use, case):
+        return True
+    if not case.workload.is_template:
+        return False
+    return fields_changed(use, case.workload, old, rule.reads) or any(
+        case.workload.labels.get(key) != old.labels.get(key) for key in policy.object_labels
+    )

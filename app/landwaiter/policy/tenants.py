@@ -1,0 +1,37 @@
+"""
+What a policy of a namespace may not give, because it reaches beyond the namespace.
+
+Whoever may write an `ImagePolicy` need not be an admin of the cluster. Its rules are those of every
+policy, less the fields that are marked in the models: they name files of the process, services that
+it would call, or objects of other namespaces.
+"""
+
+from collections.abc import Iterator
+
+from pydantic.fields import FieldInfo
+
+from landwaiter.rules.settings import ClusterOnly, OwnNamespace, Settings
+
+
+def beyond_namespace(settings: Settings, namespace: str) -> Iterator[tuple[str, str]]:
+    """Give the path of each field that a policy of the namespace may not give, and why."""
+    for name in sorted(settings.model_fields_set):
+        field = type(settings).model_fields[name]
+        value = getattr(settings, name)
+        if (problem := _problem(field, value, namespace)) is not None:
+            yield str(field.alias), problem
+        below = value if isinstance(value, list) else [value]
+        for index, each in enumerate(below):
+            if isinstance(each, Settings):
+                step = f"{field.alias}[{index}]" if isinstance(value, list) else str(field.alias)
+                for path, text in beyond_namespace(each, namespace):
+                    yield f"{step}.{path}", text
+
+
+def _problem(field: FieldInfo, value: object, namespace: str) -> str | None:
+    for mark in field.metadata:
+        if isinstance(mark, ClusterOnly) and value is not None:
+            return f"given in an ImagePolicy, only a ClusterImagePolicy may give it: {mark.why}"
+        if isinstance(mark, OwnNamespace) and value != namespace:
+            return f'"{value}" given, the policy\'s own namespace "{namespace}" is wanted'
+    return None
