@@ -135,6 +135,7 @@ RULE_EFFECTS: dict[str, Effect] = {
         "cosignSignatures", {"authorities": [{"name": "ci", "key": {"data": A_KEY}}]}
     ),
     "pinnedTags": with_rule("pinnedTags", {"require": "fixedTag"}),
+    "pullPolicy": with_rule("pullPolicy", {}),
     "pullSecrets": with_rule("pullSecrets", {"requireFor": ["registry.example.com"]}),
 }
 """What the settings of a rule do is shown by the fixtures and tests of that rule."""

@@ -121,4 +121,5 @@ def test_the_fields_that_a_rule_may_read_are_those_of_the_values() -> None:
         "container",
         "text",
         "pull_policy",
+        "role",
     } == READABLE_FIELDS

@@ -15,6 +15,7 @@ from landwaiter.rules.allowed_registries import AllowedRegistriesSettings
 from landwaiter.rules.cosign_signatures import CosignSignaturesSettings
 from landwaiter.rules.pinned_tags import PinnedTagsSettings
 from landwaiter.rules.protocol import RuleId
+from landwaiter.rules.pull_policy import PullPolicySettings
 from landwaiter.rules.pull_secrets import PullSecretsSettings
 from landwaiter.rules.settings import RuleSettings
 from landwaiter.workloads.changes import READABLE_FIELDS
@@ -45,5 +46,6 @@ CATALOGUE: Final = catalogue_of(
     AllowedRegistriesSettings,
     CosignSignaturesSettings,
     PinnedTagsSettings,
+    PullPolicySettings,
     PullSecretsSettings,
 )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Wit
 from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import InvalidPattern
-from landwaiter.images.patterns import ImagePattern
+from landwaiter.images.patterns import ImagePattern, TagPattern
 from landwaiter.rules.protocol import Rule
 
 
@@ -75,3 +75,18 @@ RepositoryPatternField = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
 ]
 """A pattern field that says which images something is about, so nobody may step out of it."""
+
+
+def _tag_pattern(value: object) -> TagPattern:
+    if not isinstance(value, str):
+        raise InvalidPattern(f"a tag pattern is a string, not {type(value).__name__}")
+    return TagPattern.parse(value)
+
+
+TagPatternField = Annotated[
+    TagPattern,
+    PlainValidator(_tag_pattern),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
+]
+"""A model field that holds a pattern over tags and is written as a string."""

@@ -2,8 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from landwaiter.images.reference import ImageReference
+
+
+class ImageRole(StrEnum):
+    """What an image is for at its place."""
+
+    VOLUME = "image volume"
+    INIT_CONTAINER = "init container"
+    CONTAINER = "container"
+    EPHEMERAL_CONTAINER = "ephemeral container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class ImagePlace:
     container: str
     text: str
     pull_policy: str | None = None
+    role: ImageRole = ImageRole.CONTAINER
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,13 @@ from pydantic import ValidationError
 from landwaiter.errors import InvalidReference, InvalidReview
 from landwaiter.images.reference import ImageReference, ShortNames, quoted
 from landwaiter.workloads.podspec import ITEMS_MAX, Container, Metadata, Pod, PodSpec
-from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+from landwaiter.workloads.values import (
+    ImagePlace,
+    ImageRole,
+    ImageUse,
+    UnreadableUse,
+    Workload,
+)
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 
@@ -39,9 +45,9 @@ TEMPLATE_OF: Final[Mapping[tuple[str, str], tuple[str, ...]]] = MappingProxyType
 """Where the Pod template stands in each kind that has one, by API group and kind."""
 
 _CONTAINER_LISTS: Final = (
-    ("initContainers", "init_containers"),
-    ("containers", "containers"),
-    ("ephemeralContainers", "ephemeral_containers"),
+    ("initContainers", "init_containers", ImageRole.INIT_CONTAINER),
+    ("containers", "containers", ImageRole.CONTAINER),
+    ("ephemeralContainers", "ephemeral_containers", ImageRole.EPHEMERAL_CONTAINER),
 )
 _PLACEHOLDER: Final = "auto"
 _PLAIN_STEP: Final = re.compile(r"[A-Za-z]{1,64}")
@@ -107,15 +113,17 @@ def _places(spec: PodSpec, at: str) -> Iterator[ImagePlace]:
         if (source := volume.image) is not None:
             path = f"{at}.volumes[{index}].image.reference"
             text = source.reference or ""
-            yield ImagePlace(path, volume.name or "", text, source.pull_policy)
-    for field, attribute in _CONTAINER_LISTS:
+            policy = source.pull_policy or None
+            yield ImagePlace(path, volume.name or "", text, policy, ImageRole.VOLUME)
+    for field, attribute, role in _CONTAINER_LISTS:
         containers: list[Container] | None = getattr(spec, attribute)
         for index, container in enumerate(containers or ()):
             yield ImagePlace(
                 f"{at}.{field}[{index}].image",
                 container.name or "",
                 container.image or "",
-                container.image_pull_policy,
+                container.image_pull_policy or None,
+                role,
             )
 
 
