@@ -134,6 +134,9 @@ RULE_EFFECTS: dict[str, Effect] = {
     "cosignSignatures": with_rule(
         "cosignSignatures", {"authorities": [{"name": "ci", "key": {"data": A_KEY}}]}
     ),
+    "deniedImages": with_rule(
+        "deniedImages", {"entries": [{"images": ["**"], "reason": "an incident"}]}
+    ),
     "pinnedTags": with_rule("pinnedTags", {"require": "fixedTag"}),
     "pullPolicy": with_rule("pullPolicy", {}),
     "pullSecrets": with_rule("pullSecrets", {"requireFor": ["registry.example.com"]}),

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from landwaiter.rules.allowed_registries import AllowedRegistriesSettings
 from landwaiter.rules.cosign_signatures import CosignSignaturesSettings
+from landwaiter.rules.denied_images import DeniedImagesSettings
 from landwaiter.rules.pinned_tags import PinnedTagsSettings
 from landwaiter.rules.protocol import RuleId
 from landwaiter.rules.pull_policy import PullPolicySettings
@@ -45,6 +46,7 @@ def catalogue_of(*settings: type[RuleSettings]) -> Mapping[RuleId, type[RuleSett
 CATALOGUE: Final = catalogue_of(
     AllowedRegistriesSettings,
     CosignSignaturesSettings,
+    DeniedImagesSettings,
     PinnedTagsSettings,
     PullPolicySettings,
     PullSecretsSettings,
