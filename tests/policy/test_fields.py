@@ -140,6 +140,7 @@ RULE_EFFECTS: dict[str, Effect] = {
     "pinnedTags": with_rule("pinnedTags", {"require": "fixedTag"}),
     "pullPolicy": with_rule("pullPolicy", {}),
     "pullSecrets": with_rule("pullSecrets", {"requireFor": ["registry.example.com"]}),
+    "readOnlyRootFilesystem": with_rule("readOnlyRootFilesystem", {}),
 }
 """What the settings of a rule do is shown by the fixtures and tests of that rule."""
 

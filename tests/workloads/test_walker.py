@@ -167,6 +167,49 @@ def test_an_empty_pull_policy_is_none(empty: str | None) -> None:
     assert read(absent) == read(written)
 
 
+SECURITY = {"runAsUser": 1000, "runAsNonRoot": True, "readOnlyRootFilesystem": True}
+
+
+@pytest.mark.parametrize(
+    ("of_pod", "own", "expected"),
+    [
+        (None, None, (None, None, None)),
+        ({}, {}, (None, None, None)),
+        (None, SECURITY, (1000, True, True)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, None, (1000, True, None)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, {"runAsUser": None}, (1000, True, None)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, {"runAsUser": 0}, (0, True, None)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, {"runAsNonRoot": False}, (1000, False, None)),
+        ({"runAsUser": 0, "readOnlyRootFilesystem": True}, {"runAsUser": 7}, (7, None, None)),
+    ],
+)
+@pytest.mark.parametrize("field", ["initContainers", "containers", "ephemeralContainers"])
+def test_a_containers_security_context_goes_before_its_pods(
+    field: str,
+    of_pod: dict[str, Any] | None,
+    own: dict[str, Any] | None,
+    expected: tuple[int | None, bool | None, bool | None],
+) -> None:
+    """Field by field, as the kubelet merges them; a Pod has no root file system."""
+    pod = a_pod(securityContext=of_pod, **{field: [a_container(securityContext=own)]})
+    place = read(pod).uses[0].place
+
+    assert expected == (
+        place.run_as_user,
+        place.run_as_non_root,
+        place.read_only_root_filesystem,
+    )
+
+
+def test_an_image_volume_has_no_user() -> None:
+    """What is only mounted is run by nobody, whatever the Pod says."""
+    volumes = [{"name": "model", "image": {"reference": IMAGE}}]
+
+    assert read(a_pod(volumes=volumes)) == read(
+        a_pod(volumes=volumes, securityContext={"runAsUser": 0, "runAsNonRoot": True})
+    )
+
+
 @pytest.mark.parametrize("text", ["auto", "", " ", None])
 def test_semantics_05_placeholders_in_templates_are_passed_over(text: str | None) -> None:
     """What a mutating webhook still fills in is no use of a template, and is told apart."""
@@ -359,6 +402,18 @@ LONG = "x" * 100
             "spec.volumes[0].image.reference: seen True, wanted a string",
         ),
         (
+            a_pod(containers=[{"securityContext": {"runAsUser": "0"}}]),
+            'spec.containers[0].securityContext.runAsUser: seen "0", wanted a whole number',
+        ),
+        (
+            a_pod(securityContext={"runAsNonRoot": 1}),
+            "spec.securityContext.runAsNonRoot: seen 1, wanted true or false",
+        ),
+        (
+            a_pod(securityContext={"runAsUser": True}),
+            "spec.securityContext.runAsUser: seen True, wanted a whole number",
+        ),
+        (
             a_pod(containers=[{}] * (ITEMS_MAX + 1)),
             "spec.containers: seen a list of 1001, wanted a list of at most 1000",
         ),
@@ -418,7 +473,10 @@ SPECS = st.fixed_dictionaries(
     {},
     optional={
         name: JSON | st.lists(st.dictionaries(st.sampled_from(["name", "image"]), JSON), max_size=3)
-        for name in ("containers", "initContainers", "volumes", "imagePullSecrets")
+        for name in (
+            *("containers", "initContainers", "volumes", "imagePullSecrets"),
+            *("securityContext", "nodeSelector", "affinity", "os"),
+        )
     },
 )
 

@@ -18,6 +18,7 @@ from landwaiter.rules.pinned_tags import PinnedTagsSettings
 from landwaiter.rules.protocol import RuleId
 from landwaiter.rules.pull_policy import PullPolicySettings
 from landwaiter.rules.pull_secrets import PullSecretsSettings
+from landwaiter.rules.read_only_root_filesystem import ReadOnlyRootFilesystemSettings
 from landwaiter.rules.settings import RuleSettings
 from landwaiter.workloads.changes import READABLE_FIELDS
 
@@ -50,4 +51,5 @@ CATALOGUE: Final = catalogue_of(
     PinnedTagsSettings,
     PullPolicySettings,
     PullSecretsSettings,
+    ReadOnlyRootFilesystemSettings,
 )
