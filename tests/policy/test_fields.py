@@ -137,7 +137,10 @@ RULE_EFFECTS: dict[str, Effect] = {
     "deniedImages": with_rule(
         "deniedImages", {"entries": [{"images": ["**"], "reason": "an incident"}]}
     ),
+    "imageLimits": with_rule("imageLimits", {"maxLayers": 10}),
+    "nonRootUser": with_rule("nonRootUser", {}),
     "pinnedTags": with_rule("pinnedTags", {"require": "fixedTag"}),
+    "platforms": with_rule("platforms", {"require": ["linux/amd64"]}),
     "pullPolicy": with_rule("pullPolicy", {}),
     "pullSecrets": with_rule("pullSecrets", {"requireFor": ["registry.example.com"]}),
     "readOnlyRootFilesystem": with_rule("readOnlyRootFilesystem", {}),

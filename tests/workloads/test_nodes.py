@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landwaiter.errors import InvalidReview
+from landwaiter.workloads.node_reading import TERMS_MAX, VALUES_MAX
 from landwaiter.workloads.nodes import ANY_NODE, Choice, NodeSelection, NodeTerm
 from landwaiter.workloads.podspec import ITEMS_MAX
 from landwaiter.workloads.walker import read_workload
@@ -151,6 +152,28 @@ def test_selections_that_choose_alike_are_equal() -> None:
 def test_a_pod_of_one_operating_system_is_known(spec: dict[str, Any], *, is_only: bool) -> None:
     """Only where every term names Windows and nothing else, the Pod runs on Windows alone."""
     assert is_only == nodes_of(**spec).is_only("windows")
+
+
+@pytest.mark.parametrize(
+    "affinity",
+    [
+        requires(*(expressions((ARCH, "In", [f"a{n}"])) for n in range(TERMS_MAX + 1))),
+        requires(expressions((ARCH, "In", [f"a{n}" for n in range(VALUES_MAX + 1)]))),
+    ],
+)
+def test_more_than_anybody_needs_narrows_nothing(affinity: dict[str, Any]) -> None:
+    """Lists without end cost nobody any time; what the selector says still holds."""
+    assert LINUX == chosen(nodes_of(affinity=affinity, nodeSelector={OS: "linux"}))
+
+
+def test_the_longest_lists_are_looked_into() -> None:
+    """The bounds themselves are allowed."""
+    values = [*(f"a{n}" for n in range(VALUES_MAX - 1)), "arm64"]
+    terms = [expressions((ARCH, "In", [f"b{n}"])) for n in range(TERMS_MAX - 1)]
+
+    nodes = nodes_of(affinity=requires(*terms, expressions((ARCH, "In", values))))
+
+    assert ["linux/arm64"] == chosen(nodes)
 
 
 PATH = f"spec.affinity.nodeAffinity.{REQUIRED}"

@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from landwaiter.errors import InvalidPattern
+from landwaiter.errors import InvalidInput, InvalidPattern
 from landwaiter.images.patterns import ImagePattern, TagPattern
+from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, Platform
 from landwaiter.rules.protocol import Rule
 
 
@@ -90,3 +91,20 @@ TagPatternField = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
 ]
 """A model field that holds a pattern over tags and is written as a string."""
+
+
+def _platform(value: object) -> Platform:
+    if isinstance(value, Platform):
+        return value
+    if not isinstance(value, str):
+        raise InvalidInput(f"a platform is a string, not {type(value).__name__}")
+    return Platform.parse(value)
+
+
+PlatformField = Annotated[
+    Platform,
+    PlainValidator(_platform),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": PLATFORM_MAX_CHARACTERS}),
+]
+"""A model field that holds a platform, such as `linux/arm/v7`, and is written as a string."""

@@ -3,7 +3,8 @@ Reads from a Pod which nodes it can run on.
 
 An object of 3 MB can hold a million requirements, so they are read one by one, without a model for
 each, and up to the first that does not have its type. Only those that name one of the two labels
-are looked into.
+are looked into. What is more than anybody needs leaves the choice as wide as it was, so that no
+author can make others wait for it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, Final
 from landwaiter.images.reference import quoted
 from landwaiter.workloads.malformed import malformed
 from landwaiter.workloads.nodes import (
+    ANY,
     ARCHITECTURE_LABEL,
     OS_LABEL,
     Choice,
@@ -21,6 +23,10 @@ from landwaiter.workloads.nodes import (
 from landwaiter.workloads.podspec import ITEMS_MAX, PodSpec
 
 LABELS: Final = (OS_LABEL, ARCHITECTURE_LABEL)
+VALUES_MAX: Final = 30
+"""Values of one requirement: Kubernetes runs on two systems, and on a handful of architectures."""
+TERMS_MAX: Final = 30
+"""Terms that differ in what they choose of the two labels."""
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _ABSENT: Final = object()
 
@@ -43,8 +49,8 @@ def read_nodes(spec: PodSpec, at: str) -> NodeSelection:
     required = _object(affinity.get(_REQUIRED), path)
     path = f"{path}.nodeSelectorTerms"
     terms = _items(required.get("nodeSelectorTerms"), path)
-    chosen = (base.narrowed(_term(term, f"{path}[{number}]")) for number, term in terms)
-    return NodeSelection(tuple(dict.fromkeys(chosen)) or (base,))
+    chosen = {base.narrowed(_term(term, f"{path}[{number}]")): None for number, term in terms}
+    return NodeSelection(tuple(chosen) if 0 < len(chosen) <= TERMS_MAX else (base,))
 
 
 def _term(written: Mapping[str, Any], at: str) -> NodeTerm:
@@ -64,7 +70,7 @@ def _choice(requirement: Mapping[str, Any], at: str) -> Choice:
     for number, value in enumerate(values or ()):
         if not isinstance(value, str):
             raise malformed(f"{at}.values[{number}]", value, "a string")
-    return Choice.of(operator, values or ())
+    return Choice.of(operator, values or ()) if len(values or ()) <= VALUES_MAX else ANY
 
 
 def _items(value: object, at: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
