@@ -6,6 +6,7 @@ import pytest
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.policy.sources import load_policies
+from landwaiter.rules.catalogue import CATALOGUE
 
 A_POLICY = """\
 apiVersion: landwaiter.dev/v1alpha1
@@ -16,7 +17,7 @@ spec:
   rules:
     pinnedTags: {require: digest}
 """
-RULES = "allowedRegistries, cosignSignatures, pinnedTags, pullSecrets"
+RULES = ", ".join(CATALOGUE)
 NO_STEPPING_OUT = (
     "no tag and no digest is wanted here, "
     "for whoever writes a Pod can name the same image by another one"

@@ -218,8 +218,16 @@ RULE_EFFECTS: dict[str, Effect] = {
     "cosignSignatures": with_rule(
         "cosignSignatures", {"authorities": [{"name": "ci", "key": {"data": A_KEY}}]}
     ),
+    "deniedImages": with_rule(
+        "deniedImages", {"entries": [{"images": ["**"], "reason": "an incident"}]}
+    ),
+    "imageLimits": with_rule("imageLimits", {"maxLayers": 10}),
+    "nonRootUser": with_rule("nonRootUser", {}),
     "pinnedTags": with_rule("pinnedTags", {"require": "fixedTag"}),
+    "platforms": with_rule("platforms", {"require": ["linux/amd64"]}),
+    "pullPolicy": with_rule("pullPolicy", {}),
     "pullSecrets": with_rule("pullSecrets", {"requireFor": ["registry.example.com"]}),
+    "readOnlyRootFilesystem": with_rule("readOnlyRootFilesystem", {}),
 }
 """What the settings of a rule do is shown by the fixtures and tests of that rule."""
 

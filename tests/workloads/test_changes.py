@@ -6,6 +6,7 @@ import pytest
 
 from landwaiter.images.reference import ImageReference
 from landwaiter.workloads.changes import READABLE_FIELDS, fields_changed, is_old
+from landwaiter.workloads.nodes import NodeSelection
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 
 PLACE = ImagePlace("spec.containers[0].image", "app", "a.io/app:1", "Always")
@@ -76,11 +77,18 @@ def test_semantics_06_only_fields_that_are_read_count_as_changes() -> None:
         ("service_account", replace(a_workload(), service_account="other")),
         ("labels", replace(a_workload(), labels={})),
         ("pull_policy", a_workload(a_use(replace(PLACE, pull_policy=None)))),
+        ("run_as_user", a_workload(a_use(replace(PLACE, run_as_user=0)))),
+        ("run_as_non_root", a_workload(a_use(replace(PLACE, run_as_non_root=False)))),
+        (
+            "read_only_root_filesystem",
+            a_workload(a_use(replace(PLACE, read_only_root_filesystem=False))),
+        ),
+        ("nodes", a_workload(a_use(replace(PLACE, nodes=NodeSelection(()))))),
     ],
 )
 def test_semantics_06_a_field_that_a_rule_reads_is_compared(field: str, old: Workload) -> None:
     """A changed field counts for the rules that read it, and for no other."""
-    others = frozenset({"pull_secrets", "service_account", "labels", "pull_policy"} - {field})
+    others = READABLE_FIELDS - {field, "uses"}
     compared = [
         fields_changed(a_use(), a_workload(), old, reads) for reads in (frozenset({field}), others)
     ]
@@ -121,4 +129,9 @@ def test_the_fields_that_a_rule_may_read_are_those_of_the_values() -> None:
         "container",
         "text",
         "pull_policy",
+        "role",
+        "run_as_user",
+        "run_as_non_root",
+        "read_only_root_filesystem",
+        "nodes",
     } == READABLE_FIELDS

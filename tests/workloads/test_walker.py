@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.workloads.podspec import ITEMS_MAX, Metadata
-from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+from landwaiter.workloads.values import (
+    ImagePlace,
+    ImageRole,
+    ImageUse,
+    UnreadableUse,
+    Workload,
+)
 from landwaiter.workloads.walker import TEMPLATE_OF, read_workload
 
 IMAGE = "registry.example.com/app:1"
@@ -39,8 +45,22 @@ def read(obj: dict[str, Any], short_names: ShortNames = ShortNames.DOCKER_HUB) -
     return workload
 
 
+ROLES = {
+    "volumes": ImageRole.VOLUME,
+    "initContainers": ImageRole.INIT_CONTAINER,
+    "containers": ImageRole.CONTAINER,
+    "ephemeralContainers": ImageRole.EPHEMERAL_CONTAINER,
+}
+
+
+def a_place(path: str, container: str, text: str = IMAGE, policy: str | None = None) -> ImagePlace:
+    """Return a place of the role that its path tells."""
+    (role,) = (role for name, role in ROLES.items() if f".{name}[" in path)
+    return ImagePlace(path, container, text, policy, role)
+
+
 def a_use(path: str, container: str, text: str = IMAGE, policy: str | None = None) -> ImageUse:
-    return ImageUse(ImagePlace(path, container, text, policy), ImageReference.parse(text))
+    return ImageUse(a_place(path, container, text, policy), ImageReference.parse(text))
 
 
 def test_semantics_04_all_four_places_are_found_in_the_order_of_the_pod_spec() -> None:
@@ -133,6 +153,63 @@ def test_other_kinds_carry_no_image(api_version: str, kind: str) -> None:
     assert None is read_workload(obj, namespace="shop")
 
 
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_pull_policy_is_none(empty: str | None) -> None:
+    """The API server sets a default for an empty text as for a field that is not there."""
+    written = a_pod(
+        containers=[a_container(imagePullPolicy=empty)],
+        volumes=[{"name": "model", "image": {"reference": IMAGE, "pullPolicy": empty}}],
+    )
+    absent = a_pod(
+        containers=[a_container()], volumes=[{"name": "model", "image": {"reference": IMAGE}}]
+    )
+
+    assert read(absent) == read(written)
+
+
+SECURITY = {"runAsUser": 1000, "runAsNonRoot": True, "readOnlyRootFilesystem": True}
+
+
+@pytest.mark.parametrize(
+    ("of_pod", "own", "expected"),
+    [
+        (None, None, (None, None, None)),
+        ({}, {}, (None, None, None)),
+        (None, SECURITY, (1000, True, True)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, None, (1000, True, None)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, {"runAsUser": None}, (1000, True, None)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, {"runAsUser": 0}, (0, True, None)),
+        ({"runAsUser": 1000, "runAsNonRoot": True}, {"runAsNonRoot": False}, (1000, False, None)),
+        ({"runAsUser": 0, "readOnlyRootFilesystem": True}, {"runAsUser": 7}, (7, None, None)),
+    ],
+)
+@pytest.mark.parametrize("field", ["initContainers", "containers", "ephemeralContainers"])
+def test_a_containers_security_context_goes_before_its_pods(
+    field: str,
+    of_pod: dict[str, Any] | None,
+    own: dict[str, Any] | None,
+    expected: tuple[int | None, bool | None, bool | None],
+) -> None:
+    """Field by field, as the kubelet merges them; a Pod has no root file system."""
+    pod = a_pod(securityContext=of_pod, **{field: [a_container(securityContext=own)]})
+    place = read(pod).uses[0].place
+
+    assert expected == (
+        place.run_as_user,
+        place.run_as_non_root,
+        place.read_only_root_filesystem,
+    )
+
+
+def test_an_image_volume_has_no_user() -> None:
+    """What is only mounted is run by nobody, whatever the Pod says."""
+    volumes = [{"name": "model", "image": {"reference": IMAGE}}]
+
+    assert read(a_pod(volumes=volumes)) == read(
+        a_pod(volumes=volumes, securityContext={"runAsUser": 0, "runAsNonRoot": True})
+    )
+
+
 @pytest.mark.parametrize("text", ["auto", "", " ", None])
 def test_semantics_05_placeholders_in_templates_are_passed_over(text: str | None) -> None:
     """What a mutating webhook still fills in is no use of a template, and is told apart."""
@@ -141,7 +218,7 @@ def test_semantics_05_placeholders_in_templates_are_passed_over(text: str | None
     at = "spec.template.spec.containers"
 
     assert (
-        (ImagePlace(f"{at}[0].image", "app", text or ""),),
+        (a_place(f"{at}[0].image", "app", text or ""),),
         (a_use(f"{at}[1].image", "real"),),
     ) == (workload.placeholders, workload.uses)
 
@@ -152,7 +229,7 @@ def test_semantics_05_an_image_volume_without_reference_is_a_placeholder_in_a_te
     workload = read(around(template, "batch", "CronJob"))
     path = "spec.jobTemplate.spec.template.spec.volumes[0].image.reference"
 
-    assert ((), (ImagePlace(path, "model", ""),)) == (workload.uses, workload.placeholders)
+    assert ((), (a_place(path, "model", ""),)) == (workload.uses, workload.placeholders)
 
 
 def test_semantics_05_a_pod_has_no_placeholders() -> None:
@@ -166,10 +243,10 @@ def test_semantics_05_a_pod_has_no_placeholders() -> None:
     problem = 'name "" given, registry/repository:tag@digest wanted'
 
     assert (
-        UnreadableUse(ImagePlace("spec.volumes[0].image.reference", "model", ""), problem),
+        UnreadableUse(a_place("spec.volumes[0].image.reference", "model", ""), problem),
         a_use("spec.containers[0].image", "app", "auto"),
-        UnreadableUse(ImagePlace("spec.containers[1].image", "app", ""), problem),
-        UnreadableUse(ImagePlace("spec.containers[2].image", "none", ""), problem),
+        UnreadableUse(a_place("spec.containers[1].image", "app", ""), problem),
+        UnreadableUse(a_place("spec.containers[2].image", "none", ""), problem),
     ) == workload.uses
 
 
@@ -325,6 +402,18 @@ LONG = "x" * 100
             "spec.volumes[0].image.reference: seen True, wanted a string",
         ),
         (
+            a_pod(containers=[{"securityContext": {"runAsUser": "0"}}]),
+            'spec.containers[0].securityContext.runAsUser: seen "0", wanted a whole number',
+        ),
+        (
+            a_pod(securityContext={"runAsNonRoot": 1}),
+            "spec.securityContext.runAsNonRoot: seen 1, wanted true or false",
+        ),
+        (
+            a_pod(securityContext={"runAsUser": True}),
+            "spec.securityContext.runAsUser: seen True, wanted a whole number",
+        ),
+        (
             a_pod(containers=[{}] * (ITEMS_MAX + 1)),
             "spec.containers: seen a list of 1001, wanted a list of at most 1000",
         ),
@@ -384,7 +473,10 @@ SPECS = st.fixed_dictionaries(
     {},
     optional={
         name: JSON | st.lists(st.dictionaries(st.sampled_from(["name", "image"]), JSON), max_size=3)
-        for name in ("containers", "initContainers", "volumes", "imagePullSecrets")
+        for name in (
+            *("containers", "initContainers", "volumes", "imagePullSecrets"),
+            *("securityContext", "nodeSelector", "affinity", "os"),
+        )
     },
 )
 

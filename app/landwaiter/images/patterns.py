@@ -130,6 +130,11 @@ class ImagePattern:
         """Whether a tag was written, so that only references without digest are covered."""
         return self._tag is not None
 
+    @property
+    def digest(self) -> str | None:
+        """The digest that was written, so that only references with this digest are covered."""
+        return self._digest
+
     def names_host(self, host: str) -> bool:
         """Return whether the pattern names this `host[:port]` itself, without a wildcard."""
         named = self._host

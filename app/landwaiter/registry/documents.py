@@ -29,9 +29,7 @@ MANIFEST_TYPES: Final = (
 )
 """All that a reference can point to; they are also the `Accept` header."""
 
-_INDEX_TYPES: Final = frozenset(
-    kind for kind in MANIFEST_TYPES if "index" in kind or "list" in kind
-)
+INDEX_TYPES: Final = frozenset(kind for kind in MANIFEST_TYPES if "index" in kind or "list" in kind)
 _EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]{0,254}", re.ASCII)
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
@@ -68,7 +66,7 @@ def read_manifest(content: bytes, digest: str, content_type: str, what: str) -> 
             f"{what} was sent as {content_type!r:.100}; an image manifest or an index of version 2"
             " is wanted (schema 1 is not accepted)"
         )
-    foreign = ("config", "layers") if media_type in _INDEX_TYPES else ("manifests",)
+    foreign = ("config", "layers") if media_type in INDEX_TYPES else ("manifests",)
     if any(member in document for member in foreign) or "fsLayers" in document:
         raise ContentMalformed(f"{what} is more than one kind of manifest at once")
     return Manifest(media_type, digest, content)
@@ -86,12 +84,13 @@ def read_referrers(content: bytes, what: str) -> tuple[Descriptor, ...]:
     if document.get("mediaType", OCI_INDEX) != OCI_INDEX or not isinstance(entries, list):
         raise ContentMalformed(f"{what} is no image index with a list of manifests")
     return tuple(
-        _descriptor(entry, f"entry {number} of {what}")
+        read_descriptor(entry, f"entry {number} of {what}")
         for number, entry in enumerate(entries, start=1)
     )
 
 
-def _descriptor(entry: object, what: str) -> Descriptor:
+def read_descriptor(entry: object, what: str) -> Descriptor:
+    """Return a pointer to content, whose digest is of a supported algorithm."""
     if not isinstance(entry, dict):
         raise ContentMalformed(f"{what} is no descriptor")
     digest, size = entry.get("digest"), entry.get("size")
@@ -123,19 +122,19 @@ def _annotations(value: object, what: str) -> Iterator[tuple[str, str]]:
     if not isinstance(value, dict) or len(value) > _MAX_ANNOTATIONS:
         raise ContentMalformed(f"{what} has no proper annotations")
     for name, text in value.items():
-        if not isinstance(text, str) or not _is_unicode(name + text):
+        if not isinstance(text, str) or not is_unicode(name + text):
             raise ContentMalformed(f"{what} has an annotation that is no text")
         yield name, text
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Say whether a text can be written out; JSON escapes can make halves of characters."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _object(content: bytes, what: str) -> dict[str, Any]:
     try:
-        document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(content.decode("utf-8"), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ContentMalformed(f"{what} is not JSON") from error
     if not isinstance(document, dict):
@@ -143,5 +142,6 @@ def _object(content: bytes, what: str) -> dict[str, Any]:
     return document
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Raise `ValueError`, for JSON has neither NaN nor infinities."""
     raise ValueError(name)

@@ -13,9 +13,15 @@ from pydantic.alias_generators import to_camel
 
 from landwaiter.rules.allowed_registries import AllowedRegistriesSettings
 from landwaiter.rules.cosign_signatures import CosignSignaturesSettings
+from landwaiter.rules.denied_images import DeniedImagesSettings
+from landwaiter.rules.image_limits import ImageLimitsSettings
+from landwaiter.rules.non_root_user import NonRootUserSettings
 from landwaiter.rules.pinned_tags import PinnedTagsSettings
+from landwaiter.rules.platforms import PlatformsSettings
 from landwaiter.rules.protocol import RuleId
+from landwaiter.rules.pull_policy import PullPolicySettings
 from landwaiter.rules.pull_secrets import PullSecretsSettings
+from landwaiter.rules.read_only_root_filesystem import ReadOnlyRootFilesystemSettings
 from landwaiter.rules.settings import RuleSettings
 from landwaiter.workloads.changes import READABLE_FIELDS
 
@@ -44,6 +50,12 @@ def catalogue_of(*settings: type[RuleSettings]) -> Mapping[RuleId, type[RuleSett
 CATALOGUE: Final = catalogue_of(
     AllowedRegistriesSettings,
     CosignSignaturesSettings,
+    DeniedImagesSettings,
+    ImageLimitsSettings,
+    NonRootUserSettings,
     PinnedTagsSettings,
+    PlatformsSettings,
+    PullPolicySettings,
     PullSecretsSettings,
+    ReadOnlyRootFilesystemSettings,
 )

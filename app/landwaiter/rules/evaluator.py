@@ -7,7 +7,8 @@ force as Deny has refused is not looked up further; what only warns or audits sk
 
 For rules that judge content a tag is resolved once per decision (semantics 9), and they are
 asked about `repository@digest`. A good image that was written without digest is still refused,
-or warned about, as the rule's `unpinned` says, for the kubelet will resolve the tag again.
+or warned about, as the rule's `unpinned` says, for the kubelet will resolve the tag again. Where
+such a rule needs nothing to judge a use, the content does not matter to it, nor does the digest.
 """
 
 import asyncio
@@ -151,12 +152,12 @@ def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[tuple[_Tier, _A
     asking: _Tier = []
     content: _Tier = []
     for in_force in rules:
-        if in_force.rule.judges_content:
-            content.append(in_force)
-        elif in_force.rule.needs(use):
-            asking.append(in_force)
-        else:
+        if not in_force.rule.needs(use):
             pure.append(in_force)
+        elif in_force.rule.judges_content:
+            content.append(in_force)
+        else:
+            asking.append(in_force)
     return (
         (pure, _results),
         (reported_of(asking), _results),

@@ -12,14 +12,13 @@ Source:   kubernetes.io/docs/concepts/containers/images, "Image names" (read 202
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from landwaiter.errors import InvalidPattern
 from landwaiter.images.patterns import DEFAULT_TAG, TagPattern
 from landwaiter.rules.protocol import Facts, Question, RuleId, Unpinned, Violation
-from landwaiter.rules.settings import RuleSettings
+from landwaiter.rules.settings import RuleSettings, TagPatternField
 from landwaiter.workloads.values import ImageUse
 
 LATEST = TagPattern.parse(DEFAULT_TAG)
@@ -73,20 +72,6 @@ class PinnedTags:
             remedy="name a version that stays, or add the digest: NAME:TAG@sha256:...",
             digest_helps=True,
         )
-
-
-def _tag_pattern(value: object) -> TagPattern:
-    if not isinstance(value, str):
-        raise InvalidPattern(f"a tag pattern is a string, not {type(value).__name__}")
-    return TagPattern.parse(value)
-
-
-TagPatternField = Annotated[
-    TagPattern,
-    PlainValidator(_tag_pattern),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
-]
 
 
 class PinnedTagsSettings(RuleSettings):

@@ -122,7 +122,8 @@ class Rule(Protocol):
     `reads` names the fields of `Workload`, and of `ImagePlace`, that the verdict depends on
     besides the image's text: a template is judged again when one of them changes.
     `judges_content` rules are given uses whose reference has a digest (the evaluator resolves a
-    tag once per decision) and say in `unpinned` what a reference without digest is worth.
+    tag once per decision) and say in `unpinned` what a reference without digest is worth; where
+    they need nothing, the content does not matter, and the use is judged as it is written.
     `vouches_for_registry` is True when admitting a use means that its registry may be asked.
     """
 

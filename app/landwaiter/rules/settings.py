@@ -15,8 +15,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
-from landwaiter.errors import InvalidPattern
-from landwaiter.images.patterns import ImagePattern
+from landwaiter.errors import InvalidInput, InvalidPattern
+from landwaiter.images.patterns import ImagePattern, TagPattern
+from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, Platform
 from landwaiter.rules.protocol import Rule
 
 CLUSTER_ONLY: Final = "x-cluster-only"
@@ -109,3 +110,35 @@ RepositoryPatternField = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
 ]
 """A pattern field that says which images something is about, so nobody may step out of it."""
+
+
+def _tag_pattern(value: object) -> TagPattern:
+    if not isinstance(value, str):
+        raise InvalidPattern(f"a tag pattern is a string, not {type(value).__name__}")
+    return TagPattern.parse(value)
+
+
+TagPatternField = Annotated[
+    TagPattern,
+    PlainValidator(_tag_pattern),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
+]
+"""A model field that holds a pattern over tags and is written as a string."""
+
+
+def _platform(value: object) -> Platform:
+    if isinstance(value, Platform):
+        return value
+    if not isinstance(value, str):
+        raise InvalidInput(f"a platform is a string, not {type(value).__name__}")
+    return Platform.parse(value)
+
+
+PlatformField = Annotated[
+    Platform,
+    PlainValidator(_platform),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": PLATFORM_MAX_CHARACTERS}),
+]
+"""A model field that holds a platform, such as `linux/arm/v7`, and is written as a string."""

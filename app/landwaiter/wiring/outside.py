@@ -15,11 +15,13 @@ from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import api_host
 from landwaiter.rules.cosign_signatures import SignatureQuestion
+from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.telemetry.observers import CosignMetrics, RegistryMetrics
 from landwaiter.wiring.current_digests import CurrentDigests
 from landwaiter.wiring.facts import FactSources
+from landwaiter.wiring.image_contents import ImageContents
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
@@ -68,10 +70,16 @@ async def fact_source(
             observer=CosignMetrics(collectors),
             lane_of=lambda host: api_host(host) if client.is_named(host) else UNNAMED_LANE,
         )
-        async with verifier, CurrentDigests(registry, reader) as digests:
+        async with (
+            verifier,
+            CurrentDigests(registry, reader) as digests,
+            ImageContents(registry, reader) as contents,
+        ):
             yield FactSources(
                 {
                     CurrentDigest: digests.answer,
+                    PlatformsQuestion: contents.platforms,
+                    ConfigurationsQuestion: contents.configurations,
                     SignatureQuestion: Signatures(verifier, reader, view).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }

@@ -46,12 +46,26 @@ class Metadata(_Slim):
     annotations: dict[str, object] | None = None
 
 
+class PodSecurityContext(_Slim):
+    """As whom the containers of a Pod run that do not say it themselves."""
+
+    run_as_user: int | None = None
+    run_as_non_root: bool | None = None
+
+
+class SecurityContext(PodSecurityContext):
+    """As whom a container runs, and whether it can change the files of its image."""
+
+    read_only_root_filesystem: bool | None = None
+
+
 class Container(_Slim):
     """A container, an init container or an ephemeral one: for images they are alike."""
 
     name: str | None = None
     image: str | None = None
     image_pull_policy: str | None = None
+    security_context: SecurityContext | None = None
 
 
 class ImageVolumeSource(_Slim):
@@ -74,8 +88,19 @@ class SecretName(_Slim):
     name: str | None = None
 
 
+class PodOS(_Slim):
+    """The operating system that a Pod is made for."""
+
+    name: str | None = None
+
+
 class PodSpec(_Slim):
-    """The places of images, in the order of the Go struct, and what they are pulled with."""
+    """
+    The places of images, in the order of the Go struct, what they are pulled with, who runs them.
+
+    What is in `node_selector` and `affinity` is looked at where nodes are read, for the same reason
+    as the values of labels.
+    """
 
     volumes: Items[Volume] = None
     init_containers: Items[Container] = None
@@ -84,6 +109,10 @@ class PodSpec(_Slim):
     service_account_name: str | None = None
     service_account: str | None = None
     image_pull_secrets: Items[SecretName] = None
+    security_context: PodSecurityContext | None = None
+    os: PodOS | None = None
+    node_selector: dict[str, object] | None = None
+    affinity: dict[str, object] | None = None
 
 
 class Pod(_Slim):

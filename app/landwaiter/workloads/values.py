@@ -2,8 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from landwaiter.images.reference import ImageReference
+from landwaiter.workloads.nodes import ANY_NODE, NodeSelection
+
+
+class ImageRole(StrEnum):
+    """What an image is for at its place."""
+
+    VOLUME = "image volume"
+    INIT_CONTAINER = "init container"
+    CONTAINER = "container"
+    EPHEMERAL_CONTAINER = "ephemeral container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +25,21 @@ class ImagePlace:
     `path` is the JSON path from the object's root, such as
     `spec.template.spec.initContainers[0].image`; `container` is the name of the container, or of
     the volume for an image volume; `pull_policy` is None where none was written.
+
+    `run_as_user` and `run_as_non_root` are those of the container, else of its Pod, None where
+    neither says; `read_only_root_filesystem` is the container's. An image volume has none of the
+    three. `nodes` are those that the Pod can run on.
     """
 
     path: str
     container: str
     text: str
     pull_policy: str | None = None
+    role: ImageRole = ImageRole.CONTAINER
+    run_as_user: int | None = None
+    run_as_non_root: bool | None = None
+    read_only_root_filesystem: bool | None = None
+    nodes: NodeSelection = ANY_NODE
 
 
 @dataclass(frozen=True, slots=True)

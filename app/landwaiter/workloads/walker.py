@@ -12,14 +12,32 @@ fills in the Pod. In a Pod there are none: a blank image is unreadable, and `aut
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
 from landwaiter.errors import InvalidReference, InvalidReview
 from landwaiter.images.reference import ImageReference, ShortNames, quoted
-from landwaiter.workloads.podspec import ITEMS_MAX, Container, Metadata, Pod, PodSpec
-from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+from landwaiter.workloads.malformed import malformed
+from landwaiter.workloads.node_reading import read_nodes
+from landwaiter.workloads.nodes import NodeSelection
+from landwaiter.workloads.podspec import (
+    ITEMS_MAX,
+    Container,
+    Metadata,
+    Pod,
+    PodSpec,
+    SecurityContext,
+)
+from landwaiter.workloads.values import (
+    ImagePlace,
+    ImageRole,
+    ImageUse,
+    UnreadableUse,
+    Workload,
+)
+
+Said = TypeVar("Said", int, bool)
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 
@@ -39,16 +57,19 @@ TEMPLATE_OF: Final[Mapping[tuple[str, str], tuple[str, ...]]] = MappingProxyType
 """Where the Pod template stands in each kind that has one, by API group and kind."""
 
 _CONTAINER_LISTS: Final = (
-    ("initContainers", "init_containers"),
-    ("containers", "containers"),
-    ("ephemeralContainers", "ephemeral_containers"),
+    ("initContainers", "init_containers", ImageRole.INIT_CONTAINER),
+    ("containers", "containers", ImageRole.CONTAINER),
+    ("ephemeralContainers", "ephemeral_containers", ImageRole.EPHEMERAL_CONTAINER),
 )
 _PLACEHOLDER: Final = "auto"
+_SAYS_NOTHING: Final = SecurityContext()
 _PLAIN_STEP: Final = re.compile(r"[A-Za-z]{1,64}")
 _WANTED: Final = MappingProxyType(
     {
         "string_type": "a string",
         "list_type": "a list",
+        "int_type": "a whole number",
+        "bool_type": "true or false",
         "too_long": f"a list of at most {ITEMS_MAX}",
         "dict_type": "an object",
         "model_type": "an object",
@@ -74,7 +95,8 @@ def read_workload(
     pod = _pod_at(obj, steps)
     written: list[ImagePlace] = []
     placeholders: list[ImagePlace] = []
-    for place in _places(pod.spec, ".".join((*steps, "spec"))):
+    at = ".".join((*steps, "spec"))
+    for place in _places(pod.spec, at, read_nodes(pod.spec, at)):
         (placeholders if steps and _is_placeholder(place.text) else written).append(place)
     metadata = pod.metadata or Metadata()
     return Workload(
@@ -97,26 +119,43 @@ def _labels(metadata: Metadata, steps: tuple[str, ...]) -> dict[str, str]:
     for key, value in (metadata.labels or {}).items():
         if value is not None and not isinstance(value, str):
             path = ".".join((*steps, "metadata.labels"))
-            raise _malformed(f"{path}[{quoted(key)}]", value, "a string")
+            raise malformed(f"{path}[{quoted(key)}]", value, "a string")
         labels[key] = value or ""
     return labels
 
 
-def _places(spec: PodSpec, at: str) -> Iterator[ImagePlace]:
+def _places(spec: PodSpec, at: str, nodes: NodeSelection) -> Iterator[ImagePlace]:
     for index, volume in enumerate(spec.volumes or ()):
         if (source := volume.image) is not None:
-            path = f"{at}.volumes[{index}].image.reference"
-            text = source.reference or ""
-            yield ImagePlace(path, volume.name or "", text, source.pull_policy)
-    for field, attribute in _CONTAINER_LISTS:
+            yield ImagePlace(
+                path=f"{at}.volumes[{index}].image.reference",
+                container=volume.name or "",
+                text=source.reference or "",
+                pull_policy=source.pull_policy or None,
+                role=ImageRole.VOLUME,
+                nodes=nodes,
+            )
+    of_pod = spec.security_context or _SAYS_NOTHING
+    for field, attribute, role in _CONTAINER_LISTS:
         containers: list[Container] | None = getattr(spec, attribute)
         for index, container in enumerate(containers or ()):
+            own = container.security_context or _SAYS_NOTHING
             yield ImagePlace(
-                f"{at}.{field}[{index}].image",
-                container.name or "",
-                container.image or "",
-                container.image_pull_policy,
+                path=f"{at}.{field}[{index}].image",
+                container=container.name or "",
+                text=container.image or "",
+                pull_policy=container.image_pull_policy or None,
+                role=role,
+                run_as_user=_first_said(own.run_as_user, of_pod.run_as_user),
+                run_as_non_root=_first_said(own.run_as_non_root, of_pod.run_as_non_root),
+                read_only_root_filesystem=own.read_only_root_filesystem,
+                nodes=nodes,
             )
+
+
+def _first_said(own: Said | None, of_pod: Said | None) -> Said | None:
+    """Return a container's own setting, and its Pod's where it has none, as the kubelet does."""
+    return of_pod if own is None else own
 
 
 def _is_placeholder(text: str) -> bool:
@@ -135,7 +174,7 @@ def _pod_at(obj: Mapping[str, Any], steps: tuple[str, ...]) -> Pod:
     for depth, step in enumerate(steps, start=1):
         found = found.get(step) if isinstance(found, Mapping) else None
         if not isinstance(found, Mapping):
-            raise _malformed(".".join(steps[:depth]), found, "an object")
+            raise malformed(".".join(steps[:depth]), found, "an object")
     try:
         return Pod.model_validate(found)
     except ValidationError as problem:
@@ -155,7 +194,7 @@ def _name(obj: Mapping[str, Any]) -> str:
 def _text_at(obj: Mapping[str, Any], field: str) -> str:
     value = obj.get(field)
     if not isinstance(value, str):
-        raise _malformed(field, value, "a string")
+        raise malformed(field, value, "a string")
     return value
 
 
@@ -170,19 +209,4 @@ def _of_first(problem: ValidationError, prefix: tuple[str, ...]) -> InvalidRevie
         else:
             path += f"[{quoted(step)}]"
     wanted = _WANTED.get(error["type"], error["msg"])
-    return _malformed(path, None if error["type"] == "missing" else error["input"], wanted)
-
-
-def _malformed(path: str, seen: object, wanted: str) -> InvalidReview:
-    return InvalidReview(f"{path}: seen {_shown(seen)}, wanted {wanted}")
-
-
-def _shown(value: object) -> str:
-    """Return a value for people: bounded, and of lists and objects only what they are."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return quoted(value) if isinstance(value, str) else f"{value!r:.80}"
+    return malformed(path, None if error["type"] == "missing" else error["input"], wanted)

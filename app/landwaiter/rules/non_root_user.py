@@ -1,0 +1,182 @@
+"""
+No container runs as root.
+
+The user of a container is its `runAsUser`, else its Pod's, else the USER of its image, which is a
+number, a name, or nothing, which is root. What stands behind a colon is a group. All of it is the
+kubelet's way; it checks it at the start of a container, and only where `runAsNonRoot` is true.
+
+Refused:  the number 0; no USER; the name `root`; a number that is no user's (runtimes look it up
+          as a name); a name where `runAsNonRoot` is true, for the kubelet does not start what it
+          cannot verify; any other name, which the image may give the number 0, unless
+          `namedUsers: Allow`; a Pod for Windows nodes alone, and an image for Windows, whose users
+          are none of these.
+Admitted: a number from 1 to 2147483647. With `runAsUser` the image is not looked at. An image
+          volume is run by nobody.
+Limits:   Windows ignores `runAsUser`, so a Pod that has one and lands on a Windows node is not
+          judged by it: this is a rule for Linux nodes.
+Source:   verifyRunAsNonRoot in pkg/kubelet/kuberuntime/security_context_others.go, getImageUser
+          in helpers.go beside it, DetermineEffectiveSecurityContext in pkg/securitycontext/util.go
+          of Kubernetes 1.36.3; getUserFromImage of containerd (internal/cri/server/images) and of
+          CRI-O (server/image_status.go), which are alike; WithUser in pkg/oci/spec_opts.go of
+          containerd 2.1, where CVE-2024-40635 was.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from landwaiter.images.configuration import ImageConfiguration
+from landwaiter.images.platforms import Platform
+from landwaiter.images.reference import quoted
+from landwaiter.rules.image_content import PLATFORMS_MAX, ConfigurationsQuestion, said_once
+from landwaiter.rules.protocol import Facts, RuleId, Undecided, Unpinned, Violation
+from landwaiter.rules.settings import PlatformField, RuleSettings
+from landwaiter.workloads.values import ImageRole, ImageUse
+
+NamedUsers = Literal["Deny", "Allow"]
+
+USER_MAX = 2**31 - 1
+_INT64 = range(-(2**63), 2**63)
+_NUMBER = re.compile(r"([+-]?)0*([0-9]{1,19})", re.ASCII)
+"""What Go's ParseInt takes; one with more digits is out of range for it, and so a name."""
+_ROOT = "root"
+_WINDOWS = "windows"
+_NOT_JUDGED = "whose users have no numbers; Linux is wanted"
+
+
+@dataclass(frozen=True, slots=True)
+class NonRootUser:
+    """Refuses containers that run as root, or as somebody of whom that is not known."""
+
+    id: ClassVar[RuleId] = RuleId("nonRootUser")
+    reads: ClassVar[frozenset[str]] = frozenset({"run_as_user", "run_as_non_root", "nodes"})
+    judges_content: ClassVar[bool] = True
+    vouches_for_registry: ClassVar[bool] = False
+
+    named_users: NamedUsers = "Deny"
+    platforms: tuple[Platform, ...] = ()
+    unpinned: Unpinned = "Deny"
+
+    def needs(self, use: ImageUse) -> tuple[ConfigurationsQuestion, ...]:
+        """Ask for the image's own user where the Pod does not say who runs it."""
+        place = use.place
+        if (
+            place.role is ImageRole.VOLUME
+            or place.run_as_user is not None
+            or place.nodes.is_only(_WINDOWS)
+        ):
+            return ()
+        return (ConfigurationsQuestion(use.reference, self.platforms, place.nodes),)
+
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+        """Return what is wrong with one image use, None where nothing is."""
+        place = use.place
+        if place.role is ImageRole.VOLUME:
+            return None
+        if place.nodes.is_only(_WINDOWS):
+            return self._violation(
+                f"the Pod is for Windows nodes alone, {_NOT_JUDGED}",
+                "ask the cluster's admin to leave its namespace out of the policy",
+            )
+        if place.run_as_user is not None:
+            return self._of_pod(use, place.run_as_user)
+        for question in self.needs(use):
+            images = facts.about(question)
+            if isinstance(images, Undecided):
+                return images
+            problems = [
+                (image, problem)
+                for image in images
+                if (problem := self._problem(image, must_be_number=bool(place.run_as_non_root)))
+            ]
+            if problems:
+                return self._violation(said_once(problems, of_index=len(images) > 1), _remedy(use))
+        return None
+
+    def _violation(self, detail: str, remedy: str) -> Violation:
+        return Violation(self.id, reason="root or unknown user", detail=detail, remedy=remedy)
+
+    def _of_pod(self, use: ImageUse, user: int) -> Violation | None:
+        if 0 < user <= USER_MAX:
+            return None
+        seen = "root" if user == 0 else f"no user's number (1 to {USER_MAX})"
+        return self._violation(
+            f"runAsUser is {user}, which is {seen}; another user is wanted",
+            f"write the number of another user, such as 1000, as {_security(use)}.runAsUser",
+        )
+
+    def _problem(self, image: ImageConfiguration, *, must_be_number: bool) -> str:
+        """Return what is wrong with the image's own user, empty where nothing is."""
+        if image.platform is not None and image.platform.os == _WINDOWS:
+            return f"it is for Windows, {_NOT_JUDGED}"
+        number, name = user_of(image.user)
+        if number is not None:
+            return _problem_of_number(image.user, number)
+        if name == _ROOT:
+            return 'its USER is "root"; another user is wanted'
+        if must_be_number:
+            return (
+                f"its USER is {quoted(name)}, and with runAsNonRoot: true the kubelet starts no "
+                "container whose user it cannot verify; a number is wanted"
+            )
+        if self.named_users == "Deny":
+            return (
+                f"its USER is {quoted(name)}, which the image itself may give the number 0; a "
+                "number is wanted"
+            )
+        return ""
+
+
+def user_of(user: str) -> tuple[int | None, str]:
+    """Return the number of an image's USER, None where it is a name, and the name."""
+    first = user.partition(":")[0]
+    if not first:
+        return 0, ""
+    digits = _NUMBER.fullmatch(first)
+    if digits and (number := int(digits[1] + digits[2])) in _INT64:
+        return number, ""
+    return None, first
+
+
+def _problem_of_number(user: str, number: int) -> str:
+    if 0 < number <= USER_MAX:
+        return ""
+    if not user:
+        return "it has no USER, so it runs as root; another user is wanted"
+    if number == 0:
+        return f"its USER is {quoted(user)}, which is root; another user is wanted"
+    return f"its USER is {quoted(user)}, which is no user's number; 1 to {USER_MAX} is wanted"
+
+
+def _security(use: ImageUse) -> str:
+    return f"{use.path.removesuffix('.image')}.securityContext"
+
+
+def _remedy(use: ImageUse) -> str:
+    return (
+        f"write the user's number, such as 1000, as {_security(use)}.runAsUser, or build the image "
+        "with it: USER 1000"
+    )
+
+
+class NonRootUserSettings(RuleSettings):
+    """No container runs as root."""
+
+    named_users: NamedUsers = "Deny"
+    """
+    What becomes of an image whose USER is a name other than `root`, where nothing asks for a
+    number: the image itself says which number the name has.
+    """
+    platforms: list[PlatformField] = Field(
+        default_factory=list, min_length=1, max_length=PLATFORMS_MAX
+    )
+    """The platforms of your nodes: of an index only images for them are judged, else all."""
+    unpinned: Unpinned = "Deny"
+    """What becomes of a reference without digest whose current image has another user than root."""
+
+    def rule(self, folder: Path) -> NonRootUser:
+        """Return the rule; it reads no file."""
+        return NonRootUser(self.named_users, tuple(self.platforms), self.unpinned)
