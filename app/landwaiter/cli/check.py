@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from landwaiter.cli.options import option, options_of_both
-from landwaiter.cli.reports import REPORTS, Checked
+from landwaiter.cli.reports import REPORTS, STDIN, Checked
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, LandwaiterError
 from landwaiter.images.reference import ShortNames
@@ -37,7 +37,7 @@ undecided, else 0. What only warns or audits never changes it."""
     help="Namespace, ServiceAccount and Secret manifests: a file or a folder.",
 )
 @option("--namespace", default="default", help="Namespace of manifests that name none.")
-@option("--output", type=click.Choice(sorted(REPORTS)), default="text", help="Form of the report.")
+@option("--output", type=click.Choice(list(REPORTS)), default="text", help="Form of the report.")
 @option(
     "--timeout-seconds",
     type=click.FloatRange(1, 3600),
@@ -124,13 +124,13 @@ def _workload(document: Document, namespace: str, short_names: ShortNames) -> It
     except InvalidReview as problem:
         raise InvalidManifest(f"{where}: {problem}") from problem
     if workload is not None:
-        yield Checked(document, workload)
+        yield Checked.in_manifest(document, workload)
 
 
 def _documents(manifest: str) -> Iterator[Document]:
     if manifest == "-":
         content = sys.stdin.buffer.read(STDIN_MAX_BYTES + 1)
-        yield from read_documents(content, source="<stdin>", limit_bytes=STDIN_MAX_BYTES)
+        yield from read_documents(content, source=STDIN, limit_bytes=STDIN_MAX_BYTES)
         return
     path = Path(manifest)
     if not path.exists():
