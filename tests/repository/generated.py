@@ -13,6 +13,7 @@ from click import Command, Group
 from click.testing import CliRunner
 
 from landwaiter.cli import main
+from landwaiter.policy.reference import markdown
 from landwaiter.rules.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,7 @@ def rules_table() -> str:
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
+    "landwaiter policies docs": lambda: f"{markdown()}\n",
     "landwaiter serve --help": lambda: help_text("serve"),
     "landwaiter check --help": lambda: help_text("check"),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from landwaiter.cli.exits import EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_UNDECIDED
 from landwaiter.cli.options import option, options_of_both
 from landwaiter.cli.reports import REPORTS, STDIN, Checked
 from landwaiter.deadline import Deadline
@@ -18,9 +19,6 @@ from landwaiter.rules.verdict import Decision
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.workloads.walker import read_workload
 
-EXIT_REFUSED = 1
-EXIT_BAD_INPUT = 2
-EXIT_UNDECIDED = 3
 STDIN_MAX_BYTES = 64 * 1024 * 1024
 """What a large Helm chart renders to stays far below; more is a mistake."""
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})

@@ -21,14 +21,15 @@ _TAG_OF = {Decision.DENY: "failure", Decision.UNDECIDED: "error"}
 
 def junit_report(checked: Sequence[Checked]) -> str:
     """Return the report as an XML document."""
-    root = Element("testsuites", name="landwaiter", **_counts(checked))
+    root = Element("testsuites", {"name": "landwaiter", **_counts(checked)})
     for source, group in groupby(checked, key=lambda each: each.source):
         cases = list(group)
-        suite = SubElement(root, "testsuite", name=visible(source), **_counts(cases))
+        suite = SubElement(root, "testsuite", {"name": visible(source), **_counts(cases)})
         for each in cases:
             _add_case(suite, each)
     indent(root)
-    return tostring(root, encoding="utf-8", xml_declaration=True).decode() + "\n"
+    document: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    return document.decode() + "\n"
 
 
 def _counts(cases: Sequence[Checked]) -> dict[str, str]:
