@@ -137,3 +137,66 @@ def test_docs_tells_every_field_of_the_models() -> None:
     ) in shown.splitlines()
     assert '| `spec.match.images` | list of text | `["**"]` |' in shown
     assert "| `spec.rules.pinnedTags.require` | `digest` or `fixedTag` | required |" in shown
+
+
+OPT_IN = PINNED.replace("spec:", "spec:\n  match: {objectSelector: {matchLabels: {a: b}}}")
+BROAD = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ClusterImagePolicy
+metadata: {name: broad}
+spec:
+  validationActions: [Warn]
+  rules:
+    allowedRegistries:
+      allow:
+      - r.example.com
+      - docker.io
+"""
+
+
+def test_lint_tells_file_line_and_field(tmp_path: Path) -> None:
+    """Each warning is one line that an editor can jump to."""
+    file = written(tmp_path / "p.yaml", f"{OPT_IN}---\n{BROAD}")
+    result = run("policies", "lint", file)
+
+    assert (
+        1,
+        (
+            f"{file}:6: field spec.match.objectSelector: the policy refuses, and leaving a "
+            "label out "
+            "is enough to avoid it, for whoever writes a Pod chooses its labels; select by "
+            "namespace "
+            "[optIn]\n"
+            f'{file}:20: field spec.rules.allowedRegistries.allow[1]: "docker.io" allows a whole '
+            "registry on which everybody can have an account; name what is yours [overBroad]\n"
+            "2 linted: 2 warnings about 2 of them\n"
+        ),
+    ) == (result.exit_code, result.stdout)
+
+
+def test_lint_is_silent_about_good_policies(tmp_path: Path) -> None:
+    """Nothing to say ends with 0."""
+    result = run("policies", "lint", policies(tmp_path, PRODUCTION))
+
+    assert (0, "1 linted: 0 warnings about 0 of them\n") == (result.exit_code, result.stdout)
+
+
+@pytest.mark.parametrize("by_variable", [False, True], ids=["option", "variable"])
+def test_lint_leaves_out_what_is_allowed(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
+    """A kind of warning that somebody has decided about stays away."""
+    folder = policies(tmp_path, OPT_IN, BROAD)
+    if by_variable:
+        result = run(
+            "policies", "lint", folder, environment=[("LANDWAITER_ALLOW", "optIn overBroad")]
+        )
+    else:
+        result = run("policies", "lint", "--allow=optIn", "--allow=overBroad", folder)
+
+    assert (0, "2 linted: 0 warnings about 0 of them\n") == (result.exit_code, result.stdout)
+
+
+def test_lint_refuses_what_does_not_load(tmp_path: Path) -> None:
+    """A policy that is no policy is not merely warned about."""
+    result = run("policies", "lint", policies(tmp_path, PINNED.replace("Deny", "Dny")))
+
+    assert (2, "") == (result.exit_code, result.stdout)

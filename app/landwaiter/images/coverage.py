@@ -26,7 +26,7 @@ def covers(wide: ImagePattern, narrow: ImagePattern) -> bool:
         return one.host is None
     return (
         _host_covers(one.host, other.host)
-        and all(any(a.covers(b) for a in _globs(one.path)) for b in _globs(other.path))
+        and _path_covers(one.path, other.path)
         and _content_covers(one, other)
     )
 
@@ -68,6 +68,12 @@ def _content_covers(one: PatternParts, other: PatternParts) -> bool:
     if one.tag is not None:
         return other.tag is not None and covers_tags(one.tag, other.tag)
     return True
+
+
+def _path_covers(one: str | tuple[Glob, ...], other: str | tuple[Glob, ...]) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return one in ("", other) or other.startswith(f"{one}/")
+    return all(any(a.covers(b) for a in _globs(one)) for b in _globs(other))
 
 
 def _globs(path: str | tuple[Glob, ...]) -> tuple[Glob, ...]:

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
-from landwaiter.policy.models import ClusterImagePolicy
+from landwaiter.policy.crd import RESOURCE_KINDS
 
-DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (ClusterImagePolicy,)
+DOCUMENTS: Final[tuple[type[BaseModel], ...]] = tuple(each.model for each in RESOURCE_KINDS)
 """The models of all kinds of documents."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
