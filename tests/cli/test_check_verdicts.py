@@ -96,6 +96,7 @@ spec:
     assert [
         {
             "source": str(manifest),
+            "line": 2,
             "kind": "Deployment",
             "namespace": "shop",
             "name": "web",
@@ -103,6 +104,7 @@ spec:
             "images": [
                 {
                     "path": f"{at}.initContainers[0].image",
+                    "line": 8,
                     "container": "init",
                     "image": GOOD,
                     "reference": GOOD,
@@ -113,6 +115,7 @@ spec:
                 },
                 {
                     "path": f"{at}.containers[0].image",
+                    "line": 10,
                     "container": "app",
                     "image": "nginx",
                     "reference": "docker.io/library/nginx",
@@ -123,6 +126,7 @@ spec:
                 },
                 {
                     "path": f"{at}.containers[1].image",
+                    "line": 11,
                     "container": "proxy",
                     "image": "a b",
                     "reference": None,
@@ -191,7 +195,7 @@ def test_json_of_nothing_is_an_empty_list(tmp_path: Path) -> None:
 
 
 def test_text_says_what_the_webhook_says(tmp_path: Path) -> None:
-    """Each object with its place, then the answer's own text, then a line that counts."""
+    """Each object and image with its line, the answer's own text, then a line that counts."""
     text = "---\n".join(
         [pod(GOOD, name="good"), pod(BAD, name="bad", metadata=", namespace: shop")]
     )
@@ -205,6 +209,7 @@ def test_text_says_what_the_webhook_says(tmp_path: Path) -> None:
 The image in Pod shop/bad is refused:
 
 spec.containers[0].image (container app): r.example.com/app:1
+  at {manifest}:9
   ✗ pinnedTags (policy pinned): tag "1" can be moved to another image at any time; a digest is
     wanted
     → add the digest of the image: NAME:TAG@sha256:...
@@ -222,8 +227,8 @@ def test_text_tells_warnings_of_what_is_admitted(tmp_path: Path) -> None:
     assert (
         """\
 <stdin>:1: Pod default/web: admitted
-  warning: pinnedTags: container app: tag "1" can be moved to another image at any time; \
-a digest is wanted (policy warning)
+  <stdin>:4: warning: pinnedTags: container app: tag "1" can be moved to another image at any \
+time; a digest is wanted (policy warning)
 1 checked: 1 admitted, 0 refused, 0 undecided
 """
         == result.stdout

@@ -51,6 +51,23 @@ def undescribed(schema: dict[str, Any], path: str = "") -> list[str]:
             {"type": "string", "description": "One sentence.\n\nAnd more."},
         ),
         (
+            {
+                "type": "object",
+                "patternProperties": {"^a$": {"type": "string"}},
+                "propertyNames": {"maxLength": 9},
+            },
+            {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "x-kubernetes-validations": [
+                    {
+                        "rule": 'self.all(key, size(key) <= 9 && key.matches("^a$"))',
+                        "message": "keys of at most 9 characters that match ^a$ wanted",
+                    }
+                ],
+            },
+        ),
+        (
             {"type": "array", "items": {"$ref": "#/$defs/T"}},
             {"type": "array", "items": {"type": "string"}},
         ),

@@ -32,6 +32,8 @@ CHECK_SECONDS = 120.0
 SOMETHING_REFUSED = 1
 DENIED = re.compile(r"validate\.landwaiter\.dev\" denied the request: \n(?P<message>.*)", re.DOTALL)
 HEADER = re.compile(r"(?P<source>\S+):1: \w+ \S+: (?P<decision>admitted|refused|undecided)")
+PLACE = re.compile(r"^  at \S+:1\n", re.MULTILINE)
+WARNING = re.compile(r"  (?:\S+:1: )?warning: (?P<text>.*)\n")
 DECISION_OF_WORD = {"admitted": "allow", "refused": "deny", "undecided": "undecided"}
 DECISION_OF_REASON = {"Forbidden": "deny", "ServiceUnavailable": "undecided"}
 
@@ -194,17 +196,17 @@ def check(installation: Installation, folder: Path, output: str) -> str:
 
 
 def texts_of(report: str) -> dict[str, Said]:
-    """Return what the text says about each manifest."""
+    """Return what the text says about each manifest, without the lines of the file."""
     found: dict[str, Said] = {}
     headers = [*HEADER.finditer(report)]
     ends = [header.start() for header in headers[1:]] + [report.rindex("\n", 0, -1) + 1]
     for header, end in zip(headers, ends, strict=True):
         lines = report[header.end() + 1 : end].splitlines(keepends=True)
-        warnings = [line for line in lines if line.startswith("  warning: ")]
+        warnings = [match["text"] for match in map(WARNING.fullmatch, lines) if match]
         found[Path(header["source"]).stem] = Said(
             DECISION_OF_WORD[header["decision"]],
-            "".join(lines[len(warnings) :]).strip("\n"),
-            tuple(line.removeprefix("  warning: ").strip("\n") for line in warnings),
+            PLACE.sub("", "".join(lines[len(warnings) :])).strip("\n"),
+            tuple(warnings),
         )
     return found
 

@@ -14,10 +14,13 @@ what does not fit is counted.
         → use
           docker.io/library/nginx:latest@sha256:...
       · not checked, since the image is refused already: cosignSignatures
+
+The offline check also says `at web.yaml:12` under each image.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from landwaiter.admission.text import cut, visible, wrapped
@@ -39,16 +42,25 @@ NAME_LIMIT_BYTES: Final = 253
 POLICIES_NAMED: Final = 3
 """How many policies an entry names before it counts the others."""
 
+NO_PLACES: Final[Mapping[str, str]] = MappingProxyType({})
+
 Outcome = Violation | Undecided
 
 
-def message_of(workload: Workload, verdict: Verdict) -> str:
-    """Return the text for a verdict that is not to allow; it starts with a newline."""
+def message_of(
+    workload: Workload, verdict: Verdict, *, places: Mapping[str, str] = NO_PLACES
+) -> str:
+    """
+    Return the text for a verdict that is not to allow; it starts with a newline.
+
+    `places` says for JSON paths where in a file they stand, in characters that print; in the
+    cluster there is no file.
+    """
     told = [use for use in verdict.uses if any(map(_is_told, use.findings))]
     text = "\n" + _headline(workload, verdict, told)
     for position, use in enumerate(told):
         # Written one by one: of thousands of images only the first find room.
-        block = _block(use)
+        block = _block(use, places.get(use.use.place.path))
         left = len(told) - position
         shown = f"\n\n{block.text()}"
         if _fits(text + shown, left - 1):
@@ -81,7 +93,7 @@ class _Block:
         return "\n".join(lines)
 
 
-def _block(use: UseVerdict) -> _Block:
+def _block(use: UseVerdict, at: str | None) -> _Block:
     by_outcome: dict[tuple[str, Outcome], list[str]] = {}
     for finding in filter(_is_told, use.findings):
         by_outcome.setdefault((finding.rule, finding.outcome), []).append(finding.policy)
@@ -91,8 +103,10 @@ def _block(use: UseVerdict) -> _Block:
         entries.append(_lines(wrapped(text, first="  · ", rest="    ")))
     place = use.use.place
     image = cut(visible(place.text), IMAGE_LIMIT_BYTES)
-    head = f"{subject_of(place)}: {image}"
-    return _Block(_lines(wrapped(head, first="", rest="  ")), tuple(entries))
+    head = [*wrapped(f"{subject_of(place)}: {image}", first="", rest="  ")]
+    if at is not None:
+        head.append(f"  at {at}")
+    return _Block(_lines(head), tuple(entries))
 
 
 def subject_of(place: ImagePlace) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from landwaiter.cli.exits import EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_UNDECIDED
 from landwaiter.cli.options import option, options_of_both
-from landwaiter.cli.reports import REPORTS, Checked
+from landwaiter.cli.reports import REPORTS, STDIN, Checked
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, LandwaiterError
 from landwaiter.images.reference import ShortNames
@@ -19,9 +20,6 @@ from landwaiter.rules.verdict import Decision
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.workloads.walker import read_workload
 
-EXIT_REFUSED = 1
-EXIT_BAD_INPUT = 2
-EXIT_UNDECIDED = 3
 STDIN_MAX_BYTES = 64 * 1024 * 1024
 """What a large Helm chart renders to stays far below; more is a mistake."""
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -40,7 +38,7 @@ undecided, else 0. What only warns or audits never changes it."""
 @option("--namespace", default="default", help="Namespace of manifests that name none.")
 @option("--requester", help="User name of whoever would apply the manifests; anybody by default.")
 @option("--requester-group", multiple=True, help="A group of that user; can be repeated.")
-@option("--output", type=click.Choice(sorted(REPORTS)), default="text", help="Form of the report.")
+@option("--output", type=click.Choice(list(REPORTS)), default="text", help="Form of the report.")
 @option(
     "--timeout-seconds",
     type=click.FloatRange(1, 3600),
@@ -138,13 +136,13 @@ def _workload(document: Document, namespace: str, short_names: ShortNames) -> It
     except InvalidReview as problem:
         raise InvalidManifest(f"{where}: {problem}") from problem
     if workload is not None:
-        yield Checked(document, workload)
+        yield Checked.in_manifest(document, workload)
 
 
 def _documents(manifest: str) -> Iterator[Document]:
     if manifest == "-":
         content = sys.stdin.buffer.read(STDIN_MAX_BYTES + 1)
-        yield from read_documents(content, source="<stdin>", limit_bytes=STDIN_MAX_BYTES)
+        yield from read_documents(content, source=STDIN, limit_bytes=STDIN_MAX_BYTES)
         return
     path = Path(manifest)
     if not path.exists():

@@ -4,6 +4,7 @@ import click
 
 from landwaiter import __version__
 from landwaiter.cli.check import check
+from landwaiter.cli.policies import policies
 from landwaiter.cli.serve import serve
 
 
@@ -14,4 +15,5 @@ def main() -> None:
 
 
 main.add_command(check)
+main.add_command(policies)
 main.add_command(serve)

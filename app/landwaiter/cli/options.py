@@ -50,3 +50,14 @@ def options_of_both(command: Command) -> Command:
     ):
         command = each(command)
     return command
+
+
+def policy_paths(command: Command) -> Command:
+    """Declare the files and folders of policies that a command is about."""
+    return click.argument(
+        "paths",
+        nargs=-1,
+        required=True,
+        metavar="PATH...",
+        type=click.Path(exists=True, path_type=Path),
+    )(command)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from landwaiter.cli.exits import EXIT_BAD_INPUT
 from landwaiter.cli.options import EXISTING_FILE, option, options_of_both
 from landwaiter.errors import LandwaiterError
 from landwaiter.images.reference import ShortNames
@@ -14,8 +15,6 @@ from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings, run
 from landwaiter.wiring.outside import OutsideSettings
 from landwaiter.wiring.policies import ConfigMapName
-
-EXIT_BAD_INPUT = 2
 
 
 @click.command(epilog="Exit status: 0 stopped on request, 2 bad options, policies or certificate.")

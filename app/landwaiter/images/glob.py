@@ -64,6 +64,30 @@ class Glob:
                 return False
         return bool(states & self._accept)
 
+    def covers(self, other: "Glob") -> bool:
+        """
+        Return whether this glob certainly covers every text that another one covers.
+
+        True is proven; False may only mean that it was not. What is kept are the states in which
+        this glob can be after *each* text that the other one's pieces so far stand for.
+        """
+        stars = self._within | self._across
+        states = 1 | (1 & stars) << 1
+        inside = 0
+        for piece in _pieces(other.text, other.separator):
+            if piece == "*":
+                states &= stars
+            elif piece.startswith("*"):
+                states &= self._across if piece.endswith("*") else self._across | self._parts
+                inside = 0
+            else:
+                moved = (states & self._advance.get(piece, 0)) << 1 | states & self._across
+                moved |= inside if piece == self.separator else states & self._within
+                inside = (inside | states) & self._parts
+                states = moved
+            states |= (states & stars) << 1
+        return bool(states & self._accept)
+
 
 def _pieces(text: str, separator: str) -> list[str]:
     """Cut a glob into stars, `**/` at the beginning of a part, and single characters."""

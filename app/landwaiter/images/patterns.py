@@ -23,7 +23,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NoReturn, Self
+from typing import Final, NamedTuple, NoReturn, Self
 
 from landwaiter.errors import InvalidPattern
 from landwaiter.images.glob import Glob
@@ -69,6 +69,11 @@ class TagPattern:
         """Return the pattern. Raises `InvalidPattern`."""
         return cls(text)
 
+    @property
+    def glob(self) -> Glob:
+        """The text as a glob; no tag holds its separator."""
+        return self._glob
+
     def matches(self, tag: str | None) -> bool:
         """Return whether the pattern covers a tag; None, no tag written, counts as `latest`."""
         return self._glob.matches(DEFAULT_TAG if tag is None else tag)
@@ -78,7 +83,7 @@ class TagPattern:
 
 
 @dataclass(frozen=True, slots=True)
-class _HostPattern:
+class HostPattern:
     """A host in lower case, without port 443; `glob` is None where there is no wildcard."""
 
     name: str
@@ -86,6 +91,7 @@ class _HostPattern:
     glob: Glob | None
 
     def matches(self, host: str, port: int | None) -> bool:
+        """Return whether a host in its one spelling, and its port, are covered."""
         if port != self.port:
             return False
         if self.glob is None:
@@ -94,12 +100,26 @@ class _HostPattern:
         return not host.startswith("[") and any(map(self.glob.matches, names))
 
 
+class PatternParts(NamedTuple):
+    """
+    What a pattern compares; `host` is None for `**`.
+
+    `path` is a repository that stands for itself and what is below it, empty for all of them, or
+    globs of which one has to match.
+    """
+
+    host: HostPattern | None
+    path: str | tuple[Glob, ...]
+    tag: TagPattern | None
+    digest: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class ImagePattern:
     """One pattern; equal when written alike. `str()` gives the text as it was written."""
 
     text: str
-    _host: _HostPattern | None = field(repr=False, compare=False)
+    _host: HostPattern | None = field(repr=False, compare=False)
     _path: str | tuple[Glob, ...] = field(repr=False, compare=False)
     _tag: TagPattern | None = field(repr=False, compare=False)
     _digest: str | None = field(repr=False, compare=False)
@@ -124,6 +144,11 @@ class ImagePattern:
             TagPattern.parse(tag) if colon else None,
             digest if at else None,
         )
+
+    @property
+    def parts(self) -> PatternParts:
+        """What the pattern compares, for whoever compares patterns (`coverage.py`)."""
+        return PatternParts(self._host, self._path, self._tag, self._digest)
 
     @property
     def compares_tags(self) -> bool:
@@ -189,7 +214,7 @@ def _refuse_what_is_no_pattern(text: str) -> None:
         _refuse(text, 'a host is wanted first; "**" is every image, but only where it stands alone')
 
 
-def _parse_host(text: str, written: str) -> _HostPattern:
+def _parse_host(text: str, written: str) -> HostPattern:
     name, colon, port = _split_port(written)
     is_host = any(sign in name for sign in ".*[") or name.lower() == "localhost"
     if not is_host and (not colon or not _PORT.fullmatch(port)):
@@ -200,11 +225,11 @@ def _parse_host(text: str, written: str) -> _HostPattern:
     if "*" not in name:
         if not is_registry(written):
             _refuse(text, f"the host is {quoted(name)}, a host name or an address is wanted")
-        return _HostPattern(*_host_and_port(written), glob=None)
+        return HostPattern(*_host_and_port(written), glob=None)
     if not _HOST_GLOB.fullmatch(name) or "**" in name:
         _refuse(text, f"the host is {quoted(name)}, labels with at most single stars are wanted")
     host, number = _host_and_port(written)
-    return _HostPattern(host, number, Glob(host, separator="."))
+    return HostPattern(host, number, Glob(host, separator="."))
 
 
 def _parse_path(text: str, path: str) -> str | tuple[Glob, ...]:

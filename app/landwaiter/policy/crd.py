@@ -12,6 +12,7 @@ Source: kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 "Specifying a structural schema" (read 2026-11-24).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,6 +30,7 @@ _KEPT: Final = frozenset(
 _CARRIED: Final = frozenset(
     {"$ref", "anyOf", "const", "title", "description", "properties", "items"}
     | {"additionalProperties", "exclusiveMinimum", "exclusiveMaximum"}
+    | {"patternProperties", "propertyNames"}
 )
 _OMITTED: Final = frozenset({"apiVersion", "kind", "metadata"})
 """Fields of every object, which the API server checks itself."""
@@ -156,9 +158,27 @@ def _parts(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
         }
     if isinstance(values := schema.get("additionalProperties"), Mapping):
         found["additionalProperties"] = structural(values, definitions)
+    if "patternProperties" in schema:
+        found |= _with_named_keys(schema, definitions)
     if "type" not in schema:
         raise TypeError(f"a schema without type: {sorted(schema)}")
     return found
+
+
+def _with_named_keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a mapping whose keys have a form, which only CEL can say."""
+    ((pattern, values),) = schema["patternProperties"].items()
+    longest = schema["propertyNames"]["maxLength"]
+    has_form = f"size(key) <= {longest} && key.matches({json.dumps(pattern)})"
+    return {
+        "additionalProperties": structural(values, definitions),
+        "x-kubernetes-validations": [
+            {
+                "rule": f"self.all(key, {has_form})",
+                "message": f"keys of at most {longest} characters that match {pattern} wanted",
+            }
+        ],
+    }
 
 
 def _without_null(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """
-Loads the policies in a folder, all of them or none.
+Loads the policies in a folder or in files, all of them or none.
 
 Read are the YAML and JSON files directly in the folder, in the order of their names, each with
 one or more documents. Names that begin with a dot are skipped, which is how Kubernetes mounts
@@ -9,7 +9,7 @@ reported at once, one line each: `file:line: field PATH: SEEN given, WANTED want
 A folder without any policy is refused, for it would admit everything and look like it does not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,39 +34,55 @@ PROBLEMS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A policy, and where it stands."""
+class LoadedPolicy:
+    """A policy, and the document that it was loaded from."""
 
     policy: Policy
-    place: str
+    document: Document
+
+    def place_of(self, path: FieldPath) -> str:
+        """Return `file:line` of a field, or of the nearest thing around it."""
+        return f"{self.document.source}:{self.document.line_of(path)}"
 
 
 def load_policies(folder: Path) -> tuple[Policy, ...]:
     """Return the policies of a folder. Raises `InvalidPolicy` with all that is wrong."""
-    loaded: list[_Loaded] = []
+    return tuple(each.policy for each in _load_all(_files(folder), str(folder)))
+
+
+def load_documents(*paths: Path) -> tuple[LoadedPolicy, ...]:
+    """
+    Return the policies of files and folders, as one set, with their documents.
+
+    Raises `InvalidPolicy` with all that is wrong.
+    """
+    files = [file for path in paths for file in ([path] if path.is_file() else _files(path))]
+    return _load_all(files, ", ".join(map(str, paths)))
+
+
+def _load_all(files: Sequence[Path], where: str) -> tuple[LoadedPolicy, ...]:
+    loaded: list[LoadedPolicy] = []
     problems: list[str] = []
-    for file in _files(folder):
+    for file in files:
         try:
             documents = read_file(file, limit_bytes=FILE_MAX_BYTES)
         except InvalidManifest as problem:
             problems.append(str(problem))
             continue
         for document in (each for one in documents for each in one.objects()):
-            outcome = _load(document, folder)
+            outcome = _load(document, file.parent)
             if isinstance(outcome, Policy):
-                loaded.append(_Loaded(outcome, f"{file}:{document.line_of(['metadata', 'name'])}"))
+                loaded.append(LoadedPolicy(outcome, document))
             else:
                 problems.extend(outcome)
     problems.extend(_named_twice(loaded))
     if problems:
         raise InvalidPolicy("\n".join(_bounded(problems)))
     if not loaded:
-        raise InvalidPolicy(f"{folder}: no policy given, at least one is wanted")
+        raise InvalidPolicy(f"{where}: no policy given, at least one is wanted")
     if len(loaded) > POLICIES_MAX:
-        raise InvalidPolicy(
-            f"{folder}: {len(loaded)} policies given, at most {POLICIES_MAX} wanted"
-        )
-    return tuple(each.policy for each in loaded)
+        raise InvalidPolicy(f"{where}: {len(loaded)} policies given, at most {POLICIES_MAX} wanted")
+    return tuple(loaded)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -105,16 +121,16 @@ def _line(document: Document, path: FieldPath, text: str) -> str:
     return f"{place}: field {written(path)}: {text}" if path else f"{place}: {text}"
 
 
-def _named_twice(loaded: list[_Loaded]) -> Iterator[str]:
+def _named_twice(loaded: list[LoadedPolicy]) -> Iterator[str]:
     first: dict[str, str] = {}
     for each in loaded:
-        name = each.policy.name
+        name, place = each.policy.name, each.place_of(("metadata", "name"))
         if name in first:
             yield (
-                f'{each.place}: field metadata.name: "{name}" given, '
+                f'{place}: field metadata.name: "{name}" given, '
                 f"but {first[name]} has it too; a name of its own wanted"
             )
-        first.setdefault(name, each.place)
+        first.setdefault(name, place)
 
 
 def _bounded(problems: list[str]) -> list[str]:
