@@ -59,6 +59,7 @@ bench: setup parts ## Measure, both sides of each comparison interleaved.
 lock: setup ## Write the lock files anew, with hashes and without index addresses (needs uv).
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group image -c requirements/dev.txt -o requirements/image.txt
 
 format: setup ## Format the sources.
 	$(BIN)/ruff format $(SOURCES)

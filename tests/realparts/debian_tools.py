@@ -1,0 +1,68 @@
+"""
+Debian's programs that build and run the image without a Docker engine, installed where missing.
+
+They are tools and no parts of what is tested, so Debian's own version is good enough.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from realparts.cache import cache_folder, locked
+from realparts.processes import ProcessError, run_logged
+from realparts.progress import Step
+
+PACKAGES: Mapping[str, str] = {
+    "buildah": "buildah",  # Builds a Dockerfile.
+    "mmdebstrap": "mmdebstrap",  # Makes the bases that it builds on.
+    "runc": "runc",  # Runs the image as a node does.
+}
+"""The package of each program."""
+
+INSTALL_SECONDS = 600.0
+
+
+class NoToolError(Exception):
+    """A tool is missing and cannot be installed; the message says what to do."""
+
+
+def missing_tools() -> list[str]:
+    """Return the programs that are not on PATH."""
+    return [program for program in PACKAGES if shutil.which(program) is None]
+
+
+def why_no_image() -> str | None:
+    """Return why this machine can neither build nor run an image, None where it can."""
+    if os.geteuid() != 0:
+        return "the image is built and run without a Docker engine, which needs root"
+    if (missing := missing_tools()) and shutil.which("apt-get") is None:
+        return f"the image is built with {' and '.join(missing)}, and no apt-get installs them"
+    return None
+
+
+def ensure_tools(step: Step) -> None:
+    """Install what is missing; raise `NoToolError` where that fails."""
+    if (reason := why_no_image()) is not None:
+        raise NoToolError(reason)
+    if not missing_tools():
+        return
+    with locked("debian-tools", on_wait=lambda: step.tick("waiting for another installation")):
+        if missing := missing_tools():
+            _install([PACKAGES[program] for program in missing], step)
+
+
+def _install(packages: list[str], step: Step) -> None:
+    names = ", ".join(packages)
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    for command in (["apt-get", "update"], install):
+        try:
+            run_logged(
+                f"the installation of {names}",
+                command,
+                log=cache_folder() / "logs" / "debian-tools.log",
+                environment={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                timeout_seconds=INSTALL_SECONDS,
+                on_wait=lambda: step.tick(f"installing Debian's {names}"),
+            )
+        except ProcessError as error:
+            raise NoToolError(f"{names}: apt-get could not install what is missing: {error}") from error
