@@ -315,14 +315,6 @@ async def test_a_name_that_does_not_resolve_is_undecided() -> None:
     ) == str(caught.value)
 
 
-async def test_a_label_too_long_for_dns_is_undecided() -> None:
-    """A name that cannot be looked up at all raises nothing else."""
-    image = ImageReference.parse(f"{'a' * 70}.invalid/team/app:1")
-    async with client_for(RegistrySettings()) as client:
-        with pytest.raises(RegistryUnavailable):
-            await client.resolve(image, keychain=EMPTY_KEYCHAIN, deadline=soon())
-
-
 @asynccontextmanager
 async def babbling() -> AsyncIterator[str]:
     """Yield the host of a server that answers, but not in HTTP."""

@@ -8,6 +8,7 @@ import pytest
 from realparts.control_plane import ControlPlane
 from system.installation import Installation, annotations_of, put_under
 from system.objects import A_TAG, a_pod, pods_of, refusal_of
+from system.workshop import Workshop
 
 MANY_VOLUMES = 1000
 """The API server adds one of its own, for the token of the Pod's account."""
@@ -94,3 +95,33 @@ def test_connaisseur_2053_an_object_from_before_can_be_deleted_whatever_is_in_it
     dropped = installation.patch(path, {"metadata": {"finalizers": None}})
 
     assert (200, 404) == (dropped.status, control_plane.request("GET", path).status)
+
+
+@pytest.mark.parametrize("host", ["localhost:{port}", "[::1]:{port}"])
+def test_semantics_11_a_registry_inside_that_nobody_named_is_not_reached(
+    installation: Installation, workshop: Workshop, host: str
+) -> None:
+    """Another name of a registry that the admin has named is not named by that."""
+    port = workshop.plain.host.rpartition(":")[2]
+    image = f"{host.format(port=port)}/team/app@sha256:{'d' * 64}"
+
+    answer = installation.create(installation.namespace("signed"), a_pod(image))
+
+    told = "has a non-public address" in " ".join(str(answer.body["message"]).split())
+    assert (403, True) == (answer.status, told)
+
+
+@pytest.mark.parametrize("registry", ["registry.example.com:99999", "127.1:5000", "[:::]:5000"])
+def test_semantics_14_a_registry_that_cannot_be_asked_is_refused_under_ignore_too(
+    installation: Installation, registry: str
+) -> None:
+    """Whoever writes the Pod chooses the name, so it is neither a fault nor a bug."""
+    image = f"{registry}/team/app@sha256:{'e' * 64}"
+
+    answer = installation.create(installation.namespace("signed-ignore"), a_pod(image))
+
+    bugs = installation.landwaiter.metric("landwaiter_handler_errors_total")
+    assert ((403, [("spec.containers[0].image", "cosignSignatures")]), 0) == (
+        refusal_of(answer),
+        bugs,
+    )

@@ -20,6 +20,7 @@ from landwaiter.errors import AccessDenied
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.exchange import Ask, Reply
+from landwaiter.registry.hosts import check_can_be_asked
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.retries import Patience
 from landwaiter.registry.settings import DOCKER_HUB_API, RegistrySettings, api_host
@@ -87,8 +88,9 @@ class Reader:
         Return an answer that is neither 401, 403, 429 nor 5xx; a 404 only if nobody gets more.
 
         Raises `AccessDenied` when every credential is refused, `RegistryUnavailable` as the
-        transport and the token service do.
+        transport and the token service do, `ContentMalformed` for what is no registry's address.
         """
+        check_can_be_asked(wanted.reference.registry)
         memory = (
             api_host(wanted.reference.registry),
             wanted.reference.repository,
