@@ -36,6 +36,7 @@ _BOUNDS = {
     "string_too_short": ("at least", "min_length", " characters"),
     "string_too_long": ("at most", "max_length", " characters"),
 }
+_NUMBERS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
 def problems_of(value: object) -> Iterator[tuple[FieldPath, str]]:
@@ -82,6 +83,9 @@ def _sentence(path: FieldPath, error: ErrorDetails) -> str:
         bound, key, unit = _BOUNDS[kind]
         seen = f"{len(value)}{unit}"
         return f"{seen} given, {bound} {context[key]} wanted"
+    if kind in _NUMBERS:
+        bound, key = _NUMBERS[kind]
+        return f"{_seen(value)} given, {bound} {context[key]} wanted"
     seen = "nothing" if kind == "missing" else _seen(value)
     if kind == "string_pattern_mismatch":
         return f"{seen} given, text that matches {context['pattern']} wanted"

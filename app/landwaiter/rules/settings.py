@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import InvalidInput, InvalidPattern
 from landwaiter.images.patterns import ImagePattern, TagPattern
-from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, Platform
+from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, PLATFORM_PATTERN, Platform
 from landwaiter.rules.protocol import Rule
 
 
@@ -105,6 +105,8 @@ PlatformField = Annotated[
     Platform,
     PlainValidator(_platform),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": PLATFORM_MAX_CHARACTERS}),
+    WithJsonSchema(
+        {"type": "string", "pattern": PLATFORM_PATTERN, "maxLength": PLATFORM_MAX_CHARACTERS}
+    ),
 ]
 """A model field that holds a platform, such as `linux/arm/v7`, and is written as a string."""
