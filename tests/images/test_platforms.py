@@ -1,11 +1,13 @@
 """How platforms are spelled, and which images are made for which nodes."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from landwaiter.errors import InvalidInput
-from landwaiter.images.platforms import Platform
+from landwaiter.images.platforms import PLATFORM_PATTERN, Platform
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,11 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     except InvalidInput:
         return
 
+    assert re.search(PLATFORM_PATTERN, text)
     assert platform == Platform.parse(str(platform))
+
+
+@given(st.from_regex(PLATFORM_PATTERN, fullmatch=True).filter(str.isascii))
+def test_what_the_schema_takes_is_read(text: str) -> None:
+    """The API server refuses no platform that is one, and lets none pass that is none."""
+    assert Platform.parse(text)

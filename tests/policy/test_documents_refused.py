@@ -130,6 +130,18 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {3: "metadata: {name: p, annotations: {a: 1}}"},
         ["3: field metadata.annotations.a: 1 given, text wanted; write it in quotes"],
     ),
+    "a number that is too small": (
+        rule("imageLimits: {maxLayers: 0}"),
+        ["7: field spec.rules.imageLimits.maxLayers: 0 given, at least 1 wanted"],
+    ),
+    "a number that is too large": (
+        rule("imageLimits: {maxAgeDays: 36501}"),
+        ["7: field spec.rules.imageLimits.maxAgeDays: 36501 given, at most 36500 wanted"],
+    ),
+    "a number in quotes": (
+        rule('imageLimits: {maxLayers: "3"}'),
+        ['7: field spec.rules.imageLimits.maxLayers: "3" given, a whole number wanted'],
+    ),
     "no spec": (
         {4: "", 5: "", 6: "", 7: ""},
         ["1: field spec: nothing given, a mapping wanted"],

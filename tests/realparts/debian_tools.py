@@ -65,4 +65,6 @@ def _install(packages: list[str], step: Step) -> None:
                 on_wait=lambda: step.tick(f"installing Debian's {names}"),
             )
         except ProcessError as error:
-            raise NoToolError(f"{names}: apt-get could not install what is missing: {error}") from error
+            raise NoToolError(
+                f"{names}: apt-get could not install what is missing: {error}"
+            ) from error

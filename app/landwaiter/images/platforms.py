@@ -19,6 +19,10 @@ from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import quoted
 
 PLATFORM_MAX_CHARACTERS: Final = 100
+PLATFORM_PATTERN: Final = (
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,31}){1,2}$"
+)
+"""What a schema can say of the text of a platform."""
 _PART: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}", re.ASCII)
 _LEVEL: Final = re.compile(r"v([0-9]{1,2})(?:\.([0-9]{1,2}))?", re.ASCII)
 _OS_ALIASES: Final = MappingProxyType({"macos": "darwin"})

@@ -39,6 +39,7 @@ _BOUNDS = {
     "string_too_short": ("at least", "min_length", " characters"),
     "string_too_long": ("at most", "max_length", " characters"),
 }
+_NUMBERS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
 def model_of(value: object) -> DocumentModel | list[tuple[FieldPath, str]]:
@@ -88,6 +89,9 @@ def _sentence(model: DocumentModel, path: FieldPath, error: ErrorDetails) -> str
         bound, key, unit = _BOUNDS[kind]
         seen = f"{len(value)}{unit}"
         return f"{seen} given, {bound} {context[key]} wanted"
+    if kind in _NUMBERS:
+        bound, key = _NUMBERS[kind]
+        return f"{_seen(value)} given, {bound} {context[key]} wanted"
     seen = "nothing" if kind == "missing" else _seen(value)
     if kind == "string_pattern_mismatch":
         return f"{seen} given, text that matches {context['pattern']} wanted"

@@ -180,7 +180,9 @@ class DenialSettings(Settings):
 
     images: list[PatternField] = Field(min_length=1, max_length=PATTERNS_MAX)
     """Patterns of the images; tags and digests are compared where they are given."""
-    reason: Annotated[str, AfterValidator(_reason)] = Field(max_length=REASON_MAX_CHARACTERS)
+    reason: Annotated[str, AfterValidator(_reason)] = Field(
+        min_length=1, max_length=REASON_MAX_CHARACTERS
+    )
     """Why, in one line; whoever is refused reads it."""
     expires: ExpiryField | None = None
     """The time, as in RFC 3339, from which the entry has no effect any more."""

@@ -19,7 +19,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.glob import Glob
@@ -32,6 +39,7 @@ from landwaiter.rules.settings import PlatformField, RuleSettings
 from landwaiter.workloads.values import ImageUse
 
 LABELS_MAX = 100
+LABEL_MAX_CHARACTERS = 253
 AGE_MAX_DAYS = 36_500
 LAYERS_MAX = 10_000
 FUTURE = timedelta(days=1)
@@ -204,8 +212,19 @@ SizeField = Annotated[
     PlainSerializer(lambda size: size.text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$"}),
 ]
-LabelName = Annotated[str, Field(max_length=253, pattern=r"^[!-~]+$")]
-LabelGlob = Annotated[str, Field(max_length=253, pattern=r"^[ -~]+$")]
+
+
+def _label_name(text: str) -> str:
+    if not 0 < len(text) <= LABEL_MAX_CHARACTERS or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"{quoted(text)} given, the name of a label is wanted: at most "
+            f"{LABEL_MAX_CHARACTERS} characters without spaces"
+        )
+    return text
+
+
+LabelName = Annotated[str, AfterValidator(_label_name)]
+LabelGlob = Annotated[str, Field(min_length=1, max_length=LABEL_MAX_CHARACTERS)]
 LabelsField = Annotated[dict[LabelName, LabelGlob], Field(min_length=1, max_length=LABELS_MAX)]
 
 

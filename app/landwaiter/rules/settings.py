@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema
 
 from landwaiter.errors import InvalidInput, InvalidPattern
 from landwaiter.images.patterns import ImagePattern, TagPattern
-from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, Platform
+from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, PLATFORM_PATTERN, Platform
 from landwaiter.rules.protocol import Rule
 
 CLUSTER_ONLY: Final = "x-cluster-only"
@@ -139,6 +139,8 @@ PlatformField = Annotated[
     Platform,
     PlainValidator(_platform),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": PLATFORM_MAX_CHARACTERS}),
+    WithJsonSchema(
+        {"type": "string", "pattern": PLATFORM_PATTERN, "maxLength": PLATFORM_MAX_CHARACTERS}
+    ),
 ]
 """A model field that holds a platform, such as `linux/arm/v7`, and is written as a string."""
