@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from landwaiter.cli.policies.differences import differences
 from landwaiter.errors import InvalidPolicy
-from landwaiter.policy.sources import load_policies
+from landwaiter.policy.declared import read_tests
+from landwaiter.policy.lint import lint
+from landwaiter.policy.sources import load_documents, load_policies
 from landwaiter.rules.verdict import Action
+from landwaiter.wiring.declared import Decided, decide
 from policy.builders import A_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,11 +32,60 @@ def test_the_example_policies_load_together() -> None:
     policies = {policy.name: set(policy.actions) for policy in load_policies(EXAMPLES)}
 
     assert {
+        "air-gapped": {Action.DENY, Action.AUDIT},
         "alibaba-acr": {Action.DENY},
         "baseline": {Action.WARN, Action.AUDIT},
         "production-images": {Action.DENY, Action.AUDIT},
         "production-signatures": {Action.DENY, Action.AUDIT},
     } == policies
+
+
+READY_MADE = sorted(EXAMPLES.glob("*.yaml"))
+EVERY = pytest.mark.parametrize("file", READY_MADE, ids=lambda file: file.name)
+
+
+async def decided_in(file: Path) -> list[Decided]:
+    """Return what became of the declared cases of a policy file."""
+    declared = read_tests(EXAMPLES / "tests" / file.name)
+    return [decided for document, test in declared for decided in await decide(document, test)]
+
+
+@EVERY
+async def test_ready_made_policies_decide_as_is_declared(file: Path) -> None:
+    """`landwaiter policies test` finds no difference in the cases beside them."""
+    differing = {each.case.name: differences(each) for each in await decided_in(file)}
+
+    assert {} == {name: lines for name, lines in differing.items() if lines}
+
+
+@EVERY
+async def test_each_rule_of_a_ready_made_policy_is_seen_to_refuse_and_to_admit(file: Path) -> None:
+    """The cases reach every rule, and some object has nothing against it."""
+    decided = await decided_in(file)
+    wanted = {
+        (each.policy.name, str(rule.id))
+        for each in load_documents(file)
+        for rule in each.policy.rules
+    }
+    found = {(f.policy, str(f.rule)) for each in decided for f in each.verdict.findings}
+
+    assert set() == wanted - found
+    assert any(not each.verdict.findings for each in decided)
+
+
+@EVERY
+def test_the_linter_has_nothing_to_say_about_ready_made_policies(file: Path) -> None:
+    """People copy them; each file is a set of its own."""
+
+    assert () == lint([each.policy for each in load_documents(file)])
+
+
+def test_every_file_of_declared_cases_has_a_policy() -> None:
+    """Nothing lies there unread."""
+
+    assert [file.name for file in READY_MADE] == sorted(
+        file.name for file in (EXAMPLES / "tests").iterdir()
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

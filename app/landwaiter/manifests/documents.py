@@ -44,6 +44,15 @@ class Document:
             node = below
         return node.line
 
+    def part(self, path: Sequence[str | int]) -> "Document":
+        """Return what stands at a path as a document of its own. Raises `KeyError`."""
+        node = self._node
+        for step in path:
+            if (below := node.child(step)) is None:
+                raise KeyError(path)
+            node = below
+        return Document(self.source, node)
+
     def objects(self) -> "Iterator[Document]":
         """Give the objects in a `List` one by one, and any other object as it is."""
         kind, items = self._node.child("kind"), self._node.child("items")

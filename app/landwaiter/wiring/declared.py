@@ -1,0 +1,146 @@
+"""
+Judges declared cases: the webhook's own judge, with declared facts for the world.
+
+Pull secrets are read from the declared cluster state as they are from a cluster. What a case does
+not declare is undecided, and says what to declare.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from landwaiter.cluster.state import ClusterState
+from landwaiter.cluster.view import NamespaceLabels
+from landwaiter.deadline import Deadline
+from landwaiter.errors import InvalidManifest, InvalidReview, RegistryUnavailable
+from landwaiter.images.reference import ShortNames
+from landwaiter.manifests.documents import Document, read_file
+from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.declared import DeclaredCase, FactSettings, PolicyTest
+from landwaiter.policy.judge import Judge
+from landwaiter.policy.sources import load_documents
+from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
+from landwaiter.rules.protocol import CurrentDigest, Inquiry
+from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.rules.verdict import Verdict
+from landwaiter.wiring.facts import FactSources
+from landwaiter.wiring.keychains import PullSecretReader
+from landwaiter.wiring.pull_secrets import PullSecretStates
+from landwaiter.workloads.values import Workload
+from landwaiter.workloads.walker import read_workload
+
+CASE_SECONDS: Final = 60.0
+"""Nothing outside is waited for, so this only ends what would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredFacts:
+    """Answers about registries from what a document declares."""
+
+    facts: FactSettings
+
+    async def digest(self, question: CurrentDigest, _: Inquiry) -> str:
+        """Return the declared digest of a tag. Raises `RegistryUnavailable`."""
+        name = str(question.reference)
+        if (digest := self.facts.digests.get(name)) is None:
+            raise RegistryUnavailable(f'facts.digests does not name "{name}"')
+        return digest
+
+    async def signature(self, question: SignatureQuestion, _: Inquiry) -> SignatureAnswer:
+        """Return whether an authority is declared to have signed. Raises `RegistryUnavailable`."""
+        name = question.subject.at_digest
+        if (signed_by := self.facts.signatures.get(name)) is None:
+            raise RegistryUnavailable(f'facts.signatures does not name "{name}"')
+        if question.authority.name in signed_by:
+            return SignatureAnswer(verified=True)
+        return SignatureAnswer(verified=False, detail="it is not declared to have signed this")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One case, where it stands, and what came of it."""
+
+    case: DeclaredCase
+    place: str
+    verdict: Verdict
+
+
+async def decide(document: Document, test: PolicyTest) -> list[Decided]:
+    """
+    Return what the policies decide about each case of a document, in order.
+
+    Raises `InvalidInput` when a policy, a manifest or the cluster's state does not load.
+    """
+    folder = Path(document.source).parent
+    loaded = load_documents(*(folder / name for name in test.policies))
+    policies = tuple(each.policy for each in loaded)
+    view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
+    facts = DeclaredFacts(test.facts)
+    source = FactSources(
+        {
+            CurrentDigest: facts.digest,
+            SignatureQuestion: facts.signature,
+            PullSecretQuestion: PullSecretStates(PullSecretReader(view)).answer,
+        }
+    )
+    judge = Judge(policies=lambda: policies, source=source, namespaces=NamespaceLabels(view))
+    decided = []
+    for index, case in enumerate(test.cases):
+        verdict = await judge.judge(_case(document, test, index), Side.ALL)
+        place = f"{document.source}:{document.line_of(('cases', index))}"
+        decided.append(Decided(case, place, verdict.without_retry()))
+    return decided
+
+
+def _state(document: Document, test: PolicyTest) -> Iterator[Document]:
+    for index in range(len(test.cluster_state)):
+        yield document.part(("clusterState", index))
+
+
+def _case(document: Document, test: PolicyTest, index: int) -> Case:
+    declared = test.cases[index]
+    workload = _workload(*_manifest(document, declared, index), declared, test.short_names)
+    old: Workload | None = None
+    if declared.old is not None:
+        place = f"{document.source}:{document.line_of(('cases', index, 'old'))}"
+        old = _workload(place, declared.old, declared, test.short_names)
+    case = Case(
+        Operation.CREATE if old is None else Operation.UPDATE,
+        workload,
+        Deadline.after(CASE_SECONDS),
+        old=old,
+        credentials_allowed=True,
+    )
+    if (by := declared.requester) is None:
+        return case
+    return replace(case, requester=Requester(by.name, tuple(by.groups)))
+
+
+def _manifest(
+    document: Document, declared: DeclaredCase, index: int
+) -> tuple[str, Mapping[str, Any]]:
+    """Return where the object of a case stands, and the object."""
+    if declared.manifest is not None:
+        place = document.line_of(("cases", index, "manifest"))
+        return f"{document.source}:{place}", declared.manifest
+    file = Path(document.source).parent / (declared.file or "")
+    found = [each for one in read_file(file) for each in one.objects()]
+    if len(found) != 1 or not isinstance(found[0].value, dict):
+        raise InvalidManifest(f"{file}: {len(found)} objects given, one is wanted")
+    return f"{file}:{found[0].line_of()}", found[0].value
+
+
+def _workload(
+    place: str, value: Mapping[str, Any], declared: DeclaredCase, short_names: ShortNames
+) -> Workload:
+    metadata = value.get("metadata")
+    own = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+    namespace = own if isinstance(own, str) and own else declared.namespace
+    try:
+        workload = read_workload(value, namespace=namespace, short_names=short_names)
+    except InvalidReview as problem:
+        raise InvalidManifest(f"{place}: {problem}") from problem
+    if workload is None:
+        raise InvalidManifest(f"{place}: an object without images given, one with is wanted")
+    return workload
