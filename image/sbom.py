@@ -24,7 +24,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 
-def whole_list(python: Bom, *, version: str, cosign: str, debian: Sequence[str], release: str) -> Bom:
+def whole_list(
+    python: Bom, *, version: str, cosign: str, debian: Sequence[str], release: str
+) -> Bom:
     """
     Return cyclonedx-py's list with cosign and Debian's packages added.
 

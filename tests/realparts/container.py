@@ -1,9 +1,9 @@
 """
-A program of an image, run by runc as a node would: its own root file system, read-only, its own
-user, no capabilities, and as process 1.
+A program of an image, run by runc as a node would.
 
-Only the network is the machine's, since all that the tests talk to is on loopback. What may be
-written is one folder, mounted at /tmp as an emptyDir is.
+It has its own root file system, read-only, its own user and no capabilities, and is process 1. Only
+the network is the machine's, since all that the tests talk to is on loopback. What may be written
+is one folder, mounted at /tmp as an emptyDir is.
 """
 
 import json
@@ -71,8 +71,21 @@ class Container:
             timeout_seconds=RUNC_SECONDS,
         )
 
+    @staticmethod
+    def first_process(starter: int) -> int:
+        """Return the number that process 1 has on this machine, of what a running command is."""
+        (runc,) = _children(starter)
+        (first,) = _children(runc)
+        return first
+
     def _runc(self, verb: str, *arguments: str) -> list[str]:
         return ["runc", f"--root={self.folder / 'runc'}", verb, *arguments]
+
+
+def _children(process: int) -> list[int]:
+    """Return the children of all of a process's threads: each thread has its own."""
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text("utf-8").split()]
 
 
 def _specification(

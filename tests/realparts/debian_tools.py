@@ -5,6 +5,7 @@ They are tools and no parts of what is tested, so Debian's own version is good e
 """
 
 import os
+import platform
 import shutil
 from collections.abc import Mapping
 
@@ -12,10 +13,14 @@ from realparts.cache import cache_folder, locked
 from realparts.processes import ProcessError, run_logged
 from realparts.progress import Step
 
+EMULATOR = "qemu-aarch64" if platform.machine() == "x86_64" else "qemu-x86_64"
+"""Runs a program that was built for the other architecture."""
+
 PACKAGES: Mapping[str, str] = {
     "buildah": "buildah",  # Builds a Dockerfile.
     "mmdebstrap": "mmdebstrap",  # Makes the bases that it builds on.
     "runc": "runc",  # Runs the image as a node does.
+    EMULATOR: "qemu-user",
 }
 """The package of each program."""
 
@@ -65,6 +70,4 @@ def _install(packages: list[str], step: Step) -> None:
                 on_wait=lambda: step.tick(f"installing Debian's {names}"),
             )
         except ProcessError as error:
-            raise NoToolError(
-                f"{names}: apt-get could not install what is missing: {error}"
-            ) from error
+            raise NoToolError(f"Debian's {names} are missing, and {error}") from error

@@ -241,7 +241,7 @@ class Landwaiter:
         objects = {"apiVersion": "v1", "kind": "List", "items": _account_and_rights()}
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
         token = cluster.kubectl("create", "token", "landwaiter", f"--namespace={NAMESPACE}").stdout
-        shown = cluster.kubectl("config", "view", "--raw", "--output=json").stdout
+        shown = cluster.kubectl("config", "view", "--flatten", "--output=json").stdout
         configuration = json.loads(shown)
         configuration["users"] = [{"name": "landwaiter", "user": {"token": token.strip()}}]
         context = configuration["contexts"][0]["context"]
