@@ -121,7 +121,8 @@ class ImageBuild:
 
     def _program(self) -> list[str]:
         self._store.mkdir(parents=True, exist_ok=True)
-        asked = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", self._store]
+        asked: list[str | Path] = ["findmnt", "--noheadings", "--output=FSTYPE"]
+        asked += ["--target", self._store]
         # An overlay cannot lie on another one, as in a container; copies can.
         driver = "vfs" if self._run(asked) == "overlay" else "overlay"
         store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]
