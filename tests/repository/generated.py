@@ -14,6 +14,7 @@ from click import Command, Group
 from click.testing import CliRunner
 
 from landwaiter.cli import main
+from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.models import ClusterImagePolicy
 from landwaiter.rules.catalogue import CATALOGUE
 
@@ -56,6 +57,7 @@ def rules_table() -> str:
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
     "fields of ClusterImagePolicy": lambda: fields_table(ClusterImagePolicy),
+    "fields of ImagePolicyException": lambda: fields_table(ImagePolicyException),
     "landwaiter serve --help": lambda: help_text("serve"),
     "landwaiter check --help": lambda: help_text("check"),
 }

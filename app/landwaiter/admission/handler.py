@@ -184,6 +184,10 @@ class Handler:
                 action=finding.action,
                 outcome=_outcome_label(finding),
             )
+            if finding.exception is not None:
+                self._metrics.excepted(
+                    exception=finding.exception.name, policy=finding.policy, rule=finding.rule
+                )
         decided(decision_record(request, call, outcome, seconds))
 
 
@@ -232,6 +236,8 @@ def _warning(text: str) -> Remarks:
 
 
 def _outcome_label(finding: Finding) -> str:
+    if finding.exception is not None:
+        return "excepted"
     if isinstance(finding.outcome, Violation):
         return "violation"
     is_let_through = Action.DENY in finding.actions and not finding.blocks

@@ -9,7 +9,7 @@ from landwaiter.admission.message import message_of, object_name
 from landwaiter.admission.remarks import warnings_of
 from landwaiter.manifests.documents import Document
 from landwaiter.rules.protocol import Undecided, Violation
-from landwaiter.rules.verdict import Decision, Finding, UseVerdict, Verdict
+from landwaiter.rules.verdict import Decision, Finding, GrantedException, UseVerdict, Verdict
 from landwaiter.workloads.values import UnreadableUse, Workload
 
 
@@ -88,6 +88,7 @@ def _images(workload: Workload, verdict: Verdict) -> list[dict[str, Any]]:
 
 def _image(judged: UseVerdict) -> dict[str, Any]:
     use = judged.use
+    told = [finding for finding in judged.findings if finding.exception is None]
     readable = None if isinstance(use, UnreadableUse) else use.reference
     return {
         "path": use.place.path,
@@ -95,9 +96,22 @@ def _image(judged: UseVerdict) -> dict[str, Any]:
         "image": use.place.text,
         "reference": None if readable is None else str(readable),
         "digest": judged.digest or (None if readable is None else readable.digest),
-        "violations": [_finding(f) for f in judged.findings if isinstance(f.outcome, Violation)],
-        "undecided": [_finding(f) for f in judged.findings if isinstance(f.outcome, Undecided)],
-        "exceptions": [],
+        "violations": [_finding(f) for f in told if isinstance(f.outcome, Violation)],
+        "undecided": [_finding(f) for f in told if isinstance(f.outcome, Undecided)],
+        "exceptions": [
+            _finding(f) | _exception(f.exception)
+            for f in judged.findings
+            if f.exception is not None
+        ],
+    }
+
+
+def _exception(exception: GrantedException) -> dict[str, Any]:
+    return {
+        "exception": exception.name,
+        "requestedBy": exception.requested_by,
+        "because": exception.reason,
+        "expires": exception.expires.isoformat(),
     }
 
 

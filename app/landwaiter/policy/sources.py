@@ -9,15 +9,20 @@ reported at once, one line each: `file:line: field PATH: SEEN given, WANTED want
 A folder without any policy is refused, for it would admit everything and look like it does not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from landwaiter.errors import InvalidManifest, InvalidPolicy
 from landwaiter.manifests.documents import Document, read_file, steps_of
+from landwaiter.policy.exception_models import ImagePolicyException
+from landwaiter.policy.exceptions import Clock, PolicyException, utc_now
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.problems import FieldPath, model_of, sentences, written
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -35,14 +40,34 @@ PROBLEMS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A policy, and where it stands."""
+    """A policy or an exception, and where it stands."""
 
-    policy: Policy
+    document: Policy | PolicyException
     place: str
 
+    @property
+    def is_policy(self) -> bool:
+        """Whether it is a policy: an exception may have the same name."""
+        return isinstance(self.document, Policy)
 
-def load_policies(folder: Path) -> tuple[Policy, ...]:
-    """Return the policies of a folder. Raises `InvalidPolicy` with all that is wrong."""
+    @property
+    def name(self) -> str:
+        """The name that no other document of its kind may have."""
+        if isinstance(self.document, Policy):
+            return self.document.name
+        return self.document.granted.name
+
+
+def load_policies(
+    folder: Path, install: PolicyInstallSettings = DEFAULTS, *, clock: Clock = utc_now
+) -> PolicySet:
+    """
+    Return the policies and exceptions of a folder.
+
+    Raises `InvalidPolicy` with all that is wrong, also with exceptions that the install does not
+    allow; those that have ended are not wrong.
+    """
+    now = clock()
     loaded: list[_Loaded] = []
     problems: list[str] = []
     for file in _files(folder):
@@ -52,21 +77,25 @@ def load_policies(folder: Path) -> tuple[Policy, ...]:
             problems.append(str(problem))
             continue
         for document in (each for one in documents for each in one.objects()):
-            outcome = _load(document, folder)
-            if isinstance(outcome, Policy):
-                loaded.append(_Loaded(outcome, f"{file}:{document.line_of(['metadata', 'name'])}"))
-            else:
+            outcome = _load(document, folder, install, now)
+            if isinstance(outcome, list):
                 problems.extend(outcome)
-    problems.extend(_named_twice(loaded))
+            else:
+                loaded.append(_Loaded(outcome, f"{file}:{document.line_of(['metadata', 'name'])}"))
+    policies = [each.document for each in loaded if isinstance(each.document, Policy)]
+    exceptions = [each.document for each in loaded if isinstance(each.document, PolicyException)]
+    problems.extend(_named_twice((each.name, each.place) for each in loaded if each.is_policy))
+    problems.extend(_named_twice((each.name, each.place) for each in loaded if not each.is_policy))
     if problems:
         raise InvalidPolicy("\n".join(_bounded(problems)))
-    if not loaded:
+    if not policies:
         raise InvalidPolicy(f"{folder}: no policy given, at least one is wanted")
-    if len(loaded) > POLICIES_MAX:
-        raise InvalidPolicy(
-            f"{folder}: {len(loaded)} policies given, at most {POLICIES_MAX} wanted"
-        )
-    return tuple(each.policy for each in loaded)
+    for found, what in ((policies, "policies"), (exceptions, "exceptions")):
+        if len(found) > POLICIES_MAX:
+            raise InvalidPolicy(
+                f"{folder}: {len(found)} {what} given, at most {POLICIES_MAX} wanted"
+            )
+    return PolicySet(tuple(policies), tuple(exceptions))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -86,13 +115,18 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _load(document: Document, folder: Path) -> Policy | list[str]:
-    """Return the policy in a document, or all that is wrong with it."""
+def _load(
+    document: Document, folder: Path, install: PolicyInstallSettings, now: datetime
+) -> Policy | PolicyException | list[str]:
+    """Return the policy or the exception in a document, or all that is wrong with it."""
     model = model_of(document.value)
     if isinstance(model, list):
         return [_line(document, path, text) for path, text in model]
     try:
-        return model.model_validate(document.value).policy(folder)
+        loaded = model.model_validate(document.value)
+        if isinstance(loaded, ImagePolicyException):
+            return loaded.exception(install, now)
+        return loaded.policy(folder)
     except ValidationError as failure:
         return [_line(document, path, text) for path, text in sentences(model, failure)]
     except InvalidPolicy as problem:
@@ -105,16 +139,15 @@ def _line(document: Document, path: FieldPath, text: str) -> str:
     return f"{place}: field {written(path)}: {text}" if path else f"{place}: {text}"
 
 
-def _named_twice(loaded: list[_Loaded]) -> Iterator[str]:
+def _named_twice(places: Iterable[tuple[str, str]]) -> Iterator[str]:
     first: dict[str, str] = {}
-    for each in loaded:
-        name = each.policy.name
+    for name, place in places:
         if name in first:
             yield (
-                f'{each.place}: field metadata.name: "{name}" given, '
+                f'{place}: field metadata.name: "{name}" given, '
                 f"but {first[name]} has it too; a name of its own wanted"
             )
-        first.setdefault(name, each.place)
+        first.setdefault(name, place)
 
 
 def _bounded(problems: list[str]) -> list[str]:
