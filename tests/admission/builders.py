@@ -2,12 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Case, Side
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
-from landwaiter.rules.verdict import Action, FailurePolicy, Finding, UseVerdict, Verdict
+from landwaiter.rules.verdict import (
+    Action,
+    FailurePolicy,
+    Finding,
+    GrantedException,
+    UseVerdict,
+    Verdict,
+)
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 
 A_DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -67,8 +75,16 @@ def a_finding(
     rule: str = "pinnedTags",
     actions: frozenset[Action] = DENY,
     failure_policy: FailurePolicy = FailurePolicy.FAIL,
+    exception: GrantedException | None = None,
 ) -> Finding:
-    return Finding(policy, RuleId(rule), actions, failure_policy, outcome or a_violation(rule))
+    found = outcome or a_violation(rule)
+    return Finding(policy, RuleId(rule), actions, failure_policy, found, exception)
+
+
+def an_exception(name: str = "hotfix") -> GrantedException:
+    """Return an exception that ends at the end of 2026."""
+    end = datetime(2026, 12, 31, 18, tzinfo=UTC)
+    return GrantedException(name, "alice@example.com", "the registry is down", end)
 
 
 def a_verdict(*findings: Finding, use: ImageUse | None = None) -> Verdict:

@@ -22,6 +22,7 @@ from admission.builders import (
     a_finding,
     a_pod,
     a_verdict,
+    an_exception,
     not_known,
 )
 from landwaiter.admission.handler import GUARD_SECONDS, Handler, Judge
@@ -566,4 +567,18 @@ async def test_answers_are_counted_by_path_and_decision() -> None:
             action="Deny",
             outcome="violation",
         ),
+    )
+
+
+async def test_a_used_exception_is_counted_and_logged(log: io.StringIO) -> None:
+    """By its name, so that its use can be alerted on; the finding counts as lifted."""
+    desk = Desk(FixedJudge(a_verdict(a_finding(exception=an_exception()))))
+    reply = await desk.ask(a_body())
+    labels = {"policy": "production-images", "rule": "pinnedTags"}
+
+    assert (True, 1.0, 1.0, ["hotfix"]) == (
+        reply.is_allowed,
+        desk.counted("landwaiter_exceptions_used_total", exception="hotfix", **labels),
+        desk.counted("landwaiter_findings_total", action="Deny", outcome="excepted", **labels),
+        json.loads(log.getvalue())["exceptions"],
     )

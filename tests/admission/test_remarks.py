@@ -14,6 +14,7 @@ from admission.builders import (
     a_use,
     a_verdict,
     a_violation,
+    an_exception,
     not_known,
 )
 from landwaiter.admission.remarks import (
@@ -239,5 +240,78 @@ def test_one_finding_always_fits_into_an_annotation() -> None:
     use = replace(a_use(), place=place)
     finding = a_finding(a_violation(detail="\x1b" * 5000), actions=AUDIT)
     value = annotations_of(a_verdict(finding, use=use))["violations"]
+
+    assert (True, 1) == (len(value) <= ANNOTATION_LIMIT_BYTES, len(json.loads(value)["findings"]))
+
+
+def test_a_used_exception_is_a_warning_that_comes_first() -> None:
+    """The person sees what was let through, under which exception, and until when."""
+    verdict = a_verdict(
+        a_finding(actions=WARN, policy="w"),
+        a_finding(exception=an_exception(), policy="a"),
+        a_finding(exception=an_exception(), policy="b"),
+        a_finding(not_known(), exception=an_exception("other"), actions=WARN, rule="pullSecrets"),
+    )
+
+    assert (
+        (
+            "exception hotfix until 2026-12-31T18:00:00Z: pinnedTags (policies a, b): "
+            "nginx:latest (container app)"
+        ),
+        (
+            "exception other until 2026-12-31T18:00:00Z: pullSecrets (policy production-images): "
+            "nginx:latest (container app)"
+        ),
+        (
+            'pinnedTags: nginx:latest (container app): tag "latest" floats; a digest is wanted '
+            "(policy w)"
+        ),
+    ) == warnings_of(verdict)
+
+
+def test_a_used_exception_of_a_policy_that_only_audits_is_no_warning() -> None:
+    """Nobody notices a policy that only audits, so nobody notices what lifts it either."""
+    verdict = a_verdict(a_finding(actions=AUDIT, exception=an_exception()))
+
+    assert ((), ["exceptions"]) == (warnings_of(verdict), list(annotations_of(verdict)))
+
+
+def test_a_used_exception_is_annotated_with_who_why_and_until_when() -> None:
+    """The audit log keeps what was lifted apart from what was refused, whatever the action."""
+    verdict = a_verdict(a_finding(), a_finding(actions=WARN, exception=an_exception()))
+    annotations = {key: json.loads(value) for key, value in annotations_of(verdict).items()}
+    (lifted,) = annotations["exceptions"]["findings"]
+
+    assert ["violations", "exceptions"] == list(annotations)
+    assert {
+        "path": a_use().path,
+        "container": "app",
+        "image": "nginx:latest",
+        "digest": None,
+        "policy": "production-images",
+        "rule": "pinnedTags",
+        "action": "Warn",
+        "reason": lifted["reason"],
+        "detail": lifted["detail"],
+        "admitted": True,
+        "exception": "hotfix",
+        "requestedBy": "alice@example.com",
+        "because": "the registry is down",
+        "expires": "2026-12-31T18:00:00+00:00",
+    } == lifted
+
+
+def test_one_lifted_finding_always_fits_into_an_annotation() -> None:
+    """Neither a Pod nor a registry can write so much that an exception is not audited."""
+    place = replace(a_use().place, text="n" * 776, container="\x1b" * 63)
+    use = replace(a_use(), place=place)
+    granted = replace(
+        an_exception("s" * 63 + "/" + "e" * 253),
+        requested_by="\N{GRINNING FACE}" * 256,
+        reason="\N{GRINNING FACE}" * 1024,
+    )
+    policy = "s" * 63 + "/" + "p" * 253
+    finding = a_finding(a_violation(detail="\x1b" * 5000), policy=policy, exception=granted)
+    value = annotations_of(a_verdict(finding, use=use))["exceptions"]
 
     assert (True, 1) == (len(value) <= ANNOTATION_LIMIT_BYTES, len(json.loads(value)["findings"]))

@@ -1,6 +1,7 @@
 """What `landwaiter check` says and how it ends, for each kind of verdict."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,19 @@ from cli.manifests import (
 WARNING = PINNED.replace("[Deny]", "[Warn]").replace("name: pinned", "name: warning")
 AUDITING = PINNED.replace("[Deny]", "[Audit]").replace("name: pinned", "name: auditing")
 IGNORING = PULLABLE.replace("  rules", "  failurePolicy: Ignore\n  rules")
+
+EXCEPTION = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ImagePolicyException
+metadata: {{name: hotfix}}
+spec:
+  policies: [{{name: pinned, rules: [pinnedTags]}}]
+  images: [r.example.com/app]
+  namespaces: [default]
+  requestedBy: alice
+  reason: the registry is down
+  expires: {expires}
+"""
 
 
 @pytest.mark.parametrize(
@@ -57,6 +71,45 @@ def test_the_exit_code_is_the_worst_of_all(
         result.exit_code,
         None if isinstance(result.exception, SystemExit) else result.exception,
     )
+
+
+def test_json_lists_the_exceptions_that_were_used(tmp_path: Path) -> None:
+    """What is lifted is no violation, and names who asked for it, why and until when."""
+    end = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    exception = EXCEPTION.format(expires=end.isoformat())
+    folder = policies(tmp_path, PINNED, exception)
+    result = run("check", "--output=json", "--policies", folder, stdin=pod(BAD))
+    (entry,) = json.loads(result.stdout)
+    (image,) = entry["images"]
+
+    assert ("allow", [], []) == (entry["decision"], image["violations"], image["undecided"])
+    assert [
+        {
+            "policy": "pinned",
+            "rule": "pinnedTags",
+            "reason": "image without digest",
+            "detail": image["exceptions"][0]["detail"],
+            "action": "Deny",
+            "exception": "hotfix",
+            "requestedBy": "alice",
+            "because": "the registry is down",
+            "expires": end.isoformat(),
+        }
+    ] == image["exceptions"]
+
+
+def test_exceptions_are_bounded_as_the_install_says(tmp_path: Path) -> None:
+    """What ends too far ahead, and what a namespace has written, needs the admin's word."""
+    end = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    exception = EXCEPTION.format(expires=end).replace("hotfix", "hotfix, namespace: default")
+    folder = policies(tmp_path, PINNED, exception)
+    long, of_a_namespace = "--exception-max-days=9", "--namespaced-exceptions=Allow"
+    codes = [
+        run("check", "--policies", folder, *options, stdin=pod(BAD)).exit_code
+        for options in ((), (long,), (of_a_namespace,), (long, of_a_namespace))
+    ]
+
+    assert [2, 2, 2, 0] == codes
 
 
 def test_json_has_the_stable_form(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ from cli.manifests import PINNED, policies, run, written
 from landwaiter import __version__
 from landwaiter.errors import ClusterUnavailable, InvalidCertificate
 from landwaiter.images.reference import ShortNames
-from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
+from landwaiter.policy.install import (
+    NamespacedExceptions,
+    PolicyInstallSettings,
+    UnmatchedImages,
+)
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
@@ -59,7 +63,11 @@ def plain(files: dict[str, Path]) -> InstallSettings:
         outside=OutsideSettings(registries=None, cosign="cosign", cosign_runs=None),
         short_names=ShortNames.DOCKER_HUB,
         kubeconfig=None,
-        install=PolicyInstallSettings(unmatched_images=UnmatchedImages.ALLOW),
+        install=PolicyInstallSettings(
+            unmatched_images=UnmatchedImages.ALLOW,
+            namespaced_exceptions=NamespacedExceptions.REFUSE,
+            exception_max_days=7,
+        ),
     )
 
 
@@ -110,6 +118,8 @@ OUTSIDE: dict[str, tuple[object, dict[str, Any]]] = {
 }
 INSTALL: dict[str, tuple[object, dict[str, Any]]] = {
     "unmatched-images": ("Deny", {"unmatched_images": UnmatchedImages.DENY}),
+    "exception-max-days": (30, {"exception_max_days": 30}),
+    "namespaced-exceptions": ("Allow", {"namespaced_exceptions": NamespacedExceptions.ALLOW}),
 }
 WAYS = pytest.mark.parametrize("by_variable", [False, True], ids=["option", "variable"])
 

@@ -1,7 +1,7 @@
 """Judges objects by policies made in a test, with what cluster and registries answer."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,9 +9,11 @@ from landwaiter.deadline import Deadline
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.exceptions import Clock, PolicyException, utc_now
 from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings, UnmatchedImages
 from landwaiter.policy.judge import Judge, NamespaceLabels
 from landwaiter.policy.matching import Operator, Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.rules.pinned_tags import PinnedTags
 from landwaiter.rules.protocol import (
     Answer,
@@ -121,12 +123,15 @@ async def judged(
     requester: Requester | None = None,
     seconds: float = 20,
     install: PolicyInstallSettings = DEFAULTS,
+    exceptions: Iterable[PolicyException] = (),
+    clock: Clock = utc_now,
 ) -> Verdict:
     judge = Judge(
-        policies=lambda: policies,
+        policies=lambda: PolicySet(policies, tuple(exceptions)),
         source=source or Answers(),
         namespaces=labels or Labels(),
         install=install,
+        clock=clock,
     )
     operation = Operation.CREATE if old is None else Operation.UPDATE
     case = Case(operation, workload, Deadline.after(seconds), old=old, requester=requester)

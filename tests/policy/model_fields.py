@@ -25,11 +25,3 @@ def models_in(annotation: Any, step: str = "") -> Iterator[tuple[type[BaseModel]
         yield annotation, step
     for argument in get_args(annotation):
         yield from models_in(argument, "[]" if get_origin(annotation) is list else step)
-
-
-def fields_table(model: type[BaseModel]) -> str:
-    """Return the table of all fields, each with the text that stands at it in the model."""
-    rows = ["| field | meaning |", "|---|---|"]
-    for path, field in fields_of(model):
-        rows.append(f"| `{path}` | {' '.join((field.description or '').split())} |")
-    return "\n".join(rows) + "\n"

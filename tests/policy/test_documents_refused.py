@@ -82,7 +82,8 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {2: "kind: ConfigMap"},
         [
             (
-                '2: field kind: "ConfigMap" given, "ClusterImagePolicy" or "ImagePolicy" wanted; '
+                '2: field kind: "ConfigMap" given, "ClusterImagePolicy", '
+                '"ImagePolicy" or "ImagePolicyException" wanted; '
                 "a file that policies name goes into a folder below, or has another suffix"
             )
         ],
@@ -91,7 +92,8 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         {2: ""},
         [
             (
-                '1: field kind: nothing given, "ClusterImagePolicy" or "ImagePolicy" wanted; '
+                '1: field kind: nothing given, "ClusterImagePolicy", '
+                '"ImagePolicy" or "ImagePolicyException" wanted; '
                 "a file that policies name goes into a folder below, or has another suffix"
             )
         ],

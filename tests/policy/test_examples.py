@@ -64,7 +64,7 @@ async def test_each_rule_of_a_ready_made_policy_is_seen_to_refuse_and_to_admit(f
     decided = await decided_in(file)
     wanted = {
         (each.policy.name, str(rule.id))
-        for each in load_documents(file)
+        for each in load_documents(file).policies
         for rule in each.policy.rules
     }
     found = {(f.policy, str(f.rule)) for each in decided for f in each.verdict.findings}
@@ -77,7 +77,7 @@ async def test_each_rule_of_a_ready_made_policy_is_seen_to_refuse_and_to_admit(f
 def test_the_linter_has_nothing_to_say_about_ready_made_policies(file: Path) -> None:
     """People copy them; each file is a set of its own."""
 
-    assert () == lint([each.policy for each in load_documents(file)])
+    assert () == lint([each.policy for each in load_documents(file).policies])
 
 
 def test_every_file_of_declared_cases_has_a_policy() -> None:

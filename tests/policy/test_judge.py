@@ -11,6 +11,7 @@ from landwaiter.images.patterns import ImagePattern
 from landwaiter.policy.case import Case, Operation, Requester, Side
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.matching import Operator, Policy, TemplateAction
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.subjects import Subjects
 from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.pinned_tags import PinnedTags
@@ -165,7 +166,7 @@ async def test_semantics_06_only_the_new_use_is_judged() -> None:
 
 async def test_semantics_06_an_old_object_does_not_make_a_create_old() -> None:
     """CREATE judges everything, also if something said that there was an object before."""
-    judge = Judge(policies=lambda: (digests(),), source=Answers(), namespaces=Labels())
+    judge = Judge(policies=lambda: PolicySet((digests(),)), source=Answers(), namespaces=Labels())
     case = Case(Operation.CREATE, a_workload(), Deadline.after(20), old=a_workload())
 
     assert Decision.DENY == (await judge.judge(case, Side.ALL)).decision
@@ -173,7 +174,7 @@ async def test_semantics_06_an_old_object_does_not_make_a_create_old() -> None:
 
 async def test_semantics_06_an_update_without_an_old_object_is_judged() -> None:
     """What stands there already is only what the API server says."""
-    judge = Judge(policies=lambda: (digests(),), source=Answers(), namespaces=Labels())
+    judge = Judge(policies=lambda: PolicySet((digests(),)), source=Answers(), namespaces=Labels())
     case = Case(Operation.UPDATE, a_workload(), Deadline.after(20), old=None)
 
     assert Decision.DENY == (await judge.judge(case, Side.ALL)).decision
@@ -491,10 +492,10 @@ async def test_one_case_is_judged_by_one_set_of_policies() -> None:
     """The policies are read once a case, so a new set never applies by half."""
     reads = 0
 
-    def policies() -> tuple[Policy, ...]:
+    def policies() -> PolicySet:
         nonlocal reads
         reads += 1
-        return (digests(), secrets("s"))
+        return PolicySet((digests(), secrets("s")))
 
     judge = Judge(policies=policies, source=Answers(), namespaces=Labels())
     await judge.judge(Case(Operation.CREATE, a_workload(), Deadline.after(20)), Side.ALL)
@@ -509,7 +510,7 @@ async def test_semantics_19_and_20_a_case_is_asked_about_as_it_came(
 ) -> None:
     """The source is told whether it is a dry run and whether credentials may be tried."""
     source, pod, deadline = Answers(), a_workload(), Deadline.after(20)
-    judge = Judge(policies=lambda: (secrets(),), source=source, namespaces=Labels())
+    judge = Judge(policies=lambda: PolicySet((secrets(),)), source=source, namespaces=Labels())
     case = Case(Operation.CREATE, pod, deadline, dry_run=dry_run, credentials_allowed=credentials)
     await judge.judge(case, Side.ALL)
 

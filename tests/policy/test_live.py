@@ -6,8 +6,9 @@ import pytest
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.policy import live
+from landwaiter.policy.install import PolicyInstallSettings
 from landwaiter.policy.live import PoliciesInForce, load_folder
-from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_policies
 
 A_POLICY = """\
@@ -18,7 +19,7 @@ spec: {validationActions: [Deny], rules: {pinnedTags: {require: digest}}}
 """
 
 
-def policies_named(folder: Path, *names: str) -> tuple[Policy, ...]:
+def policies_named(folder: Path, *names: str) -> PolicySet:
     (folder / "p.yaml").write_text("---\n".join(A_POLICY % name for name in names))
     return load_policies(folder)
 
@@ -30,9 +31,9 @@ class Racing:
         self.times = times
         self.loaded = 0
 
-    def __call__(self, folder: Path) -> tuple[Policy, ...]:
+    def __call__(self, folder: Path, install: PolicyInstallSettings) -> PolicySet:
         self.loaded += 1
-        found = load_policies(folder)
+        found = load_policies(folder, install)
         if self.loaded <= self.times:
             policies_named(folder, f"changed-{self.loaded}")
         return found

@@ -110,7 +110,7 @@ def test_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         "FOLDER/d.yaml: cannot be read: No such file or directory",
         (
             'FOLDER/e.yaml:6: field kind: "Secret" given, '
-            '"ClusterImagePolicy" or "ImagePolicy" wanted; '
+            '"ClusterImagePolicy", "ImagePolicy" or "ImagePolicyException" wanted; '
             "a file that policies name goes into a folder below, or has another suffix"
         ),
     ] == refusal(tmp_path)

@@ -10,7 +10,12 @@ from prometheus_client import CollectorRegistry
 from landwaiter.cosign.observer import Answered, RunEnd, Unobserved
 from landwaiter.cosign.outcome import SignatureFormat
 from landwaiter.telemetry import metrics as names
-from landwaiter.telemetry.metrics import POLICY_NAMES_LIMIT, Metrics, ServingMetrics
+from landwaiter.telemetry.metrics import (
+    EXCEPTION_NAMES_LIMIT,
+    POLICY_NAMES_LIMIT,
+    Metrics,
+    ServingMetrics,
+)
 from landwaiter.telemetry.observers import (
     CACHE_ANSWERS,
     RUN_ENDS,
@@ -47,6 +52,7 @@ def test_every_name_begins_with_landwaiter() -> None:
         "landwaiter_cosign_run_images",
         "landwaiter_cosign_run_seconds",
         "landwaiter_decisions",
+        "landwaiter_exceptions_used",
         "landwaiter_findings",
         "landwaiter_handler_errors",
         "landwaiter_http_refusals",
@@ -100,6 +106,36 @@ def test_policy_names_are_bounded() -> None:
     assert (POLICY_NAMES_LIMIT + 1, 10.0) == (
         len(found),
         found["other", "r", "Deny", "violation"],
+    )
+
+
+def test_names_of_namespaces_take_no_place_from_those_of_the_cluster() -> None:
+    """Whoever may write policies in a namespace cannot hide the cluster's among `other`."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for number in range(POLICY_NAMES_LIMIT + 10):
+        metrics.found(policy=f"shop/p{number}", rule="r", action="Deny", outcome="violation")
+    metrics.found(policy="p", rule="r", action="Deny", outcome="violation")
+    found = counted(registry, "landwaiter_findings_total")
+
+    assert (10.0, 1.0) == (
+        found["other", "r", "Deny", "violation"],
+        found["p", "r", "Deny", "violation"],
+    )
+
+
+def test_what_exceptions_lift_is_counted_by_their_names_which_are_bounded() -> None:
+    """An exception that is used shows, and ever new ones do not make ever more series."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    for number in range(EXCEPTION_NAMES_LIMIT + 10):
+        metrics.excepted(exception=f"e{number}", policy="p", rule="pinnedTags")
+    found = counted(registry, "landwaiter_exceptions_used_total")
+
+    assert (EXCEPTION_NAMES_LIMIT + 1, 10.0, 1.0) == (
+        len(found),
+        found["other", "p", "pinnedTags"],
+        found["e0", "p", "pinnedTags"],
     )
 
 

@@ -19,6 +19,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.policy.case import Case, Operation, Side
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.public_keys import PublicKey
 from landwaiter.rules.cosign_signatures import (
     CosignSignatures,
@@ -59,7 +60,7 @@ class Outside:
     async def judged(self, text: str) -> Verdict:
         """Return the verdict on a Pod with one image, by the policies."""
         judge = Judge(
-            policies=lambda: tuple(self.policies),
+            policies=lambda: PolicySet(tuple(self.policies)),
             source=self.source,
             namespaces=NamespaceLabels(self.cluster),
         )

@@ -187,6 +187,10 @@ class Handler:
                 action=finding.action,
                 outcome=_outcome_label(finding),
             )
+            if finding.exception is not None:
+                self._metrics.excepted(
+                    exception=finding.exception.name, policy=finding.policy, rule=finding.rule
+                )
         decided(decision_record(request, call, outcome, seconds))
 
 
@@ -244,6 +248,8 @@ def _not_judged(text: str) -> Remarks:
 
 
 def _outcome_label(finding: Finding) -> str:
+    if finding.exception is not None:
+        return "excepted"
     if isinstance(finding.outcome, Violation):
         return "violation"
     is_let_through = Action.DENY in finding.actions and not finding.blocks

@@ -67,6 +67,9 @@ def decision_record(
         policies=tuple(dict.fromkeys(finding.policy for finding in findings)),
         violated=_rules_with(Violation, findings),
         undecided=_rules_with(Undecided, findings),
+        exceptions=tuple(
+            dict.fromkeys(each.exception.name for each in findings if each.exception is not None)
+        ),
         problem=outcome.problem,
     )
 

@@ -18,7 +18,7 @@ from landwaiter.admission.message import owner_of, policies_named
 from landwaiter.admission.reply import NO_REMARKS, Remarks
 from landwaiter.admission.text import cut, visible
 from landwaiter.rules.protocol import Undecided, Violation
-from landwaiter.rules.verdict import Action, Finding, UseVerdict, Verdict
+from landwaiter.rules.verdict import Action, Finding, GrantedException, UseVerdict, Verdict
 
 ADVISED_CHARS: Final = 120
 WARNING_LIMIT_CHARS: Final = 256
@@ -30,12 +30,16 @@ LINES_WRITTEN: Final = 200
 VIOLATIONS_KEY: Final = "violations"
 UNDECIDED_KEY: Final = "undecided"
 PROBLEM_KEY: Final = "problem"
+EXCEPTIONS_KEY: Final = "exceptions"
 
 ANNOTATION_LIMIT_BYTES: Final = 4096
 """An audit event can hold the object twice; annotations should not add much to that."""
 
 QUOTE_LIMIT_BYTES: Final = 256
 """Of each text in a finding: even all escapes, which take six times that, one finding fits."""
+
+EXCEPTED_DETAIL_LIMIT_BYTES: Final = 100
+"""Of what an exception lifts, so that who asked for the exception, and why, finds room."""
 
 
 def remarks_of(verdict: Verdict) -> Remarks:
@@ -48,6 +52,7 @@ def remarks_of(verdict: Verdict) -> Remarks:
 def warnings_of(verdict: Verdict) -> tuple[str, ...]:
     """Return one line for each thing to tell the person that does not refuse the object."""
     lines: Iterator[Callable[[], str]] = chain(
+        _exception_lines(verdict.uses),
         _finding_lines(verdict.uses, Violation),
         _finding_lines(verdict.uses, Undecided),
         (partial(str, warning) for use in verdict.uses for warning in use.warnings),
@@ -95,9 +100,31 @@ def _finding_lines(
 
 
 def _is_warned_about(finding: Finding) -> bool:
-    if finding.refuses or finding.blocks:
+    if finding.refuses or finding.blocks or finding.exception is not None:
         return False
     return Action.WARN in finding.actions or Action.DENY in finding.actions
+
+
+def _exception_lines(uses: Sequence[UseVerdict]) -> Iterator[Callable[[], str]]:
+    """Yield what writes the line of each exception that has let something through."""
+    for use in uses:
+        merged: dict[tuple[GrantedException, str], list[str]] = {}
+        for finding in use.findings:
+            if finding.exception is not None and finding.actions & {Action.DENY, Action.WARN}:
+                key = (finding.exception, finding.rule)
+                merged.setdefault(key, []).append(finding.policy)
+        for (exception, rule), policies in merged.items():
+            yield partial(_exception_line, use, exception, rule, policies)
+
+
+def _exception_line(
+    use: UseVerdict, exception: GrantedException, rule: str, policies: Sequence[str]
+) -> str:
+    until = exception.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        f"exception {exception.name} until {until}: {rule} ({policies_named(policies)}): "
+        f"{cut(use.use.place.text, QUOTE_LIMIT_BYTES)} ({owner_of(use.use.place)})"
+    )
 
 
 def _line(
@@ -132,11 +159,18 @@ def _shortened(line: str) -> str:
 
 
 def annotations_of(verdict: Verdict) -> dict[str, str]:
-    """Return the findings of policies that deny or audit, and nothing where there are none."""
-    found: dict[str, list[tuple[UseVerdict, Finding]]] = {VIOLATIONS_KEY: [], UNDECIDED_KEY: []}
+    """
+    Return the findings of policies that deny or audit, and whatever an exception has lifted.
+
+    There is nothing where there are none.
+    """
+    keys = (VIOLATIONS_KEY, UNDECIDED_KEY, EXCEPTIONS_KEY)
+    found: dict[str, list[tuple[UseVerdict, Finding]]] = {key: [] for key in keys}
     for use in verdict.uses:
         for finding in use.findings:
-            if finding.actions & {Action.DENY, Action.AUDIT}:
+            if finding.exception is not None:
+                found[EXCEPTIONS_KEY].append((use, finding))
+            elif finding.actions & {Action.DENY, Action.AUDIT}:
                 is_violation = isinstance(finding.outcome, Violation)
                 found[VIOLATIONS_KEY if is_violation else UNDECIDED_KEY].append((use, finding))
     return {key: _bounded_json(items) for key, items in found.items() if items}
@@ -148,6 +182,7 @@ def problem_annotation(problem: str) -> dict[str, str]:
 
 
 def _annotated(use: UseVerdict, finding: Finding) -> dict[str, Any]:
+    detail_bytes = QUOTE_LIMIT_BYTES if finding.exception is None else EXCEPTED_DETAIL_LIMIT_BYTES
     return {
         "path": use.use.place.path,
         "container": cut(use.use.place.container, QUOTE_LIMIT_BYTES),
@@ -157,8 +192,20 @@ def _annotated(use: UseVerdict, finding: Finding) -> dict[str, Any]:
         "rule": finding.rule,
         "action": finding.action.value,
         "reason": finding.outcome.reason,
-        "detail": cut(finding.outcome.detail, QUOTE_LIMIT_BYTES),
+        "detail": cut(finding.outcome.detail, detail_bytes),
         "admitted": not (finding.refuses or finding.blocks),
+        **_exception_of(finding),
+    }
+
+
+def _exception_of(finding: Finding) -> dict[str, Any]:
+    if (exception := finding.exception) is None:
+        return {}
+    return {
+        "exception": exception.name,
+        "requestedBy": cut(exception.requested_by, QUOTE_LIMIT_BYTES),
+        "because": cut(exception.reason, QUOTE_LIMIT_BYTES),
+        "expires": exception.expires.isoformat(),
     }
 
 

@@ -4,18 +4,18 @@ import asyncio
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from landwaiter.cli.exits import EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_UNDECIDED
-from landwaiter.cli.options import option, options_of_both
+from landwaiter.cli.options import option, options_of_both, policy_install
 from landwaiter.cli.reports import REPORTS, STDIN, Checked
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.manifests.documents import Document, read_documents, read_file
 from landwaiter.policy.case import Case, Operation, Requester, Side
-from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.rules.verdict import Decision
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.workloads.walker import read_workload
@@ -55,10 +55,10 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     requester_group: Sequence[str],
     output: str,
     registries: Path | None,
-    unmatched_images: str,
     short_names: str,
     cosign: str,
     timeout_seconds: float,
+    **about_policies: Any,  # noqa: ANN401  # click passes each option by its name.
 ) -> None:
     """
     Judge manifests as the webhook would.
@@ -70,8 +70,9 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
         raise click.UsageError("--requester-group given without --requester, both are wanted")
     if not manifests and sys.stdin.isatty():
         raise click.UsageError("no manifest given; files, folders or - for standard input wanted")
-    install = PolicyInstallSettings(UnmatchedImages(unmatched_images))
-    settings = OfflineSettings(policies, cluster_state, registries, cosign, install)
+    settings = OfflineSettings(
+        policies, cluster_state, registries, cosign, policy_install(about_policies)
+    )
     try:
         found = list(_objects(manifests or ("-",), namespace, ShortNames(short_names)))
         by = None if requester is None else Requester(requester, tuple(requester_group))

@@ -1,13 +1,18 @@
 """How options are declared: each one also has a variable in the environment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from landwaiter.images.reference import ShortNames
-from landwaiter.policy.install import UnmatchedImages
+from landwaiter.policy.install import (
+    EXCEPTION_MAX_DAYS,
+    NamespacedExceptions,
+    PolicyInstallSettings,
+    UnmatchedImages,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,6 +30,15 @@ def option(name: str, **settings: Any) -> Callable[[Command], Command]:  # noqa:
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
+def policy_install(given: Mapping[str, Any]) -> PolicyInstallSettings:
+    """Return what the options say that are about policies."""
+    return PolicyInstallSettings(
+        unmatched_images=UnmatchedImages(given["unmatched_images"]),
+        namespaced_exceptions=NamespacedExceptions(given["namespaced_exceptions"]),
+        exception_max_days=given["exception_max_days"],
+    )
+
+
 def options_of_both(command: Command) -> Command:
     """Declare what the webhook and the offline check must be told alike to judge alike."""
     for each in (
@@ -40,6 +54,18 @@ def options_of_both(command: Command) -> Command:
             type=click.Choice([each.value for each in UnmatchedImages]),
             default=UnmatchedImages.ALLOW.value,
             help="What becomes of images that no ClusterImagePolicy which denies here is about.",
+        ),
+        option(
+            "--exception-max-days",
+            type=click.IntRange(1, 3650),
+            default=EXCEPTION_MAX_DAYS,
+            help="How many days ahead an exception may end when it is loaded.",
+        ),
+        option(
+            "--namespaced-exceptions",
+            type=click.Choice([each.value for each in NamespacedExceptions]),
+            default=NamespacedExceptions.REFUSE.value,
+            help="Whether exceptions of namespaces may lift what policies ask for there.",
         ),
         option(
             "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."

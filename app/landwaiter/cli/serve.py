@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from landwaiter.cli.exits import EXIT_BAD_INPUT
-from landwaiter.cli.options import EXISTING_FILE, option, options_of_both
+from landwaiter.cli.options import EXISTING_FILE, option, options_of_both, policy_install
 from landwaiter.errors import LandwaiterError
 from landwaiter.images.reference import ShortNames
-from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings, run
 from landwaiter.wiring.outside import OutsideSettings
@@ -86,5 +85,5 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         short_names=ShortNames(given["short_names"]),
         kubeconfig=given["kubeconfig"],
         last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,
-        install=PolicyInstallSettings(UnmatchedImages(given["unmatched_images"])),
+        install=policy_install(given),
     )

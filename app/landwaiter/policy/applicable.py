@@ -12,12 +12,20 @@ from typing import Literal
 
 from landwaiter.policy.case import Case, Operation, Side
 from landwaiter.policy.matching import Policy
-from landwaiter.rules.protocol import Rule
+from landwaiter.rules.protocol import Rule, RuleId, Undecided, Violation
 from landwaiter.rules.verdict import Action
 from landwaiter.workloads.changes import fields_changed, is_old
 from landwaiter.workloads.values import ImageUse, UnreadableUse
 
 Use = ImageUse | UnreadableUse
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why nobody knows whether a policy applies, and what is told as the rule that found it."""
+
+    rule: RuleId
+    outcome: Violation | Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,15 @@ class Applicable:
 
     `possible` are the sets of actions that it may have for this object, one of them empty for a
     template that the policy skips; `here` are those that it may have in the namespace, whatever it
-    does about templates. `applies` is None where the namespace's labels decide that.
+    does about templates. `applies` is None where the namespace's labels decide that. `doubt` is
+    what came of trying to find out, None where that was not needed, or has told.
     """
 
     policy: Policy
     applies: Literal[True] | None
     here: frozenset[frozenset[Action]]
     possible: frozenset[frozenset[Action]]
+    doubt: Doubt | None = None
 
     @property
     def is_known(self) -> bool:
@@ -49,7 +59,8 @@ class Applicable:
         """
         if self.policy.namespace is not None or not any(Action.DENY in each for each in self.here):
             return False
-        return True if self.applies and len(self.here) == 1 else None
+        is_certain = self.applies and len(self.here) == 1 and self.doubt is None
+        return True if is_certain else None
 
     @property
     def actions(self) -> frozenset[Action]:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from landwaiter.policy.documents import DocumentModel, schema_of
-from landwaiter.policy.models import API_VERSION, ClusterImagePolicy
+from landwaiter.policy.exception_models import ImagePolicyException
+from landwaiter.policy.models import API_VERSION, ClusterImagePolicy, ImagePolicy
 
 CATEGORY: Final = "landwaiter"
 
@@ -84,7 +85,35 @@ RESOURCE_KINDS: Final = (
             AGE,
         ),
     ),
+    ResourceKind(
+        ImagePolicy,
+        "imagepolicies",
+        "Namespaced",
+        ("imgpol",),
+        (
+            Column("Actions", ".spec.validationActions"),
+            Column("Rules", ".status.rules"),
+            Column("Images", ".spec.match.images", priority=1),
+            READY,
+            AGE,
+        ),
+    ),
+    ResourceKind(
+        ImagePolicyException,
+        "imagepolicyexceptions",
+        "Namespaced",
+        ("imgexc",),
+        (
+            Column("Policies", ".spec.policies[*].name"),
+            Column("Images", ".spec.images", priority=1),
+            Column("Requested By", ".spec.requestedBy"),
+            Column("Expires", ".spec.expires", "date"),
+            READY,
+            AGE,
+        ),
+    ),
 )
+"""Whatever can be written, in the order of the documentation."""
 
 
 def definition_of(resource: ResourceKind) -> dict[str, Any]:

@@ -5,13 +5,18 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.models import ClusterImagePolicy, ImagePolicy
 from landwaiter.rules.settings import CLUSTER_ONLY
 
-DocumentModel: TypeAlias = type[ClusterImagePolicy] | type[ImagePolicy]
+DocumentModel: TypeAlias = type[ClusterImagePolicy] | type[ImagePolicy] | type[ImagePolicyException]
 
 KINDS: Final[Mapping[str, DocumentModel]] = MappingProxyType(
-    {"ClusterImagePolicy": ClusterImagePolicy, "ImagePolicy": ImagePolicy}
+    {
+        "ClusterImagePolicy": ClusterImagePolicy,
+        "ImagePolicy": ImagePolicy,
+        "ImagePolicyException": ImagePolicyException,
+    }
 )
 
 

@@ -12,11 +12,24 @@ class UnmatchedImages(StrEnum):
     DENY = "Deny"
 
 
+class NamespacedExceptions(StrEnum):
+    """What becomes of exceptions that whoever runs a namespace has written."""
+
+    REFUSE = "Refuse"
+    ALLOW = "Allow"
+
+
+EXCEPTION_MAX_DAYS: Final = 7
+"""Long enough to mend what an exception bridges; who needs longer says so for the install."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyInstallSettings:
     """The options of `serve` and `check` that are about policies."""
 
     unmatched_images: UnmatchedImages = UnmatchedImages.ALLOW
+    namespaced_exceptions: NamespacedExceptions = NamespacedExceptions.REFUSE
+    exception_max_days: int = EXCEPTION_MAX_DAYS
 
 
 DEFAULTS: Final = PolicyInstallSettings()

@@ -7,29 +7,28 @@ the findings to the evaluator.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
-from landwaiter.policy.applicable import (
-    Applicable,
-    Use,
-    applicable,
-    has_a_say,
-    in_force_again,
-    is_judged,
-    is_new,
-)
+from landwaiter.policy.applicable import Applicable, Doubt, applicable, has_a_say
 from landwaiter.policy.case import Case, Side
+from landwaiter.policy.exceptions import (
+    Clock,
+    ExceptionsInForce,
+    PolicyException,
+    still_granted,
+    utc_now,
+)
+from landwaiter.policy.hearing import Hearing
 from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings, UnmatchedImages
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.unmatched import unmatched
-from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
+from landwaiter.policy.policy_set import PolicySet
+from landwaiter.rules.evaluator import USES_A_TURN, evaluate
 from landwaiter.rules.protocol import FactSource, Inquiry, RuleId, Undecided
-from landwaiter.rules.verdict import Finding, UseVerdict, Verdict
-from landwaiter.workloads.values import Workload
+from landwaiter.rules.verdict import Verdict
 
 NAMESPACE_LABELS = RuleId("namespaceSelector")
 """The rule id of a finding that a policy may apply, but nobody knows."""
@@ -60,14 +59,16 @@ class Judge:
     def __init__(
         self,
         *,
-        policies: Callable[[], Sequence[Policy]],
+        policies: Callable[[], PolicySet],
         source: FactSource,
         namespaces: NamespaceLabels,
         install: PolicyInstallSettings = DEFAULTS,
+        clock: Clock = utc_now,
     ) -> None:
         self._policies = policies
         self._source = source
         self._namespaces = namespaces
+        self._clock = clock
         self._refuses_unmatched = install.unmatched_images is UnmatchedImages.DENY
 
     async def judge(self, case: Case, side: Side) -> Verdict:
@@ -75,25 +76,50 @@ class Judge:
         workload = case.workload
         if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
-        candidates = self._candidates(case, side)
+        documents = self._policies()
+        candidates = self._candidates(documents.policies, case, side)
         if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in candidates)):
             return Verdict()
-        labels = await self._labels(case, candidates)
-        applicable = _looked_at_again(case, candidates, labels)
+        hearing = self._hearing(
+            case, side, candidates, await self._labels(case, candidates), documents.exceptions
+        )
         charges = []
         for number, use in enumerate(workload.uses, start=1):
-            charge = self._charge(use, case, applicable, labels, side)
+            charge = hearing.charge(use)
             if any(rule.reported for rule in charge.rules):
                 charges.append(charge)
             if number % USES_A_TURN == 0:
                 await asyncio.sleep(0)
         inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
         verdicts = await evaluate(charges, self._source, inquiry)
-        if isinstance(labels, Undecided):
-            verdicts = _with_unknown(verdicts, case, applicable, labels, side)
-        return Verdict(verdicts, _placeholder_warnings(workload, applicable, side))
+        verdicts = still_granted(hearing.with_doubts(verdicts), self._clock())
+        return Verdict(verdicts, hearing.placeholder_warnings())
 
-    def _candidates(self, case: Case, side: Side) -> list[Applicable]:
+    def _hearing(
+        self,
+        case: Case,
+        side: Side,
+        candidates: Iterable[Applicable],
+        labels: Mapping[str, str] | Undecided,
+        exceptions: Iterable[PolicyException],
+    ) -> Hearing:
+        """Return who is heard, now that the labels have been asked for."""
+        unknown = labels if isinstance(labels, Undecided) else None
+        known = None if isinstance(labels, Undecided) else labels
+        found = applicable((each.policy for each in candidates), case, known)
+        if unknown is not None:
+            doubt = Doubt(NAMESPACE_LABELS, unknown)
+            found = [each if each.is_known else replace(each, doubt=doubt) for each in found]
+        return Hearing(
+            case,
+            side,
+            tuple(found),
+            unknown,
+            ExceptionsInForce.among(exceptions, case.workload, self._clock()),
+            self._refuses_unmatched,
+        )
+
+    def _candidates(self, policies: Iterable[Policy], case: Case, side: Side) -> list[Applicable]:
         """
         Return the policies that could have a word on this side, whatever the labels are.
 
@@ -102,7 +128,7 @@ class Judge:
         """
         return [
             each
-            for each in applicable(self._policies(), case, None)
+            for each in applicable(policies, case, None)
             if self._has_a_word(each, side) and has_a_say(case, each.policy)
         ]
 
@@ -113,34 +139,6 @@ class Judge:
 
     def _tells_unmatched(self, side: Side) -> bool:
         return self._refuses_unmatched and side is not Side.OBSERVE
-
-    def _charge(
-        self,
-        use: Use,
-        case: Case,
-        applicable: Iterable[Applicable],
-        labels: Mapping[str, str] | Undecided,
-        side: Side,
-    ) -> Charge:
-        rules = [
-            RuleInForce(
-                policy=each.policy.name,
-                actions=each.actions,
-                failure_policy=each.policy.failure_policy,
-                rule=rule,
-                reported=each.belongs(side),
-                by_admin=each.policy.namespace is None,
-            )
-            for each in applicable
-            if each.is_known and (each.belongs(side) or each.denies) and each.policy.covers(use)
-            for rule in each.policy.rules
-            if in_force_again(use, case, each.policy, rule)
-        ]
-        if self._refuses_unmatched and is_new(use, case):
-            why = labels if isinstance(labels, Undecided) else None
-            refusal = unmatched(use, applicable, why, reported=self._tells_unmatched(side))
-            rules[:0] = [] if refusal is None else [refusal]
-        return Charge(use, tuple(rules))
 
     async def _labels(
         self, case: Case, candidates: Iterable[Applicable]
@@ -165,44 +163,3 @@ class Judge:
             return Undecided("namespace not known", detail, retry=True)
         except Unavailable as fault:
             return Undecided("namespace not known", str(fault))
-
-
-def _looked_at_again(
-    case: Case, candidates: Iterable[Applicable], labels: Mapping[str, str] | Undecided
-) -> list[Applicable]:
-    """Return those that apply, or may, now that the labels have been asked for."""
-    known = None if isinstance(labels, Undecided) else labels
-    return applicable((each.policy for each in candidates), case, known)
-
-
-def _with_unknown(
-    verdicts: tuple[UseVerdict, ...],
-    case: Case,
-    applicable: Iterable[Applicable],
-    why: Undecided,
-    side: Side,
-) -> tuple[UseVerdict, ...]:
-    """Add, for each use, the policies of which nobody knows whether they apply (semantics 8)."""
-    by_use = {verdict.use: verdict for verdict in verdicts}
-    for each in applicable:
-        if each.is_known or not each.belongs(side):
-            continue
-        finding = Finding(
-            each.policy.name, NAMESPACE_LABELS, each.actions, each.policy.failure_policy, why
-        )
-        for use in case.workload.uses:
-            if is_judged(use, case, each.policy):
-                verdict = by_use.get(use, UseVerdict(use))
-                by_use[use] = replace(verdict, findings=(*verdict.findings, finding))
-    return tuple(by_use[use] for use in case.workload.uses if use in by_use)
-
-
-def _placeholder_warnings(
-    workload: Workload, applicable: Iterable[Applicable], side: Side
-) -> tuple[str, ...]:
-    if not any(each.is_known and each.belongs(side) for each in applicable):
-        return ()
-    return tuple(
-        f'{place.path}: "{place.text}" is to be filled in later, so it is judged on the Pod'
-        for place in workload.placeholders
-    )

@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from landwaiter.errors import InvalidPolicy
-from landwaiter.policy.matching import Policy
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.snapshot import FolderSnapshot
 from landwaiter.policy.sources import load_policies
 
 READ_ATTEMPTS: Final = 5
 
+NO_POLICIES: Final = PolicySet()
 
-def load_folder(folder: Path) -> tuple[tuple[Policy, ...], FolderSnapshot]:
+
+def load_folder(
+    folder: Path, install: PolicyInstallSettings = DEFAULTS
+) -> tuple[PolicySet, FolderSnapshot]:
     """
     Return the policies of a folder and all files they came from, as they were at one time.
 
@@ -26,9 +31,9 @@ def load_folder(folder: Path) -> tuple[tuple[Policy, ...], FolderSnapshot]:
     for _ in range(READ_ATTEMPTS):
         before = FolderSnapshot.read(folder)
         problem: InvalidPolicy | None = None
-        policies: tuple[Policy, ...] = ()
+        policies = PolicySet()
         try:
-            policies = load_policies(folder)
+            policies = load_policies(folder, install)
         except InvalidPolicy as found:
             problem = found
         if FolderSnapshot.read(folder).files == before.files:
@@ -45,12 +50,12 @@ class PoliciesInForce:
     `changed` is called after each replacement, and after each change of `problems`.
     """
 
-    def __init__(self, policies: tuple[Policy, ...] = ()) -> None:
+    def __init__(self, policies: PolicySet = NO_POLICIES) -> None:
         self._policies = policies
         self._problems: dict[str, str] = {}
         self._listeners: list[Callable[[], None]] = []
 
-    def __call__(self) -> tuple[Policy, ...]:
+    def __call__(self) -> PolicySet:
         """Return the policies in force."""
         return self._policies
 
@@ -68,7 +73,7 @@ class PoliciesInForce:
         """Have a function called after every change."""
         self._listeners.append(changed)
 
-    def replace(self, source: str, policies: tuple[Policy, ...]) -> None:
+    def replace(self, source: str, policies: PolicySet) -> None:
         """Put a set in force, which its source holds as it is."""
         self._policies = policies
         self._problems.pop(source, None)

@@ -90,6 +90,10 @@ class LabelSelector:
         return None if self.keys - {NAME_LABEL} else True
 
 
+EVERYTHING = LabelSelector()
+"""The selector without conditions."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionOverride:
     """What a policy does in the namespaces that a selector matches."""

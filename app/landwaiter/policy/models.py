@@ -19,7 +19,7 @@ from landwaiter.policy.match_models import (
     MatchSettings,
     subjects_of,
 )
-from landwaiter.policy.matching import ActionOverride, LabelSelector, Policy, TemplateAction
+from landwaiter.policy.matching import EVERYTHING, ActionOverride, Policy, TemplateAction
 from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
 from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
@@ -166,7 +166,7 @@ class PolicySpec(Settings):
             actions=frozenset(self.validation_actions),
             failure_policy=self.failure_policy,
             templates=self.templates,
-            namespace_selector=LabelSelector(),
+            namespace_selector=EVERYTHING,
             object_selector=match.object_selector.selector(),
             images=tuple(match.images),
             rules=tuple(_rule(rule_id, each, folder) for rule_id, each in self.rules.given()),

@@ -9,15 +9,20 @@ reported at once, one line each: `file:line: field PATH: SEEN given, WANTED want
 A folder without any policy is refused, for it would admit everything and look like it does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from landwaiter.errors import InvalidManifest, InvalidPolicy
 from landwaiter.manifests.documents import Document, read_file, steps_of
+from landwaiter.policy.exception_models import ImagePolicyException
+from landwaiter.policy.exceptions import Clock, PolicyException, utc_now
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.problems import FieldPath, model_of, sentences, written
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -40,28 +45,90 @@ class LoadedPolicy:
     policy: Policy
     document: Document
 
+    @property
+    def name(self) -> str:
+        """The name that no other policy may have."""
+        return self.policy.name
+
     def place_of(self, path: FieldPath) -> str:
         """Return `file:line` of a field, or of the nearest thing around it."""
         return f"{self.document.source}:{self.document.line_of(path)}"
 
 
-def load_policies(folder: Path) -> tuple[Policy, ...]:
-    """Return the policies of a folder. Raises `InvalidPolicy` with all that is wrong."""
-    return tuple(each.policy for each in _load_all(_files(folder), str(folder)))
+@dataclass(frozen=True, slots=True)
+class LoadedException:
+    """An exception, and the document that it was loaded from."""
+
+    exception: PolicyException
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """The name that no other exception may have; a policy may have the same."""
+        return self.exception.granted.name
+
+    def place_of(self, path: FieldPath) -> str:
+        """Return `file:line` of a field, or of the nearest thing around it."""
+        return f"{self.document.source}:{self.document.line_of(path)}"
 
 
-def load_documents(*paths: Path) -> tuple[LoadedPolicy, ...]:
+@dataclass(frozen=True, slots=True)
+class LoadedDocuments:
+    """All documents that make one set."""
+
+    policies: tuple[LoadedPolicy, ...]
+    exceptions: tuple[LoadedException, ...]
+
+    @property
+    def policy_set(self) -> PolicySet:
+        """Return the set that they make."""
+        return PolicySet(
+            tuple(each.policy for each in self.policies),
+            tuple(each.exception for each in self.exceptions),
+        )
+
+
+def load_policies(
+    folder: Path, install: PolicyInstallSettings = DEFAULTS, *, clock: Clock = utc_now
+) -> PolicySet:
     """
-    Return the policies of files and folders, as one set, with their documents.
+    Return the policies and exceptions of a folder.
 
-    Raises `InvalidPolicy` with all that is wrong.
+    Raises `InvalidPolicy` with all that is wrong, also with exceptions that the install does not
+    allow; those that have ended are not wrong.
     """
+    return _loaded(_files(folder), str(folder), install, clock()).policy_set
+
+
+def load_documents(
+    *paths: Path, install: PolicyInstallSettings = DEFAULTS, clock: Clock = utc_now
+) -> LoadedDocuments:
+    """Return what files and folders hold as one set, with its documents; raises likewise."""
     files = [file for path in paths for file in ([path] if path.is_file() else _files(path))]
-    return _load_all(files, ", ".join(map(str, paths)))
+    return _loaded(files, ", ".join(map(str, paths)), install, clock())
 
 
-def _load_all(files: Sequence[Path], where: str) -> tuple[LoadedPolicy, ...]:
-    loaded: list[LoadedPolicy] = []
+def _loaded(
+    files: Iterable[Path], where: str, install: PolicyInstallSettings, now: datetime
+) -> LoadedDocuments:
+    loaded, problems = _load_all(files, install, now)
+    policies = tuple(each for each in loaded if isinstance(each, LoadedPolicy))
+    exceptions = tuple(each for each in loaded if isinstance(each, LoadedException))
+    problems += [*_named_twice(policies), *_named_twice(exceptions)]
+    if problems:
+        raise InvalidPolicy("\n".join(_bounded(problems)))
+    if not policies:
+        raise InvalidPolicy(f"{where}: no policy given, at least one is wanted")
+    for count, what in ((len(policies), "policies"), (len(exceptions), "exceptions")):
+        if count > POLICIES_MAX:
+            raise InvalidPolicy(f"{where}: {count} {what} given, at most {POLICIES_MAX} wanted")
+    return LoadedDocuments(policies, exceptions)
+
+
+def _load_all(
+    files: Iterable[Path], install: PolicyInstallSettings, now: datetime
+) -> tuple[list[LoadedPolicy | LoadedException], list[str]]:
+    loaded: list[LoadedPolicy | LoadedException] = []
     problems: list[str] = []
     for file in files:
         try:
@@ -70,19 +137,14 @@ def _load_all(files: Sequence[Path], where: str) -> tuple[LoadedPolicy, ...]:
             problems.append(str(problem))
             continue
         for document in (each for one in documents for each in one.objects()):
-            outcome = _load(document, file.parent)
-            if isinstance(outcome, Policy):
+            outcome = _load(document, file.parent, install, now)
+            if isinstance(outcome, list):
+                problems.extend(outcome)
+            elif isinstance(outcome, Policy):
                 loaded.append(LoadedPolicy(outcome, document))
             else:
-                problems.extend(outcome)
-    problems.extend(_named_twice(loaded))
-    if problems:
-        raise InvalidPolicy("\n".join(_bounded(problems)))
-    if not loaded:
-        raise InvalidPolicy(f"{where}: no policy given, at least one is wanted")
-    if len(loaded) > POLICIES_MAX:
-        raise InvalidPolicy(f"{where}: {len(loaded)} policies given, at most {POLICIES_MAX} wanted")
-    return tuple(loaded)
+                loaded.append(LoadedException(outcome, document))
+    return loaded, problems
 
 
 def _files(folder: Path) -> list[Path]:
@@ -102,13 +164,18 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _load(document: Document, folder: Path) -> Policy | list[str]:
-    """Return the policy in a document, or all that is wrong with it."""
+def _load(
+    document: Document, folder: Path, install: PolicyInstallSettings, now: datetime
+) -> Policy | PolicyException | list[str]:
+    """Return the policy or the exception in a document, or all that is wrong with it."""
     model = model_of(document.value)
     if isinstance(model, list):
         return [_line(document, path, text) for path, text in model]
     try:
-        return model.model_validate(document.value).policy(folder)
+        loaded = model.model_validate(document.value)
+        if isinstance(loaded, ImagePolicyException):
+            return loaded.exception(install, now)
+        return loaded.policy(folder)
     except ValidationError as failure:
         return [_line(document, path, text) for path, text in sentences(model, failure)]
     except InvalidPolicy as problem:
@@ -121,10 +188,10 @@ def _line(document: Document, path: FieldPath, text: str) -> str:
     return f"{place}: field {written(path)}: {text}" if path else f"{place}: {text}"
 
 
-def _named_twice(loaded: list[LoadedPolicy]) -> Iterator[str]:
+def _named_twice(loaded: Sequence[LoadedPolicy] | Sequence[LoadedException]) -> Iterator[str]:
     first: dict[str, str] = {}
     for each in loaded:
-        name, place = each.policy.name, each.place_of(("metadata", "name"))
+        name, place = each.name, each.place_of(("metadata", "name"))
         if name in first:
             yield (
                 f'{place}: field metadata.name: "{name}" given, '

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from landwaiter.policy.applicable import Applicable, Use
 from landwaiter.rules.evaluator import RuleInForce
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
-from landwaiter.rules.verdict import Action, FailurePolicy
+from landwaiter.rules.verdict import Action, FailurePolicy, GrantedException
 from landwaiter.workloads.values import ImageUse
 
 UNMATCHED_IMAGES: Final = RuleId("unmatchedImages")
@@ -50,21 +50,31 @@ class _Unmatched:
 
 
 def unmatched(
-    use: Use, applicable: Iterable[Applicable], unknown: Undecided | None, *, reported: bool
+    use: Use,
+    applicable: Iterable[Applicable],
+    unknown: Undecided | None,
+    *,
+    reported: bool,
+    exception: GrantedException | None,
 ) -> RuleInForce | None:
     """
     Return what refuses an image that no policy is about, None for one that a policy is about.
 
-    `unknown` says why nobody knows which policies apply, None where that is known.
+    `unknown` says why the namespace's labels are not known, None where they are.
     """
-    answers = [each.denies_here for each in applicable if each.policy.covers(use)]
-    if True in answers:
+    about = [each for each in applicable if each.policy.covers(use)]
+    if any(each.denies_here for each in about):
         return None
-    outcome = unknown if unknown is not None and None in answers else _VIOLATION
+    doubtful = [each for each in about if each.denies_here is None]
+    outcomes = [each.doubt.outcome for each in doubtful if each.doubt is not None]
+    if doubtful and unknown is not None:
+        outcomes.append(unknown)
+    outcome = outcomes[0] if outcomes else _VIOLATION
     return RuleInForce(
         policy=UNMATCHED_IMAGES,
         actions=frozenset({Action.DENY}),
         failure_policy=FailurePolicy.FAIL,
         rule=_Unmatched(outcome),
         reported=reported,
+        exception=exception,
     )

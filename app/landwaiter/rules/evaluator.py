@@ -3,7 +3,8 @@ Puts the findings of all rules about all image uses of one object together.
 
 The order is the one of cost (design, semantics 10). Rules that need no facts come first, then
 those that ask the cluster, then those that judge content and so ask a registry. What a rule in
-force as Deny has refused is not looked up further; what only warns or audits skips nothing.
+force as Deny has refused is not looked up further; what only warns or audits, or what an
+exception lifts, skips nothing.
 
 For rules that judge content a tag is resolved once per decision (semantics 9), and they are
 asked about `repository@digest`. A good image that was written without digest is still refused,
@@ -27,7 +28,13 @@ from landwaiter.rules.protocol import (
     Undecided,
     Violation,
 )
-from landwaiter.rules.verdict import Action, FailurePolicy, Finding, UseVerdict
+from landwaiter.rules.verdict import (
+    Action,
+    FailurePolicy,
+    Finding,
+    GrantedException,
+    UseVerdict,
+)
 from landwaiter.workloads.values import ImageUse, UnreadableUse
 
 UNREADABLE = RuleId("imageReference")
@@ -56,6 +63,7 @@ class RuleInForce:
     With `reported` False the rule is asked only whether it refuses already, to spare lookups;
     its finding is left to the answer on the other path (design, semantics 18). `by_admin` is False
     for a policy that others than the cluster's admins may write: no registry is asked for its sake.
+    `exception` is what lifts its findings, None where nothing does.
     """
 
     policy: str
@@ -64,12 +72,23 @@ class RuleInForce:
     rule: Rule
     reported: bool = True
     by_admin: bool = True
+    exception: GrantedException | None = None
 
     def finding(self, outcome: Violation | Undecided, rule: RuleId | None = None) -> Finding:
         """Return the outcome with the policy's name and actions."""
         return Finding(
-            self.policy, rule or self.rule.id, self.actions, self.failure_policy, outcome
+            self.policy,
+            rule or self.rule.id,
+            self.actions,
+            self.failure_policy,
+            outcome,
+            self.exception,
         )
+
+    @property
+    def gates(self) -> bool:
+        """Whether what it refuses is not looked up further."""
+        return Action.DENY in self.actions and self.exception is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +123,7 @@ async def _evaluate_use(charge: Charge, gathering: Gathering) -> UseVerdict:
     verdict = UseVerdict(use, digest=use.reference.digest)
     refused: set[RuleInForce] = set()
     for tier, ask in _tiers(use, charge.rules):
-        if any(Action.DENY in rule.actions for rule in refused):
+        if any(rule.gates for rule in refused):
             skipped = tuple(dict.fromkeys(r.rule.id for r in tier if r.reported))
             verdict = replace(verdict, not_checked=verdict.not_checked + skipped)
             continue

@@ -1,6 +1,7 @@
 """The findings about one object, and what they amount to."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
@@ -31,14 +32,29 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GrantedException:
+    """What lifts a finding until it ends, by whose wish and why; `expires` is in UTC."""
+
+    name: str
+    requested_by: str
+    reason: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule of one policy found about one image use."""
+    """
+    What one rule of one policy found about one image use.
+
+    `exception` is what lifts it, None where nothing does.
+    """
 
     policy: str
     rule: RuleId
     actions: frozenset[Action]
     failure_policy: FailurePolicy
     outcome: Violation | Undecided
+    exception: GrantedException | None = None
 
     @property
     def action(self) -> Action:
@@ -48,7 +64,11 @@ class Finding:
     @property
     def refuses(self) -> bool:
         """Whether the object is refused for this finding."""
-        return Action.DENY in self.actions and isinstance(self.outcome, Violation)
+        return (
+            self.exception is None
+            and Action.DENY in self.actions
+            and isinstance(self.outcome, Violation)
+        )
 
     @property
     def blocks(self) -> bool:
@@ -59,7 +79,8 @@ class Finding:
         push could make it slow enough to outlast a deadline (design, semantics 14 and 16).
         """
         return (
-            Action.DENY in self.actions
+            self.exception is None
+            and Action.DENY in self.actions
             and isinstance(self.outcome, Undecided)
             and (self.outcome.retry or self.failure_policy is FailurePolicy.FAIL)
         )

@@ -51,6 +51,7 @@ class DecisionRecord:
     policies: tuple[str, ...] = ()
     violated: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
     problem: str | None = None
 
 

@@ -2,9 +2,10 @@
 Metrics: every name, label and label value is decided here.
 
 A label value is either from a closed set, anything else counting as `other`, or the name of a
-policy, which only admins write; even those are bounded, so that no request can make the number of
-series grow without end. The registry is handed in, so that two servers in one process, as in the
-tests, do not count each other's requests.
+policy or an exception. These are bounded, so that nothing can make the number of series grow
+without end; those of namespaces, which others than admins may write, have a bound of their own, so
+that they take no place from the cluster's. The registry is handed in, so that two servers in one
+process, as in the tests, do not count each other's requests.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 SIDES: Final = ("enforce", "observe")
 DECISIONS: Final = ("allow", "deny", "undecided")
 ACTIONS: Final = ("Deny", "Warn", "Audit")
-OUTCOMES: Final = ("violation", "undecided", "let through")
+OUTCOMES: Final = ("violation", "undecided", "let through", "excepted")
 HTTP_REFUSALS: Final = (
     "content type",
     "timeout parameter",
@@ -37,6 +38,9 @@ OTHER: Final = "other"
 
 POLICY_NAMES_LIMIT: Final = 500
 """Findings of further policies count as `other`; the benchmark's largest set has 200."""
+
+EXCEPTION_NAMES_LIMIT: Final = 500
+"""Of exceptions, which come and go; what further ones lift counts as `other`."""
 
 REQUEST_BUCKETS: Final = (
     0.001,
@@ -62,12 +66,31 @@ def closed(value: str, among: Iterable[str]) -> str:
     return value if value in among else OTHER
 
 
+class _Names:
+    """The first names of the cluster, and the first of namespaces, each up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._of_cluster: set[str] = set()
+        self._of_namespaces: set[str] = set()
+
+    def bounded(self, name: str) -> str:
+        """Return the name if it is one of the first, else `other`."""
+        names = self._of_namespaces if "/" in name else self._of_cluster
+        if name not in names:
+            if len(names) >= self._limit:
+                return OTHER
+            names.add(name)
+        return name
+
+
 class Metrics:
     """Everything that is counted, registered in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._policy_names: set[str] = set()
+        self._policy_names = _Names(POLICY_NAMES_LIMIT)
+        self._exception_names = _Names(EXCEPTION_NAMES_LIMIT)
         self._decisions = Counter(
             "landwaiter_decisions",
             "Reviews answered, by path and by what was decided.",
@@ -77,8 +100,14 @@ class Metrics:
         self._findings = Counter(
             "landwaiter_findings",
             "What rules found about images: violations, undecided that blocked, "
-            "undecided that failurePolicy Ignore let through.",
+            "undecided that failurePolicy Ignore let through, and what exceptions lifted.",
             ("policy", "rule", "action", "outcome"),
+            registry=registry,
+        )
+        self._exceptions_used = Counter(
+            "landwaiter_exceptions_used",
+            "Findings that an exception lifted.",
+            ("exception", "policy", "rule"),
             registry=registry,
         )
         self._request_seconds = Histogram(
@@ -132,13 +161,17 @@ class Metrics:
 
     def found(self, *, policy: str, rule: str, action: str, outcome: str) -> None:
         """Count one finding; `rule` is the id of a rule in the code, never a text of a request."""
-        if policy not in self._policy_names:
-            if len(self._policy_names) < POLICY_NAMES_LIMIT:
-                self._policy_names.add(policy)
-            else:
-                policy = OTHER
         self._findings.labels(
-            policy, rule, closed(action, ACTIONS), closed(outcome, OUTCOMES)
+            self._policy_names.bounded(policy),
+            rule,
+            closed(action, ACTIONS),
+            closed(outcome, OUTCOMES),
+        ).inc()
+
+    def excepted(self, *, exception: str, policy: str, rule: str) -> None:
+        """Count one finding that an exception lifted."""
+        self._exceptions_used.labels(
+            self._exception_names.bounded(exception), self._policy_names.bounded(policy), rule
         ).inc()
 
     def answered(self, *, side: str, seconds: float) -> None:

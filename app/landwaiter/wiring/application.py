@@ -1,7 +1,7 @@
 """Builds the webhook from its settings and runs it until it is told to stop."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -139,14 +139,14 @@ async def _watched(
             raise InvalidInput(
                 f"--last-good-set: seen {settings.last_good}, wanted none without a cluster"
             )
-        last_good = LastGoodSet(cluster.objects, settings.last_good)
-    folder = PolicyFolder(settings.policies, policies, last_good)
+        last_good = LastGoodSet(cluster.objects, settings.last_good, settings.install)
+    folder = PolicyFolder(settings.policies, policies, last_good, settings.install)
     await folder.start()
     async with folder.watched():
         yield
 
 
-def _tell(policies: Sequence[Policy], ports: Ports) -> None:
+def _tell(policies: Iterable[Policy], ports: Ports) -> None:
     _log.info(
         "started",
         version=__version__,

@@ -73,8 +73,7 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
     Raises `InvalidInput` when a policy, a manifest or the cluster's state does not load.
     """
     folder = Path(document.source).parent
-    loaded = load_documents(*(folder / name for name in test.policies))
-    policies = tuple(each.policy for each in loaded)
+    policies = load_documents(*(folder / name for name in test.policies)).policy_set
     view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
     facts = DeclaredFacts(test.facts)
     source = FactSources(

@@ -31,7 +31,7 @@ async def offline_judge(settings: OfflineSettings) -> AsyncIterator[Judge]:
 
     Raises `InvalidInput` when a policy, the cluster's state or the registries do not load.
     """
-    policies = load_policies(settings.policies)
+    policies = load_policies(settings.policies, settings.install)
     state = settings.cluster_state
     view = ClusterState() if state is None else ClusterState.read(state)
     outside = OutsideSettings(settings.registries, settings.cosign)

@@ -23,9 +23,10 @@ from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.requests import ApiResource
 from landwaiter.errors import ClusterConflict, ClusterUnavailable, InvalidInput, InvalidPolicy
 from landwaiter.manifests.names import is_dns_label, is_dns_subdomain
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.last_good import config_map_of, digest_in, snapshot_in
 from landwaiter.policy.live import PoliciesInForce, load_folder
-from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.snapshot import DEPTH_MAX, FolderSnapshot
 
 SOURCE: Final = "files"
@@ -68,11 +69,17 @@ class ConfigMapName:
 class LastGoodSet:
     """The ConfigMap with the last good set."""
 
-    def __init__(self, objects: ClusterObjects, where: ConfigMapName) -> None:
+    def __init__(
+        self,
+        objects: ClusterObjects,
+        where: ConfigMapName,
+        install: PolicyInstallSettings = DEFAULTS,
+    ) -> None:
         self._objects = objects
         self._where = where
+        self._install = install
 
-    async def policies(self) -> tuple[Policy, ...]:
+    async def policies(self) -> PolicySet:
         """Return the policies that were kept. Raises `InvalidPolicy`, `ClusterUnavailable`."""
         found = await self._objects.get(
             CONFIG_MAPS, self._where.name, namespace=self._where.namespace
@@ -81,7 +88,7 @@ class LastGoodSet:
             raise InvalidPolicy(f"ConfigMap {self._where} does not exist: no set was kept yet")
         try:
             snapshot = snapshot_in(found)
-            return await asyncio.to_thread(_policies_of, snapshot)
+            return await asyncio.to_thread(_policies_of, snapshot, self._install)
         except InvalidPolicy as problem:
             raise InvalidPolicy(f"ConfigMap {self._where}: {problem}") from problem
 
@@ -122,10 +129,10 @@ def _content(wanted: dict[str, object]) -> dict[str, object]:
     return {key: wanted[key] for key in ("data", "binaryData")}
 
 
-def _policies_of(snapshot: FolderSnapshot) -> tuple[Policy, ...]:
+def _policies_of(snapshot: FolderSnapshot, install: PolicyInstallSettings) -> PolicySet:
     with tempfile.TemporaryDirectory(prefix="landwaiter-policies-") as folder:
         snapshot.write_to(Path(folder))
-        return load_folder(Path(folder))[0]
+        return load_folder(Path(folder), install)[0]
 
 
 class PolicyFolder:
@@ -136,8 +143,13 @@ class PolicyFolder:
     """
 
     def __init__(
-        self, folder: Path, in_force: PoliciesInForce, last_good: LastGoodSet | None
+        self,
+        folder: Path,
+        in_force: PoliciesInForce,
+        last_good: LastGoodSet | None,
+        install: PolicyInstallSettings = DEFAULTS,
     ) -> None:
+        self._install = install
         self._folder = folder
         self._in_force = in_force
         self._last_good = last_good
@@ -198,16 +210,14 @@ class PolicyFolder:
             _log.info("policies changed", policies=names)
 
     async def _load(self) -> None:
-        policies, snapshot = await asyncio.to_thread(load_folder, self._folder)
+        policies, snapshot = await asyncio.to_thread(load_folder, self._folder, self._install)
         self._in_force.replace(SOURCE, policies)
         if self._last_good is not None:
             if self._keeping is not None:
                 self._keeping.cancel()
             self._keeping = asyncio.create_task(self._last_good.keep(snapshot))
 
-    async def _kept_policies(
-        self, last_good: LastGoodSet, problem: InvalidPolicy
-    ) -> tuple[Policy, ...]:
+    async def _kept_policies(self, last_good: LastGoodSet, problem: InvalidPolicy) -> PolicySet:
         try:
             return await last_good.policies()
         except (InvalidPolicy, ClusterUnavailable) as worse:

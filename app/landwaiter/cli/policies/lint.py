@@ -29,7 +29,7 @@ def lint_(paths: Sequence[Path], allow: Sequence[str]) -> None:
     certain, as far as patterns and selectors can be compared; silence proves nothing.
     """
     try:
-        loaded = load_documents(*paths)
+        loaded = load_documents(*paths).policies
     except LandwaiterError as problem:
         click.echo(f"landwaiter: {problem}", err=True)
         sys.exit(EXIT_BAD_INPUT)

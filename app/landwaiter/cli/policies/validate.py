@@ -22,7 +22,7 @@ def validate(paths: Sequence[Path]) -> None:
     are one set of policies, in which each has a name of its own.
     """
     try:
-        loaded = load_documents(*paths)
+        loaded = load_documents(*paths).policies
     except LandwaiterError as problem:
         click.echo(f"landwaiter: {problem}", err=True)
         sys.exit(EXIT_BAD_INPUT)

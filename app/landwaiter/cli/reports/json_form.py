@@ -11,7 +11,7 @@ from typing import Any
 from landwaiter.admission.remarks import warnings_of
 from landwaiter.cli.reports.checked import Checked, judged_uses
 from landwaiter.rules.protocol import Undecided, Violation
-from landwaiter.rules.verdict import Finding, UseVerdict
+from landwaiter.rules.verdict import Finding, GrantedException, UseVerdict
 from landwaiter.workloads.values import UnreadableUse
 
 
@@ -36,6 +36,7 @@ def _json(checked: Checked) -> dict[str, Any]:
 
 def _image(checked: Checked, judged: UseVerdict) -> dict[str, Any]:
     use = judged.use
+    told = [finding for finding in judged.findings if finding.exception is None]
     readable = None if isinstance(use, UnreadableUse) else use.reference
     return {
         "path": use.place.path,
@@ -44,9 +45,22 @@ def _image(checked: Checked, judged: UseVerdict) -> dict[str, Any]:
         "image": use.place.text,
         "reference": None if readable is None else str(readable),
         "digest": judged.digest or (None if readable is None else readable.digest),
-        "violations": [_finding(f) for f in judged.findings if isinstance(f.outcome, Violation)],
-        "undecided": [_finding(f) for f in judged.findings if isinstance(f.outcome, Undecided)],
-        "exceptions": [],
+        "violations": [_finding(f) for f in told if isinstance(f.outcome, Violation)],
+        "undecided": [_finding(f) for f in told if isinstance(f.outcome, Undecided)],
+        "exceptions": [
+            _finding(f) | _exception(f.exception)
+            for f in judged.findings
+            if f.exception is not None
+        ],
+    }
+
+
+def _exception(exception: GrantedException) -> dict[str, Any]:
+    return {
+        "exception": exception.name,
+        "requestedBy": exception.requested_by,
+        "because": exception.reason,
+        "expires": exception.expires.isoformat(),
     }
 
 

@@ -1,0 +1,21 @@
+"""Everything that admins have written, as it is in force at one time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from landwaiter.policy.exceptions import PolicyException
+from landwaiter.policy.matching import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """All documents that are in force at one time; it iterates over the policies."""
+
+    policies: tuple[Policy, ...] = ()
+    exceptions: tuple[PolicyException, ...] = ()
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self.policies)
+
+    def __len__(self) -> int:
+        return len(self.policies)
