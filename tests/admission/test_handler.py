@@ -178,8 +178,8 @@ async def test_the_judge_is_given_the_whole_case() -> None:
     ) == (case, side)
 
 
-async def test_semantics_15_the_judge_is_done_before_the_answer_is_due() -> None:
-    """Its deadline is a little earlier, so that its answer can be written."""
+async def test_semantics_15_ratify_connaisseur_kyverno_the_judge_is_done_in_time() -> None:
+    """Its deadline is a little earlier than the answer's, which is earlier than the webhook's."""
     judge = FixedJudge()
     desk = Desk(judge)
     due = Deadline.after(SOME_TIME)
@@ -439,7 +439,7 @@ class Overrunning:
 BUSY = "Landwaiter is too busy to judge this object in time"
 
 
-async def test_a_timeout_that_short_circuits_to_success() -> None:
+async def test_ratify_116_a_timeout_does_not_short_circuit_to_success() -> None:
     """A judge that overruns its deadline is answered for: not decided, try again (ratify#116)."""
     judge = Overrunning()
     desk = Desk(judge)

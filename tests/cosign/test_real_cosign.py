@@ -289,7 +289,9 @@ async def test_a_bundle_moved_to_another_digest_is_refused(signed: Signed) -> No
     assert "no valid signature" == getattr(outcome, "reason", None)
 
 
-async def test_a_bundle_with_another_signature_in_it_is_refused(signed: Signed) -> None:
+async def test_policy_controller_1971_a_bundle_with_another_signature_in_it_is_refused(
+    signed: Signed,
+) -> None:
     """A broken signature does not verify, and does not hide a good one beside it."""
     material = await material_of(signed, "bundle")
     value = json.loads(material.bundles[0])

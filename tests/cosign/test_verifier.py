@@ -302,7 +302,7 @@ async def test_a_sha512_digest_is_refused(tmp_path: Path) -> None:
 # What is done once.
 
 
-async def test_semantics_21_500_identical_cold_requests_are_one_verification(
+async def test_semantics_21_kyverno_4732_500_identical_cold_requests_are_one_verification(
     tmp_path: Path,
 ) -> None:
     """A burst of identical Pods fetches once and runs once (kyverno#4732)."""

@@ -644,3 +644,14 @@ def test_a_private_key_in_the_wrong_place_is_not_quoted(tmp_path: Path) -> None:
             )
         ],
     ] == texts
+
+
+@pytest.mark.parametrize(
+    "field",
+    ['matchLabels: {a: "x\\u202e\\0"}', 'matchLabels: {"x\\u202e\\0": a}', '"x\\u202e\\0": {}'],
+)
+def test_what_does_not_print_is_shown_as_an_escape(tmp_path: Path, field: str) -> None:
+    """A document cannot draw over the line that refuses it, in a terminal or in a log."""
+    (line,) = refusal(tmp_path, with_lines(match(f"{{namespaceSelector: {{{field}}}}}")))
+
+    assert (True, True) == (line.isprintable(), r"x\u202e\x00" in line or r"x\u202e\u0000" in line)

@@ -318,7 +318,7 @@ def test_a_rule_that_is_given_is_applied(rule_id: str) -> None:
     )
 
 
-def test_every_field_and_every_rule_has_such_a_test() -> None:
+def test_kyverno_16809_every_field_and_every_rule_has_such_a_test() -> None:
     """A field that is added without one fails here."""
 
     assert set(EFFECTS) == set(FIELDS)

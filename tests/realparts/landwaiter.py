@@ -98,11 +98,16 @@ class Landwaiter:
         """Return what it has logged so far."""
         return [json.loads(line) for line in self.log.read_text("utf-8").splitlines() if line]
 
-    def metric(self, name: str, **labels: str) -> float:
-        """Return the sum of a metric's samples that have these labels, as scraped just now."""
+    def metrics(self) -> str:
+        """Return the page of its metrics, as scraped just now."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{self.metrics_url}/metrics", timeout=SCRAPE_SECONDS) as answer:
-            lines = answer.read().decode().splitlines()
+            page: bytes = answer.read()
+        return page.decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that have these labels, as scraped just now."""
+        lines = self.metrics().splitlines()
         samples = (match for line in lines if (match := SAMPLE.fullmatch(line)))
         wanted = {f'{key}="{value}"' for key, value in labels.items()}
         return sum(

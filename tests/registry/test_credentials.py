@@ -234,7 +234,9 @@ def test_any_text_may_be_a_key(keys: list[str]) -> None:
 
 @settings(BOUNDED, max_examples=200)
 @given(st.from_regex(r"[a-z0-9]{1,10}(\.[a-z0-9]{1,10}){1,4}", fullmatch=True))
-def test_a_host_without_wildcard_gives_its_credentials_to_no_other_host(host: str) -> None:
+def test_connaisseur_a_host_without_wildcard_gives_its_credentials_to_no_other_host(
+    host: str,
+) -> None:
     """Credentials of a host are tried for an image of that host, and of no other."""
     keys = [host, f"https://{host}/v2/"]
     images = [f"{host}/app", f"{host}.evil.example/app", f"evil.example/{host}/app", f"x{host}/app"]

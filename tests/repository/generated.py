@@ -6,15 +6,19 @@ write all of them anew (`make generate`); the tests of this folder fail when one
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from click import Command, Group
 from click.testing import CliRunner
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from landwaiter.cli import main
 from landwaiter.policy.reference import markdown
 from landwaiter.rules.catalogue import CATALOGUE
+from repository.readme_refusal import refusal_block
 
 ROOT = Path(__file__).resolve().parents[2]
 HELP_COLUMNS = 100
@@ -49,6 +53,7 @@ def rules_table() -> str:
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
     "landwaiter policies docs": lambda: f"{markdown()}\n",
+    "refusal": lambda: refusal_block(ROOT / "README.md"),
     "landwaiter serve --help": lambda: help_text("serve"),
     "landwaiter check --help": lambda: help_text("check"),
 }

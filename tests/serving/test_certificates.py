@@ -65,7 +65,7 @@ def serial_of(pair: KeyPair) -> str:
     return text if len(text) % 2 == 0 else f"0{text}"
 
 
-async def test_a_certificate_that_changes_is_used_by_new_connections(
+async def test_imageswap_115_a_certificate_that_changes_is_used_by_new_connections(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     """Certificates that rotate only when a Pod restarts (imageswap#115); open ones live on."""

@@ -313,3 +313,25 @@ def test_semantics_20_a_private_registry_is_read_with_the_pods_own_pull_secret(
     with_secret = create_with_secret(installation, workshop, image)
 
     assert (REFUSED, ADMITTED) == (without, refusal_of(with_secret))
+
+
+def test_no_secret_gets_into_a_message_the_log_or_the_metrics(
+    installation: Installation, workshop: Workshop
+) -> None:
+    """A password that the registry refuses is sent there, and shown nowhere."""
+    image = pushed(workshop.private, "vault/closed").reference
+    namespace = installation.namespace("signed")
+    password = "not-the-password-8c1f"
+    secret = a_pull_secret(workshop.private.host, Login("somebody-else", password, ""))
+    installation.cluster.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
+
+    answer = installation.create(namespace, a_pod(image, imagePullSecrets=[{"name": "registry"}]))
+
+    landwaiter = installation.landwaiter
+    shown = str(answer.body) + landwaiter.log.read_text("utf-8") + landwaiter.metrics()
+    pair = base64.b64encode(f"somebody-else:{password}".encode()).decode()
+    assert (REFUSED, True, []) == (
+        refusal_of(answer),
+        "does not show" in " ".join(str(answer.body["message"]).split()),
+        [secret for secret in (password, pair, "somebody-else") if secret in shown],
+    )

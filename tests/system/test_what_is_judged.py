@@ -59,7 +59,9 @@ def from_before(control_plane: ControlPlane, installation: Installation, policy:
     return namespace
 
 
-def test_semantics_04_a_pod_is_judged_at_all_its_places(installation: Installation) -> None:
+def test_semantics_04_kyverno_gatekeeper_portieris_a_pod_is_judged_at_all_its_places(
+    installation: Installation,
+) -> None:
     """Image volumes, init containers and containers are refused with their paths, in order."""
     pod = a_pod(
         A_TAG,

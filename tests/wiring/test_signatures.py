@@ -207,7 +207,7 @@ async def test_semantics_21_neither_policy_nor_authority_names_a_verdict(world: 
     assert 2 == world.runs
 
 
-async def test_semantics_21_a_moved_tag_is_judged_anew(world: Outside) -> None:
+async def test_semantics_21_kyverno_a_moved_tag_is_judged_anew(world: Outside) -> None:
     """Kyverno served the old verdict from a cache keyed by tag."""
     world.policies.append(wanting(by(a_key())))
     good = signed(world.registry, a_key(), note="good")

@@ -63,7 +63,7 @@ def sentences(model: DocumentModel, failure: ValidationError) -> Iterator[tuple[
     """Give each failed field with what was seen and what is wanted."""
     for error in failure.errors(include_url=False):
         path = tuple(step for step in error["loc"] if step != "[key]")
-        yield path, _sentence(model, path, error)
+        yield path, _printable(_sentence(model, path, error))
 
 
 def written(path: FieldPath) -> str:
@@ -77,6 +77,14 @@ def written(path: FieldPath) -> str:
         else:
             text += f"[{json.dumps(step[:_QUOTED_MAX_CHARACTERS])}]"
     return text
+
+
+def _printable(text: str) -> str:
+    """Return the text with escapes for what does not print: part of it is quoted as written."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
 
 
 def _sentence(model: DocumentModel, path: FieldPath, error: ErrorDetails) -> str:
