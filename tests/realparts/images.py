@@ -65,6 +65,39 @@ class ImageMaker:
             changes.append(f"--user={user}")
         return self._run("mutate", made, *changes, f"--tag={self.full(name)}")
 
+    def make_described_image(
+        self, name: str, config: Mapping[str, Any], *, layer_bytes: int = 64
+    ) -> str:
+        """
+        Push an image with exactly this config blob and one layer, and return it by digest.
+
+        The layer is no archive, and the config may lie: nobody unpacks what is only judged.
+        """
+        layout = self._folder / f"layout-{hashlib.sha256(name.encode()).hexdigest()}"
+        blobs = layout / "blobs" / "sha256"
+        blobs.mkdir(parents=True, exist_ok=True)
+
+        def stored(content: bytes, kind: str) -> dict[str, Any]:
+            digest = hashlib.sha256(content).hexdigest()
+            (blobs / digest).write_bytes(content)
+            media_type = f"application/vnd.oci.image.{kind}"
+            return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+        layer = name.encode().ljust(layer_bytes, b"\0")
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": stored(json.dumps(config).encode(), "config.v1+json"),
+            "layers": [stored(layer, "layer.v1.tar")],
+        }
+        index = {
+            "schemaVersion": 2,
+            "manifests": [stored(json.dumps(manifest).encode(), "manifest.v1+json")],
+        }
+        (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}', encoding="utf-8")
+        (layout / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        return self._run("push", str(layout), self.full(name))
+
     def make_index(self, name: str, references: Sequence[str]) -> str:
         """Push an index of images made before and return its reference by digest."""
         manifests = [f"--manifest={each}" for each in references]

@@ -243,6 +243,45 @@ async def test_semantics_09_unpinned_warn_admits_with_a_warning() -> None:
     assert A_DIGEST in verdict.warnings[0]
 
 
+@dataclass(frozen=True)
+class IndifferentRule(ContentRule):
+    """Judges by the name alone what it would otherwise look into."""
+
+    def needs(self, use: ImageUse) -> tuple[Question[Any], ...]:
+        return ()
+
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+        if not use.reference.repository.endswith("bad"):
+            return None
+        return Violation(self.id, "refused", "seen", "mend it")
+
+
+async def test_semantics_09_where_content_does_not_matter_nor_does_a_digest() -> None:
+    """A content rule that needs nothing is asked first, about what is written, and not refused."""
+    source = Answers()
+    use = a_use("registry.example.com/app:1")
+
+    verdict = await judged(use, in_force(IndifferentRule()), source=source)
+
+    assert (UseVerdict(use), []) == (verdict, source.asked)
+
+
+async def test_semantics_10_a_content_rule_that_needs_nothing_spares_lookups() -> None:
+    """Its refusal costs nothing, so it comes before what asks."""
+    source = Answers()
+    use = a_use("registry.example.com/bad:1")
+
+    verdict = await judged(
+        use, in_force(AskingRule()), in_force(IndifferentRule(), policy="two"), source=source
+    )
+
+    assert (["two"], ("asking",), []) == (
+        [finding.policy for finding in verdict.findings],
+        verdict.not_checked,
+        source.asked,
+    )
+
+
 async def test_semantics_14_what_the_image_causes_is_a_refusal() -> None:
     """An image that cannot be read is refused, also under failurePolicy Ignore."""
     source = Answers({CurrentDigest: ContentMissing("no such tag")})

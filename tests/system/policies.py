@@ -8,11 +8,26 @@ from system.workshop import Workshop
 DIGEST = {"pinnedTags": {"require": "digest"}}
 TEAM = "registry.example.com/team"
 PRIVATE = "private.example.com"
+BOTH = ["linux/amd64", "linux/arm64"]
+LIMITS = {
+    "maxCompressedSize": "1Ki",
+    "maxLayers": 2,
+    "maxAgeDays": 30,
+    "requiredLabels": {"org.opencontainers.image.source": "https://git.example.com/*"},
+    "forbiddenLabels": {"stage": "dev*"},
+}
 
 
 def signed_by(key: dict[str, Any], **settings: object) -> dict[str, Any]:
     """Return a rule that wants signatures by one key."""
     return {"cosignSignatures": {"authorities": [{"name": "ci", "key": key}], **settings}}
+
+
+def an_incident(workshop: Workshop) -> dict[str, Any]:
+    """Return an entry for an image by its digest, and for another one by its tag."""
+    leaked = workshop.plain.images.make_image("incident/app:1.0")
+    images = [leaked, f"{workshop.plain.host}/incident/gone:1.*"]
+    return {"images": images, "reason": "a leaked key"}
 
 
 def policies_in_force(workshop: Workshop) -> str:
@@ -35,6 +50,13 @@ def policies_in_force(workshop: Workshop) -> str:
         a_policy("signed-unpinned", signed_by(inline, unpinned="Warn")),
         a_policy("signed-ignore", signed_by(inline), failurePolicy="Ignore"),
         a_policy("pull-secrets", {"pullSecrets": {"requireFor": [PRIVATE]}}),
+        a_policy("pull-policy", {"pullPolicy": {"floating": ["main"]}}),
+        a_policy("incident", {"deniedImages": {"entries": [an_incident(workshop)]}}),
+        a_policy("read-only", {"readOnlyRootFilesystem": {}}),
+        a_policy("platforms", {"platforms": {"require": BOTH, "followNodeSelection": True}}),
+        a_policy("non-root", {"nonRootUser": {}}),
+        a_policy("non-root-nodes", {"nonRootUser": {"platforms": ["linux/amd64"]}}),
+        a_policy("limits", {"imageLimits": LIMITS}),
         a_policy("warned", DIGEST, actions=["Warn"]),
         a_policy("audited", DIGEST, actions=["Audit"]),
         a_policy("denied-and-audited", DIGEST, actions=["Deny", "Audit"]),

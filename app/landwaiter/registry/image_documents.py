@@ -38,6 +38,9 @@ CONFIG_MAX_BYTES: Final = 1_048_576
 ENTRIES_MAX: Final = 256
 """What an index may list; images for all of Docker's platforms, each attested, come to 30."""
 
+LABELS_MAX: Final = 1000
+"""Of one image; builders write a dozen."""
+
 CONFIG_TYPES: Final = frozenset(
     {
         "application/vnd.oci.image.config.v1+json",
@@ -164,6 +167,10 @@ def _labels(labels: object, what: str) -> Iterator[tuple[str, str]]:
         return
     if not isinstance(labels, dict):
         raise ContentMalformed(f"{what} has labels that are no object")
+    if len(labels) > LABELS_MAX:
+        raise ContentMalformed(
+            f"{what} has {len(labels)} labels, at most {LABELS_MAX} are looked at"
+        )
     for name, value in labels.items():
         yield _text(name, f"a label of {what}"), _text(value, f"a label of {what}")
 

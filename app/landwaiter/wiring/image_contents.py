@@ -63,6 +63,7 @@ FETCH_SECONDS = 45.0
 
 _Key = tuple[ImageReference, str]
 _Found = Content | Failure
+_Settled = ImageConfiguration | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +222,24 @@ def size_of(content: Content) -> int:
 
 async def _together(*work: Coroutine[Any, Any, ImageConfiguration]) -> list[ImageConfiguration]:
     """
-    Return the results in order, or raise one of the failures and end the rest.
+    Return the results in order. Raises a problem of an image at once, and a fault when all is done.
 
-    A problem of the image goes before a fault: it will not be another one at the next try.
+    So a problem goes before a fault: it will not be another one at the next try.
     """
+
+    async def settled(each: Coroutine[Any, Any, ImageConfiguration]) -> _Settled:
+        try:
+            return await each
+        except Unavailable as fault:
+            return fault
+
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
+            tasks = [group.create_task(settled(each)) for each in work]
     except BaseExceptionGroup as failed:
-        problems = [each for each in failed.exceptions if isinstance(each, ImageProblem)]
-        raise (problems or failed.exceptions)[0] from None
-    return [task.result() for task in tasks]
+        raise failed.exceptions[0] from None
+    results = [task.result() for task in tasks]
+    for result in results:
+        if isinstance(result, Unavailable):
+            raise result
+    return [result for result in results if not isinstance(result, Unavailable)]
