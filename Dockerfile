@@ -124,7 +124,7 @@ ARG COSIGN_VERSION
 ARG VERSION
 ARG REVISION
 LABEL org.opencontainers.image.title="Landwaiter" \
-      org.opencontainers.image.description="Decides which container images may run" \
+      org.opencontainers.image.description="Decides which container images may run in a Kubernetes cluster" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

@@ -8,10 +8,20 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 INSTALLED := $(VENV)/.installed
 DEMO_PARTS := etcd kube-apiserver kube-controller-manager kubectl crane refregistry cosign3
-SOURCES := app tests
+SOURCES := app image tests
+
+# `make image` takes these; bases given with a digest make what is built repeatable.
+ENGINE ?= $(firstword $(shell command -v docker podman buildah))
+IMAGE ?= landwaiter:dev
+REVISION ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*')
+IMAGE_ARGUMENTS := --build-arg REVISION=$(REVISION) \
+  $(if $(PLATFORM),--platform $(PLATFORM)) \
+  $(if $(DEBIAN_BASE),--build-arg DEBIAN_BASE=$(DEBIAN_BASE)) \
+  $(if $(GO_BASE),--build-arg GO_BASE=$(GO_BASE)) \
+  $(BUILD_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts demo-parts demo check generate test test-fast bench lock format clean
+.PHONY: help setup parts demo-parts demo check generate test test-fast bench image lock format clean
 
 help: ## Print this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +65,10 @@ test-fast: setup ## Run the tests that need no real part.
 
 bench: setup parts ## Measure, both sides of each comparison interleaved.
 	@$(BIN)/python tests/bench/cosign_runs.py
+
+image: ## Build the container image with docker, podman or buildah (docs/image.md).
+	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah; ENGINE names another" >&2; exit 1; }
+	$(ENGINE) build --file Dockerfile --tag $(IMAGE) $(IMAGE_ARGUMENTS) .
 
 lock: setup ## Write the lock files anew, with hashes and without index addresses (needs uv).
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.txt

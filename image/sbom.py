@@ -92,8 +92,9 @@ def main() -> None:
     parser.add_argument("--version", required=True, help="Landwaiter's version")
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
+    listed = json.loads(given.python.read_text("utf-8"))
     bom = whole_list(
-        Bom.from_json(json.loads(given.python.read_text("utf-8"))),
+        Bom.from_json(listed),  # type: ignore[attr-defined]  # Added by a decorator.
         version=given.version,
         cosign=given.cosign.read_text("utf-8"),
         debian=[file.read_text("utf-8") for file in sorted(given.debian.iterdir())],

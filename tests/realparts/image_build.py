@@ -67,7 +67,7 @@ class ImageBuild:
         go = find_or_install_go(read_pins().go, tick=self._step.tick)
         with tempfile.TemporaryDirectory(prefix="landwaiter-image-") as secrets:
             options = [*self._options(name), *_secrets(Path(secrets), go), *_go_volumes(go)]
-            self._logged("building", [*self._program(), "build", *options, ROOT])
+            self._logged("building", [*self._program(), "build", *options, str(ROOT)])
         self._export(name, folder)
         # Its own layers are large and quickly made again; those of the stages are kept.
         self._buildah("rmi", name)
@@ -121,8 +121,7 @@ class ImageBuild:
 
     def _program(self) -> list[str]:
         self._store.mkdir(parents=True, exist_ok=True)
-        asked: list[str | Path] = ["findmnt", "--noheadings", "--output=FSTYPE"]
-        asked += ["--target", self._store]
+        asked = ["findmnt", "--noheadings", "--output=FSTYPE", f"--target={self._store}"]
         # An overlay cannot lie on another one, as in a container; copies can.
         driver = "vfs" if self._run(asked) == "overlay" else "overlay"
         store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]
