@@ -92,7 +92,7 @@ def find_or_build_image(architecture: str, step: Step) -> BuiltImage:
     Raises `NoToolError`, `NoGoError`, `CacheError` or `ProcessError`, whose messages are meant for
     people.
     """
-    folder = cache_folder() / "images" / f"{architecture}-{_fingerprint(architecture)}"
+    folder = cache_folder() / "images" / f"{architecture}-{fingerprint(architecture)}"
     if not folder.is_dir():
         ensure_tools(step)
         with locked("image-store", on_wait=lambda: step.tick("waiting for another build")):
@@ -110,7 +110,8 @@ def _bases() -> list[str]:
     return [defaults["DEBIAN_BASE"], defaults["GO_BASE"]]
 
 
-def _fingerprint(architecture: str) -> str:
+def fingerprint(architecture: str) -> str:
+    """Return twelve hex digits that change whenever a build could give another image."""
     digest = hashlib.sha256(f"{architecture}\0".encode())
     for file in input_files():
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")

@@ -41,7 +41,8 @@ def why_no_image() -> str | None:
     if os.geteuid() != 0:
         return "the image is built and run without a Docker engine, which needs root"
     if (missing := missing_tools()) and shutil.which("apt-get") is None:
-        return f"the image is built with {' and '.join(missing)}, and no apt-get installs them"
+        names = " and ".join(missing)
+        return f"the image needs {names}, and there is no apt-get to install them"
     return None
 
 
