@@ -8,6 +8,8 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     │   ├── InvalidManifest                a YAML or JSON file
     │   ├── InvalidPolicy                  a policy document
     │   ├── InvalidPublicKey               a key that signatures are to be verified with
+    │   ├── InvalidIdentity                whom a certificate has to name
+    │   ├── InvalidTrust                   a trusted root, or certificates of authorities
     │   ├── InvalidReview                  an AdmissionReview or the object in it
     │   ├── InvalidCertificate             the files that TLS is served with
     │   └── InvalidDockerConfig            the content of a pull secret
@@ -61,6 +63,14 @@ class InvalidPolicy(InvalidInput):
 
 class InvalidPublicKey(InvalidInput):
     """Not one public key of a kind that cosign verifies with; the message never quotes it."""
+
+
+class InvalidIdentity(InvalidInput):
+    """Not the name of a certificate, or not an expression that cosign would understand."""
+
+
+class InvalidTrust(InvalidInput):
+    """Not a Sigstore trusted root, or not certificates of authorities."""
 
 
 class InvalidReview(InvalidInput):

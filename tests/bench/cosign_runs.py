@@ -106,7 +106,7 @@ class Scene:
     @property
     def authority(self) -> Authority:
         """The key as an authority."""
-        return Authority("ci", PublicKey.parse(self.key.public.read_text()), "Ignored")
+        return Authority("ci", (PublicKey.parse(self.key.public.read_text()),))
 
     def run(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> None:
         """Run plain cosign, which has to succeed."""

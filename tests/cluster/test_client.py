@@ -132,6 +132,11 @@ async def test_objects_come_as_slim_values() -> None:
             lambda client: client.get_secret("shop", "acr", deadline=soon()),
             A_SECRET,
         ),
+        (
+            SECRET_SECONDS,
+            lambda client: client.get_config_map("shop", "acr", deadline=soon()),
+            ObjectKey(Resource.CONFIG_MAPS, "shop", "acr"),
+        ),
     ],
 )
 async def test_an_object_is_remembered_for_seconds(
@@ -281,9 +286,11 @@ async def test_what_cannot_be_a_name_is_absent_without_being_asked_for(name: str
         await client.get_secret("shop", name, deadline=soon()),
         await client.get_service_account(name, "default", deadline=soon()),
         await client.get_secret(name, "acr", deadline=soon()),
+        await client.get_config_map("shop", name, deadline=soon()),
+        await client.get_config_map(name, "root", deadline=soon()),
     ]
 
-    assert ([None] * 5, []) == (answers, transport.asked)
+    assert ([None] * 7, []) == (answers, transport.asked)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from landwaiter.cluster.state import ClusterState
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, InvalidManifest
@@ -60,6 +60,18 @@ metadata: {name: sealed}
     assert secret == await view.get_secret("shop", "acr", deadline=SOON)
 
 
+async def test_a_config_map_is_read_with_its_text() -> None:
+    """What it has in bytes is not looked at."""
+    view = state(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: root, namespace: trust}, "
+        "data: {a: text}, binaryData: {b: AAAA}}"
+    )
+
+    assert ConfigMap("trust", "root", {"a": "text"}) == await view.get_config_map(
+        "trust", "root", deadline=SOON
+    )
+
+
 async def test_an_object_without_namespace_is_in_the_default_one() -> None:
     """As `kubectl apply` would put it there."""
     view = state("{apiVersion: v1, kind: Secret, metadata: {name: acr}}")
@@ -77,6 +89,7 @@ async def test_what_is_not_described_is_undecided() -> None:
         view.get_namespace("shop", deadline=SOON),
         view.get_service_account("shop", "default", deadline=SOON),
         view.get_secret("shop", "acr", deadline=SOON, fresh=True),
+        view.get_config_map("shop", "root", deadline=SOON),
         NamespaceLabels(view).namespace_labels("shop", deadline=SOON),
     ):
         with pytest.raises(ClusterUnavailable) as unknown:
@@ -92,6 +105,10 @@ async def test_what_is_not_described_is_undecided() -> None:
         ),
         (
             'secret "acr" in namespace "shop" is not known here; '
+            "give --cluster-state with its manifest"
+        ),
+        (
+            'config map "root" in namespace "shop" is not known here; '
             "give --cluster-state with its manifest"
         ),
         namespace,

@@ -16,7 +16,7 @@ from landwaiter.cluster.client import ClusterClient
 from landwaiter.cluster.keys import ObjectKey, Resource
 from landwaiter.cluster.requests import ApiAnswer, ApiRequest
 from landwaiter.cluster.transport import Stream
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.cluster.watched import KEPT_MAX, WatchedCluster
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable
@@ -84,28 +84,34 @@ def soon() -> Deadline:
 
 
 async def test_what_is_known_is_not_asked_for() -> None:
-    """Namespaces and accounts come from the view, Secrets never."""
+    """Namespaces and accounts come from the view, Secrets and ConfigMaps never."""
     secret_key = ObjectKey(Resource.SECRETS, "shop", "acr")
+    root_key = ObjectKey(Resource.CONFIG_MAPS, "shop", "root")
     api = Api(
         lists={
             "namespaces": [a_namespace(env="production")],
             "serviceaccounts": [an_account("web", "acr")],
         },
-        objects={secret_key: {"metadata": {"namespace": "shop", "name": "acr"}}},
+        objects={
+            secret_key: {"metadata": {"namespace": "shop", "name": "acr"}},
+            root_key: {"metadata": {"namespace": "shop", "name": "root"}},
+        },
     )
     async with watched(api) as cluster:
         found = (
             await cluster.get_namespace("shop", deadline=soon()),
             await cluster.get_service_account("shop", "web", deadline=soon()),
             await cluster.get_secret("shop", "acr", deadline=soon()),
+            await cluster.get_config_map("shop", "root", deadline=soon()),
         )
 
     assert (
         Namespace("shop", LABELS),
         ServiceAccount("shop", "web", ("acr",)),
         Secret("shop", "acr", "Opaque", {}),
+        ConfigMap("shop", "root", {}),
     ) == found
-    assert [secret_key] == api.asked
+    assert [secret_key, root_key] == api.asked
 
 
 async def test_semantics_8_what_the_view_lacks_is_asked_for_by_name() -> None:

@@ -19,16 +19,18 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.authority import Authority, Criterion, Signer
 from landwaiter.cosign.fetching import Keychain, SignatureSource
 from landwaiter.cosign.material import SimpleSignature
 from landwaiter.cosign.observer import Answered, Observer, RunEnd
 from landwaiter.cosign.outcome import SIGNATURE_TYPE, SignatureFormat
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMissing, LandwaiterError
+from landwaiter.identities import Identity, Name
 from landwaiter.images.content import Descriptor, Manifest
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
+from landwaiter.trusted_roots import MEDIA_TYPE, Checks, TrustedRoot
 
 _T = TypeVar("_T")
 
@@ -45,8 +47,28 @@ def a_key(number: int = 1) -> PublicKey:
     return PublicKey.parse(pem.decode())
 
 
-def an_authority(number: int = 1, *, name: str = "ci", root: bytes | None = None) -> Authority:
-    return Authority(name, a_key(number), "Ignored" if root is None else "Required", root)
+def a_root(*, uri: str = "https://log.example.com") -> TrustedRoot:
+    """Return a trusted root that has one of everything, by name at least."""
+    lists = ("tlogs", "ctlogs", "timestampAuthorities", "certificateAuthorities")
+    document = {"mediaType": MEDIA_TYPE, **{name: [{"uri": uri}] for name in lists}}
+    return TrustedRoot.parse(json.dumps(document).encode())
+
+
+def a_criterion(number: int = 1, *, root: TrustedRoot | None = None) -> Criterion:
+    """Return the criterion of a key; with a root, that its signatures are in a log."""
+    return Criterion(a_key(number), Checks(transparency_log=root is not None), root)
+
+
+def an_identity(
+    subject: str = "ann@example.com", issuer: str = "https://login.example.com"
+) -> Identity:
+    return Identity(Name.exactly(issuer), Name.exactly(subject))
+
+
+def an_authority(
+    number: int = 1, *, name: str = "ci", root: TrustedRoot | None = None
+) -> Authority:
+    return Authority(name, (a_key(number),), Checks(transparency_log=root is not None), root)
 
 
 def a_digest(content: bytes | str) -> str:
@@ -59,9 +81,11 @@ def an_image(name: str = "registry.example.com/team/app") -> ImageReference:
     return ImageReference.parse(f"{name}@{a_digest(name)}")
 
 
-def signature_by(key: PublicKey) -> str:
-    """Return what the fake cosign takes for a good signature by the key."""
-    return hashlib.sha256(key.pem.encode()).hexdigest()
+def signature_by(signer: Signer) -> str:
+    """Return what the fake cosign takes for a good signature by the signer."""
+    if isinstance(signer, Identity):
+        return hashlib.sha256(f"{signer.issuer.text} {signer.subject.text}".encode()).hexdigest()
+    return hashlib.sha256(signer.pem.encode()).hexdigest()
 
 
 def a_statement(digest: str, *, predicate_type: str = SIGN_TYPE) -> dict[str, object]:
@@ -76,18 +100,18 @@ def a_statement(digest: str, *, predicate_type: str = SIGN_TYPE) -> dict[str, ob
 
 def a_bundle(
     digest: str,
-    key: PublicKey | None = None,
+    signer: Signer | None = None,
     *,
     predicate_type: str = SIGN_TYPE,
     payload_type: str = "application/vnd.in-toto+json",
     statement: object = None,
 ) -> bytes:
-    """Return a bundle in which the key has signed the digest."""
+    """Return a bundle in which the signer, or `a_key()`, has signed the digest."""
     signed = statement or a_statement(digest, predicate_type=predicate_type)
     envelope = {
         "payload": base64.b64encode(json.dumps(signed).encode()).decode(),
         "payloadType": payload_type,
-        "signatures": [{"sig": signature_by(key or a_key())}],
+        "signatures": [{"sig": signature_by(signer or a_key())}],
     }
     return json.dumps({"mediaType": BUNDLE_TYPE, "dsseEnvelope": envelope}).encode()
 
@@ -318,7 +342,12 @@ if sys.argv[1] == "version":
     sys.exit(0)
 flags = dict(a[2:].split("=", 1) for a in sys.argv[2:] if a.startswith("--"))
 images = [a for a in sys.argv[2:] if not a.startswith("-")]
-key = hashlib.sha256(open(flags["key"], "rb").read()).hexdigest()
+if "key" in flags:
+    signer = open(flags["key"], "rb").read()
+else:
+    signer = f"{flags['certificate-oidc-issuer']} {flags['certificate-identity']}".encode()
+    open(flags["trusted-root"], "rb").read()
+key = hashlib.sha256(signer).hexdigest()
 host = images[0].split("/")[0]
 connection = http.client.HTTPConnection(host, timeout=20)
 

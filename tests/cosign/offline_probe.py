@@ -1,71 +1,79 @@
 """
-Verifies one image where there is no network but loopback; run by `test_real_cosign.py`.
+Verifies images where there is no network but loopback; run by `test_real_offline.py`.
 
-    unshare --net ... python offline_probe.py COSIGN KEY IMAGE BUNDLE PAYLOAD SIGNATURE
+    unshare --user --map-root-user --net python offline_probe.py COSIGN CASES
 
-Prints the formats in which the image verifies, one a line.
+`CASES` holds pickled pairs of material and authority. Prints in JSON what became of each, and
+which destinations besides our endpoint somebody tried to reach.
 """
 
 import asyncio
-import fcntl
+import json
+import pickle
 import socket
-import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "app")]
 
+from cosign.closed_network import Destination, Watch, close  # noqa: E402
 from cosign.fakes import FakeKeychain, FakeRegistry  # noqa: E402
 from landwaiter.cosign.authority import Authority  # noqa: E402
-from landwaiter.cosign.material import SimpleSignature  # noqa: E402
+from landwaiter.cosign.material import SignatureMaterial  # noqa: E402
 from landwaiter.cosign.outcome import Verified  # noqa: E402
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings  # noqa: E402
 from landwaiter.deadline import Deadline  # noqa: E402
 from landwaiter.images.content import Manifest  # noqa: E402
-from landwaiter.images.reference import ImageReference  # noqa: E402
-from landwaiter.public_keys import PublicKey  # noqa: E402
 
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
-
-
-def raise_loopback() -> None:
-    """Bring the loopback interface of this network namespace up."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        request = struct.pack("16sH14s", b"lo", 0, b"")
-        flags = struct.unpack("16sH14s", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14s", b"lo", flags | IFF_UP, b""))
+Judged = tuple[str, Destination]
+A_STRANGER: Destination = ("203.0.113.1", 443)
 
 
-async def verify(
-    cosign: Path, authority: Authority, image: ImageReference, bundle: bytes, old: SimpleSignature
-) -> None:
-    """Judge the bundle, then the old signature, each as the image's only one."""
-    for bundles, signatures in (([bundle], []), ([], [old])):
-        registry = FakeRegistry()
-        registry.manifests[str(image)] = Manifest("any", str(image.digest), b"{}")
-        for each in bundles:
-            registry.attach(image, each)
-        if signatures:
-            registry.tag_signatures(image, *signatures)
-        async with SignatureVerifier(registry, VerifierSettings(cosign)) as verifier:
-            outcome = await verifier.verify(
-                image, authority, keychain=FakeKeychain(), deadline=Deadline.after(60)
-            )
-        print(outcome.format if isinstance(outcome, Verified) else outcome)
+async def verify(cosign: Path, material: SignatureMaterial, authority: Authority) -> Judged:
+    """Judge one image; return what came out, and where our endpoint was."""
+    registry, image = FakeRegistry(), material.subject
+    registry.manifests[str(image)] = Manifest("any", str(image.digest), b"{}")
+    for each in material.bundles:
+        registry.attach(image, each)
+    registry.tag_signatures(image, *material.simple)
+    async with SignatureVerifier(registry, VerifierSettings(cosign)) as verifier:
+        outcome = await verifier.verify(
+            image, authority, keychain=FakeKeychain(), deadline=Deadline.after(60)
+        )
+        said = outcome.format if isinstance(outcome, Verified) else outcome.detail
+        return said, ("127.0.0.1", verifier._endpoint._port)
 
 
-def main(cosign: str, key: str, image: str, bundle: str, payload: str, signature: str) -> None:
-    """Read the arguments and verify."""
-    raise_loopback()
-    annotations = {"dev.cosignproject.cosign/signature": signature}
-    asyncio.run(
-        verify(
-            Path(cosign),
-            Authority("ci", PublicKey.parse(Path(key).read_text()), "Ignored"),
-            ImageReference.parse(image),
-            Path(bundle).read_bytes(),
-            SimpleSignature(Path(payload).read_bytes(), annotations),
+def be_refused() -> None:
+    """Show that somebody who talks to the network is seen: by address, and by name."""
+    with suppress(OSError):
+        socket.create_connection(A_STRANGER, timeout=5)
+    with suppress(OSError):
+        socket.getaddrinfo("stranger.example.com", 443)
+
+
+def main(cosign: str, cases: str) -> None:
+    """Verify the cases, and then be refused."""
+    close()
+    with Watch() as of_cosign:
+        judged = [
+            asyncio.run(verify(Path(cosign), *case))
+            for case in pickle.loads(Path(cases).read_bytes())  # noqa: S301
+        ]
+    with Watch() as of_ours:
+        be_refused()
+    print(
+        json.dumps(
+            {
+                "outcomes": [said for said, _ in judged],
+                "elsewhere": sorted(of_cosign.destinations - {endpoint for _, endpoint in judged}),
+                "counted": [
+                    A_STRANGER in of_ours.destinations,
+                    any(port == 53 for _, port in of_ours.destinations),
+                ],
+            }
         )
     )
 

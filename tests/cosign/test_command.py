@@ -6,13 +6,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosign.fakes import a_digest, an_authority
-from landwaiter.cosign.authority import Authority
-from landwaiter.cosign.command import Command, verify_command, version_command
+from cosign.fakes import a_criterion, a_digest, a_key, a_root, an_identity
+from landwaiter.cosign.authority import Criterion
+from landwaiter.cosign.command import Command, files_for, verify_command, version_command
 from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.identities import Identity, Name
 from landwaiter.public_keys import PublicKey
+from landwaiter.trusted_roots import Checks
 
 FOLDER = Path("/private")
+ALL_CHECKS = Checks(transparency_log=True, certificate_transparency=True, timestamps=True)
 PROGRAM = Path("/usr/bin/cosign")
 OPERAND = f"127.0.0.1:40123/{'0f' * 16}/0@{a_digest('app')}"
 ENVIRONMENT = {
@@ -30,7 +33,7 @@ def a_command(
     signature_format: SignatureFormat = SignatureFormat.BUNDLE,
     *,
     operands: tuple[str, ...] = (OPERAND,),
-    authority: Authority | None = None,
+    criterion: Criterion | None = None,
     limit_seconds: float = 30,
 ) -> Command:
     return verify_command(
@@ -38,7 +41,7 @@ def a_command(
         FOLDER,
         operands,
         signature_format=signature_format,
-        authority=authority or an_authority(),
+        criterion=criterion or a_criterion(),
         limit_seconds=limit_seconds,
     )
 
@@ -64,7 +67,7 @@ def test_semantics_12_without_a_log_nothing_is_fetched() -> None:
 
 def test_semantics_12_a_required_log_is_judged_with_our_root_alone() -> None:
     """The trusted root stands in for TUF, and nothing lets the log be left out."""
-    command = a_command(authority=an_authority(root=b"{}"))
+    command = a_command(criterion=a_criterion(root=a_root()))
 
     assert ("--new-bundle-format=true", "--trusted-root=/private/trusted_root.json", OPERAND) == (
         command.argv[-3:]
@@ -73,12 +76,12 @@ def test_semantics_12_a_required_log_is_judged_with_our_root_alone() -> None:
 
 def test_semantics_12_an_old_signature_is_not_looked_up_in_the_public_log() -> None:
     """In the old format a signature without log entry is refused instead of asked Rekor about."""
-    command = a_command(SignatureFormat.SIMPLE_SIGNING, authority=an_authority(root=b"{}"))
+    command = a_command(SignatureFormat.SIMPLE_SIGNING, criterion=a_criterion(root=a_root()))
 
     assert (
         "--new-bundle-format=false",
-        "--trusted-root=/private/trusted_root.json",
         "--offline=true",
+        "--trusted-root=/private/trusted_root.json",
         OPERAND,
     ) == command.argv[-4:]
 
@@ -93,11 +96,94 @@ def test_the_hash_function_is_that_of_the_key(
     """Signatures by P-384 and P-521 keys are not found unless cosign is told how they are made."""
     key = ec.derive_private_key(1_000, curve).public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    authority = Authority("ci", PublicKey.parse(pem), "Ignored")
+    criterion = Criterion(PublicKey.parse(pem))
 
     assert (
-        f"--signature-digest-algorithm={digest_algorithm}" == a_command(authority=authority).argv[4]
+        f"--signature-digest-algorithm={digest_algorithm}" == a_command(criterion=criterion).argv[4]
     )
+
+
+def identity_flags(criterion: Criterion, form: SignatureFormat) -> tuple[str, ...]:
+    """Return what a command says besides what all of them say."""
+    said = a_command(form, criterion=criterion).argv
+    common = {
+        *a_command(criterion=a_criterion(root=a_root())).argv,
+        "--new-bundle-format=false",
+    }
+    return tuple(each for each in said if each not in common)
+
+
+@pytest.mark.parametrize("form", list(SignatureFormat))
+def test_semantics_12_whom_a_certificate_names_stands_in_one_argument_each(
+    form: SignatureFormat,
+) -> None:
+    """Whatever a name holds, it stays the value of its flag; no key is given beside it."""
+    subject = "--key=/etc/passwd --insecure-ignore-tlog=true"
+    criterion = Criterion(an_identity(subject), ALL_CHECKS, a_root())
+    offline = ("--offline=true",) if form is SignatureFormat.SIMPLE_SIGNING else ()
+
+    assert (
+        f"--certificate-identity={subject}",
+        "--certificate-oidc-issuer=https://login.example.com",
+        *offline,
+        "--use-signed-timestamps=true",
+    ) == identity_flags(criterion, form)
+
+
+def test_an_expression_is_handed_over_anchored() -> None:
+    """Cosign looks for a match anywhere, so both ends are held."""
+    names = Identity(Name.matching("https://.*"), Name.matching(r".*@example\.com"))
+    criterion = Criterion(names, ALL_CHECKS, a_root())
+
+    assert (
+        r"--certificate-identity-regexp=^(?:.*@example\.com)$",
+        "--certificate-oidc-issuer-regexp=^(?:https://.*)$",
+    ) == identity_flags(criterion, SignatureFormat.BUNDLE)[:2]
+
+
+@pytest.mark.parametrize(
+    ("checks", "flags"),
+    [
+        (
+            Checks(certificate_transparency=True, timestamps=True),
+            ("--insecure-ignore-tlog=true", "--use-signed-timestamps=true"),
+        ),
+        (Checks(transparency_log=True), ("--insecure-ignore-sct=true",)),
+    ],
+)
+def test_what_is_not_checked_is_said(checks: Checks, flags: tuple[str, ...]) -> None:
+    """Each check that is left out has its flag, and no other has."""
+    criterion = Criterion(an_identity(), checks, a_root())
+
+    assert flags == identity_flags(criterion, SignatureFormat.BUNDLE)[2:]
+
+
+def test_certificates_between_are_taken_from_bundles_alone() -> None:
+    """The old format has them in an annotation, which cosign reads without being told."""
+    criterion = Criterion(an_identity(), ALL_CHECKS, a_root(), certificate_chains=True)
+    flag = "--allow-certificate-chain=true"
+
+    assert (True, False) == tuple(
+        flag in a_command(form, criterion=criterion).argv for form in SignatureFormat
+    )
+
+
+def test_the_files_are_those_that_the_command_names() -> None:
+    """A key stands in a file, a root in another, and nothing else does."""
+    root = a_root()
+
+    assert [
+        {"authority.pem": a_key().pem.encode()},
+        {"authority.pem": a_key().pem.encode(), "trusted_root.json": root.content},
+        {"trusted_root.json": root.content},
+    ] == [
+        files_for(each)
+        for each in (
+            a_criterion(),
+            a_criterion(root=root),
+            Criterion(an_identity(), ALL_CHECKS, root),
+        )
+    ]
 
 
 def test_several_images_are_operands_in_order() -> None:

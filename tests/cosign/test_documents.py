@@ -1,9 +1,23 @@
 import json
 
-from cosign.fakes import BUNDLE_TYPE, a_bundle, a_digest, a_key, a_simple_signature, an_image
+import pytest
+
+from cosign.fakes import (
+    BUNDLE_TYPE,
+    a_bundle,
+    a_criterion,
+    a_digest,
+    a_key,
+    a_root,
+    a_simple_signature,
+    an_identity,
+    an_image,
+)
+from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.documents import Document, ServedRepository, served_repository
-from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
+from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.trusted_roots import Checks
 
 IMAGE = an_image()
 SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -18,7 +32,7 @@ def test_bundles_are_served_in_manifests_of_our_own() -> None:
     """The referrers of the digest are our manifests, each with one bundle in it, as it was."""
     bundle = a_bundle(str(IMAGE.digest))
     served = served_repository(
-        SignatureMaterial(IMAGE, bundles=(bundle,)), SignatureFormat.BUNDLE, transparency_log=False
+        SignatureMaterial(IMAGE, bundles=(bundle,)), SignatureFormat.BUNDLE, a_criterion()
     )
     empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": EMPTY, "size": 2}
     layer = {"mediaType": BUNDLE_TYPE, "digest": a_digest(bundle), "size": len(bundle)}
@@ -68,39 +82,51 @@ def test_bundles_are_served_in_manifests_of_our_own() -> None:
     )
 
 
-def old_annotations(signature: SimpleSignature, *, transparency_log: bool) -> object:
+CERTIFICATE = "dev.sigstore.cosign/certificate"
+PROOFS = {
+    "dev.sigstore.cosign/bundle": "{}",
+    CERTIFICATE: "PEM",
+    "dev.sigstore.cosign/rfc3161timestamp": "{}",
+}
+
+
+def old_annotations(criterion: Criterion) -> object:
+    """Return what is served beside a signature that has every proof there is, and more."""
+    more = {**PROOFS, "dev.sigstore.cosign/chain": "PEM", "padding": "x" * 1000}
+    signature = a_simple_signature(IMAGE, annotations=more)
     served = served_repository(
-        SignatureMaterial(IMAGE, simple=(signature,)),
-        SignatureFormat.SIMPLE_SIGNING,
-        transparency_log=transparency_log,
+        SignatureMaterial(IMAGE, simple=(signature,)), SignatureFormat.SIMPLE_SIGNING, criterion
     )
     manifest = json.loads(served.documents[served.listing].content)
-    return manifest["layers"][0]["annotations"]
+    annotations = manifest["layers"][0]["annotations"]
+    assert annotations.pop(SIGNATURE) == signature.annotations[SIGNATURE]
+    return annotations
 
 
-def test_without_a_log_an_old_signature_is_served_alone() -> None:
-    """The key is the authority: a date in a certificate that nobody signed changes nothing."""
-    proofs = {"dev.sigstore.cosign/bundle": "{}", "dev.sigstore.cosign/certificate": "PEM"}
-    signature = a_simple_signature(IMAGE, annotations=proofs)
-
-    assert {SIGNATURE: signature.annotations[SIGNATURE]} == old_annotations(
-        signature, transparency_log=False
-    )
-
-
-def test_with_a_log_its_entry_goes_along_and_nothing_else() -> None:
-    """What the log entry is compared with is served too; unknown annotations are not."""
-    proofs = {
-        "dev.sigstore.cosign/bundle": "{}",
-        "dev.sigstore.cosign/certificate": "PEM",
-        "dev.sigstore.cosign/chain": "PEM",
-        "dev.sigstore.cosign/rfc3161timestamp": "{}",
-    }
-    signature = a_simple_signature(IMAGE, annotations={**proofs, "padding": "x" * 1000})
-
-    assert {SIGNATURE: signature.annotations[SIGNATURE], **proofs} == old_annotations(
-        signature, transparency_log=True
-    )
+@pytest.mark.parametrize(
+    ("criterion", "names"),
+    [
+        (a_criterion(), []),
+        (a_criterion(root=a_root()), ["dev.sigstore.cosign/bundle", CERTIFICATE]),
+        (
+            Criterion(a_key(), Checks(timestamps=True), a_root()),
+            ["dev.sigstore.cosign/rfc3161timestamp"],
+        ),
+        (
+            Criterion(an_identity(), Checks(certificate_transparency=True), a_root()),
+            [CERTIFICATE],
+        ),
+        (
+            Criterion(an_identity(), Checks(transparency_log=True, timestamps=True), a_root()),
+            list(PROOFS),
+        ),
+    ],
+)
+def test_an_old_signature_is_served_with_what_is_judged_of_it(
+    criterion: Criterion, names: list[str]
+) -> None:
+    """What nobody signed or nobody asks for, such as a certificate's date, changes nothing."""
+    assert {name: PROOFS[name] for name in names} == old_annotations(criterion)
 
 
 def test_the_formats_are_served_apart() -> None:
@@ -110,9 +136,7 @@ def test_the_formats_are_served_apart() -> None:
         bundles=(a_bundle(str(IMAGE.digest), a_key(2)),),
         simple=(a_simple_signature(IMAGE),),
     )
-    listings = [
-        served_repository(material, each, transparency_log=False) for each in SignatureFormat
-    ]
+    listings = [served_repository(material, each, a_criterion()) for each in SignatureFormat]
 
     assert (
         [f"referrers/{IMAGE.digest}", f"manifests/{str(IMAGE.digest).replace(':', '-')}.sig"],

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 
-from cosign.fakes import a_bundle, an_image
+from cosign.fakes import a_bundle, a_criterion, an_image
 from landwaiter.cosign.documents import ServedRepository, served_repository
 from landwaiter.cosign.endpoint import LoopbackEndpoint, Service
 from landwaiter.cosign.material import SignatureMaterial
@@ -16,7 +16,7 @@ IMAGE = an_image()
 REPOSITORY = served_repository(
     SignatureMaterial(IMAGE, bundles=(a_bundle(str(IMAGE.digest)),)),
     SignatureFormat.BUNDLE,
-    transparency_log=False,
+    a_criterion(),
 )
 LISTING = REPOSITORY.documents[REPOSITORY.listing]
 SERVED: tuple[ImageReference, ServedRepository] = (IMAGE, REPOSITORY)
@@ -111,7 +111,7 @@ async def test_old_signatures_are_known_to_be_absent() -> None:
 async def test_an_answer_that_is_cut_makes_the_service_incomplete() -> None:
     """A client that goes away in the middle has not been given all it asked for."""
     large = SignatureMaterial(IMAGE, bundles=(b"x" * 20_000_000,))
-    repository = served_repository(large, SignatureFormat.BUNDLE, transparency_log=False)
+    repository = served_repository(large, SignatureFormat.BUNDLE, a_criterion())
     path = next(path for path, each in repository.documents.items() if len(each.content) > 1000)
     async with an_endpoint() as (endpoint, _):
         with endpoint.serving([(IMAGE, repository)]) as service:
@@ -184,9 +184,7 @@ async def test_the_endpoint_is_read_only(method: str) -> None:
 async def test_images_of_one_run_are_served_apart() -> None:
     """Each image of a run has a number of its own, in the order given."""
     other = an_image("registry.example.com/other")
-    empty = served_repository(
-        SignatureMaterial(other), SignatureFormat.BUNDLE, transparency_log=False
-    )
+    empty = served_repository(SignatureMaterial(other), SignatureFormat.BUNDLE, a_criterion())
     async with an_endpoint() as (endpoint, session):
         with endpoint.serving([SERVED, (other, empty)]) as service:
             await status(session, f"{root_of(service, 1)}/{empty.listing}")

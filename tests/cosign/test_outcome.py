@@ -16,6 +16,7 @@ from landwaiter.cosign.outcome import (
     SignatureFormat,
     Unjudged,
     Verified,
+    Wanted,
     meaning_of,
 )
 from landwaiter.errors import CosignUnavailable
@@ -172,8 +173,7 @@ def test_semantics_12_a_wrong_key_on_a_bundle_exits_1() -> None:
     assert (
         NotVerified(
             "no valid signature",
-            "none of its signatures is by this key; cosign says: "
-            '"error during command execution: no matching signatures"',
+            'none of its signatures is by this key; cosign says: "no matching signatures"',
         ),
     ) == meaning_of(a_run(code=1, stderr=NO_MATCH), [image], BUNDLE)
 
@@ -313,3 +313,45 @@ def test_no_output_is_mistaken_for_a_signature(stdout: bytes, code: int) -> None
         return
 
     assert {NotVerified} == {type(outcome) for outcome in outcomes}
+
+
+@pytest.mark.parametrize("signature_format", list(SignatureFormat))
+@pytest.mark.parametrize(
+    ("signed", "said"),
+    [
+        ({"stage": "prod", "team": "shop"}, None),
+        ({"stage": "dev"}, ' "dev"'),
+        ({}, ""),
+        ({"stage": ["prod"]}, ""),
+        (None, ""),
+    ],
+)
+def test_a_signature_has_the_annotations_that_are_wanted(
+    signature_format: SignatureFormat, signed: object, said: str | None
+) -> None:
+    """They count as they are signed: another value, another type or none is not the one wanted."""
+    image = asked()
+    make = entry if signature_format is BUNDLE else old_entry
+    run = a_run(printed([{**make(image), "optional": signed}]))
+    refused = NotVerified(
+        "signed for something else",
+        f'the identity has signed this digest with the annotation "stage"{said}, "prod" is wanted',
+    )
+
+    assert (Verified(signature_format) if said is None else refused,) == meaning_of(
+        run, [image], signature_format, Wanted("identity", (("stage", "prod"),))
+    )
+
+
+def test_one_signature_has_all_annotations() -> None:
+    """Two signatures that have one each do not make one that has both."""
+    image = asked()
+    halves = [{**entry(image), "optional": {name: "x"}} for name in ("a", "b")]
+    wanted = Wanted("key", (("a", "x"), ("b", "x")))
+
+    assert (
+        NotVerified(
+            "signed for something else",
+            'the key has signed this digest with the annotation "b", "x" is wanted',
+        ),
+    ) == meaning_of(a_run(printed(halves)), [image], BUNDLE, wanted)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,8 +18,10 @@ from cosign.fakes import (
     a_bundle,
     a_digest,
     a_key,
+    a_root,
     a_simple_signature,
     an_authority,
+    an_identity,
     fake_cosign,
     program,
     signature_tag,
@@ -39,6 +42,7 @@ from landwaiter.errors import (
     Unavailable,
 )
 from landwaiter.images.reference import ImageReference
+from landwaiter.trusted_roots import Checks
 
 BUNDLE = SignatureFormat.BUNDLE
 OLD = SignatureFormat.SIMPLE_SIGNING
@@ -141,7 +145,7 @@ async def test_a_signature_by_another_key_is_refused(tmp_path: Path) -> None:
     """The refusal says so, and quotes cosign with the image's own name."""
     async with a_room(tmp_path) as room:
         image = room.signed()
-        said = f"error during command execution: no matching signatures: {image}"
+        said = f"no matching signatures: {image}"
 
         assert NotVerified(
             "no valid signature",
@@ -250,7 +254,7 @@ async def test_both_formats_refused_are_both_told(tmp_path: Path) -> None:
         image = room.registry.push()
         room.registry.attach(image, a_bundle(str(image.digest), a_key(666)))
         room.registry.tag_signatures(image, a_simple_signature(image, a_key(666)))
-        said = f"error during command execution: no matching signatures: {image}"
+        said = f"no matching signatures: {image}"
         refused = f'none of its signatures is by this key; cosign says: "{said}"'
 
         assert NotVerified(
@@ -329,6 +333,58 @@ async def test_authorities_that_ask_together_share_what_is_fetched(tmp_path: Pat
             [type(outcome) for outcome in outcomes],
             len(room.observer.runs),
             len(room.registry.asked),
+        )
+
+
+async def test_one_signer_of_an_authority_is_enough(tmp_path: Path) -> None:
+    """Identities are asked about one after the other, and none after the one that has signed."""
+    identities = [an_identity(f"{name}@example.com") for name in ("ann", "bob", "cid")]
+    keyless = Authority("ci", tuple(identities), Checks(transparency_log=True), a_root())
+    async with a_room(tmp_path) as room:
+        image = room.registry.push()
+        room.registry.attach(image, a_bundle(str(image.digest), identities[1]))
+
+        assert (Verified(BUNDLE), ["exit not 0", "exit 0"]) == (
+            await room.verify(image, keyless),
+            [end for _, end, _ in room.observer.runs],
+        )
+
+
+async def test_a_refusal_by_many_signers_stays_short(tmp_path: Path) -> None:
+    """What two identities lack in two formats is told, and of more that there are more."""
+    identities = tuple(an_identity(f"a{number}@example.com") for number in range(6))
+    keyless = Authority("ci", identities, Checks(timestamps=True), a_root())
+    hook = (
+        "get('/v2/' + repository + '/referrers/' + digest)\n"
+        "sys.stderr.write('error: ' + flags['certificate-identity'])\n"
+        "sys.exit(1)"
+    )
+    async with a_room(tmp_path, hook=hook) as room:
+        image = room.signed()
+        said = [
+            "bundle: none of its signatures is by this identity; "
+            f'cosign says: "error: a{number}@example.com"'
+            for number in range(4)
+        ]
+
+        assert NotVerified("no valid signature", f"{'; '.join(said)}; and 2 more") == (
+            await room.verify(image, keyless)
+        )
+
+
+async def test_signatures_of_another_kind_start_no_run(tmp_path: Path) -> None:
+    """A bundle by a certificate is not judged by a key; it is told that it is there."""
+    by_certificate = json.loads(a_bundle(a_digest("any")))
+    by_certificate["verificationMaterial"] = {"certificate": {}}
+    async with a_room(tmp_path) as room:
+        image = room.registry.push()
+        by_certificate["dsseEnvelope"] = json.loads(a_bundle(str(image.digest)))["dsseEnvelope"]
+        room.registry.attach(image, json.dumps(by_certificate).encode())
+        told = "it carries no cosign signature; left out: 1 x a signature by a certificate"
+
+        assert (NotVerified("no signature", told), []) == (
+            await room.verify(image),
+            room.observer.runs,
         )
 
 

@@ -34,19 +34,49 @@ spec:
 ONLY = "given in an ImagePolicy, only a ClusterImagePolicy may give it"
 A_ROOT = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
 
+AUTHORITY_FIELDS = {
+    "name",
+    "key",
+    "key.data",
+    "key.secretRef",
+    "key.secretRef.key",
+    "key.secretRef.name",
+    "keyless",
+    "keyless.identities",
+    "keyless.identities[].issuer",
+    "keyless.identities[].issuerRegExp",
+    "keyless.identities[].subject",
+    "keyless.identities[].subjectRegExp",
+    "keyless.unsafeIgnoreCertificateTransparency",
+    "keyless.unsafeIgnoreTransparencyLog",
+    "certificate",
+    "certificate.authorities",
+    "certificate.subject",
+    "certificate.subjectRegExp",
+    "transparencyLog",
+    "timestamps",
+    "trustedRoot",
+    *(
+        f"{source}.{field}"
+        for source in ("certificate.authorities", "trustedRoot")
+        for field in (
+            "data",
+            "configMapRef",
+            "configMapRef.name",
+            "configMapRef.key",
+            "secretRef",
+            "secretRef.name",
+            "secretRef.key",
+        )
+    ),
+}
+"""An `ImagePolicy` only adds to what is asked for, so what leaves a log out harms nobody."""
+
 FREE_FIELDS = {
     "allowedRegistries.allow",
     "allowedRegistries.deny",
     "cosignSignatures.authorities",
-    "cosignSignatures.authorities[].key",
-    "cosignSignatures.authorities[].key.data",
-    "cosignSignatures.authorities[].key.secretRef",
-    "cosignSignatures.authorities[].key.secretRef.key",
-    "cosignSignatures.authorities[].key.secretRef.name",
-    "cosignSignatures.authorities[].name",
-    "cosignSignatures.authorities[].transparencyLog",
-    "cosignSignatures.authorities[].trustedRoot",
-    "cosignSignatures.authorities[].trustedRoot.data",
+    *(f"cosignSignatures.authorities[].{field}" for field in AUTHORITY_FIELDS),
     "cosignSignatures.unpinned",
     "deniedImages.entries",
     "deniedImages.entries[].expires",

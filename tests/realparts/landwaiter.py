@@ -287,7 +287,7 @@ def _account_and_rights() -> list[dict[str, Any]]:
             "kind": "ClusterRole",
             "metadata": {"name": "landwaiter"},
             "rules": [
-                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+                {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
                 {"apiGroups": [""], "resources": watched, "verbs": ["get", "list", "watch"]},
             ],
         },

@@ -112,6 +112,12 @@ class Signer:
         options = [*_keyless(sigstore, email), *_annotations(annotations)]
         self._cosign3("sign", *options, reference)
 
+    def sign_keyless_with_cosign2(
+        self, reference: str, sigstore: PrivateSigstore, *, email: str
+    ) -> None:
+        """Sign in the old format with a certificate and a timestamp; Rekor 2 takes no such ones."""
+        self._cosign2("sign", *_keyless_old(sigstore, email), reference)
+
     def attest_keyless(
         self,
         reference: str,
@@ -203,6 +209,17 @@ def _keyless(sigstore: PrivateSigstore, email: str) -> list[str]:
         f"--identity-token={sigstore.issuer.token(email)}",
         f"--signing-config={sigstore.signing_config}",
         f"--trusted-root={sigstore.trusted_root}",
+    ]
+
+
+def _keyless_old(sigstore: PrivateSigstore, email: str) -> list[str]:
+    return [
+        "--yes",
+        f"--identity-token={sigstore.issuer.token(email)}",
+        f"--fulcio-url={sigstore.fulcio_url}",
+        f"--timestamp-server-url={sigstore.timestamp_url}",
+        f"--trusted-root={sigstore.trusted_root}",
+        "--tlog-upload=false",
     ]
 
 

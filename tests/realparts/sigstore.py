@@ -1,8 +1,8 @@
 """
 A private keyless Sigstore on loopback: an issuer, Fulcio, Rekor 2 and a timestamp authority.
 
-What it signs is verified with `trusted_root` alone. There is no certificate transparency log, so
-verifying also needs `--insecure-ignore-sct`.
+What it signs is verified with `trusted_root` alone. Fulcio, Rekor and the timestamp authority are
+the real ones; the issuer and the log of certificates are small ones of the tests.
 """
 
 import json
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from realparts.certificates import write_log_keys
+from realparts.ct_log import CertificateLog
 from realparts.install import ensure
 from realparts.oidc_issuer import AUDIENCE, OIDCIssuer
 from realparts.processes import ChildProcess, free_port, http_status, retried_on_port_clash, run
@@ -31,14 +32,17 @@ class PrivateSigstore:
     A Sigstore in a folder, from `with` or `start` to `stop`.
 
     `issuer.token(email)` is what a person or a pipeline signs with, `signing_config` and
-    `trusted_root` are cosign's flags of these names.
+    `trusted_root` are cosign's flags of these names. What has no such flag is told by addresses.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.issuer = OIDCIssuer()
+        self._certificate_log = CertificateLog(folder)
         self.signing_config = folder / "signing-config.json"
         self.trusted_root = folder / "trusted-root.json"
+        self.fulcio_url = self.timestamp_url = ""
+        self.fulcio_chain = folder / "fulcio.pem"
         self._children: list[ChildProcess] = []
         self._programs = ensure(PARTS)
         self._log_public_key = folder / "rekor.pub"
@@ -47,6 +51,7 @@ class PrivateSigstore:
         """Bring everything up and write what cosign needs to know of it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.issuer.start()
+        self._certificate_log.start()
         try:
             rekor = retried_on_port_clash(self._launch_rekor)
             fulcio = retried_on_port_clash(self._launch_fulcio)
@@ -57,10 +62,11 @@ class PrivateSigstore:
             raise
 
     def stop(self) -> None:
-        """End every process and the issuer."""
+        """End every process, the issuer and the log of certificates."""
         for child in self._children:
             child.kill()
         self.issuer.stop()
+        self._certificate_log.stop()
 
     def _launch_rekor(self) -> str:
         private, self._log_public_key = write_log_keys(self.folder, "rekor")
@@ -99,7 +105,8 @@ class PrivateSigstore:
             f"--metrics-port={free_port()}",
             f"--legacy-unix-domain-socket=@landwaiter-test-fulcio-{port}",
             "--ca=ephemeralca",
-            "--ct-log-url=",
+            f"--ct-log-url={self._certificate_log.url}",
+            f"--ct-log-public-key-path={self._certificate_log.public_key}",
             f"--config-path={configuration}",
         ]
         self._launch("fulcio", command, ready=f"{url}/api/v2/trustBundle")
@@ -123,18 +130,20 @@ class PrivateSigstore:
 
     def _describe(self, *, rekor: str, fulcio: str, tsa: str) -> None:
         bundle = json.loads(_fetched(f"{fulcio}/api/v2/trustBundle"))
-        fulcio_chain = self.folder / "fulcio.pem"
-        fulcio_chain.write_text("".join(bundle["chains"][0]["certificates"]), encoding="utf-8")
+        self.fulcio_chain.write_text("".join(bundle["chains"][0]["certificates"]), encoding="utf-8")
         tsa_chain = self.folder / "tsa.pem"
         tsa_chain.write_bytes(_fetched(f"{tsa}/api/v1/timestamp/certchain"))
         stamps = f"{tsa}/api/v1/timestamp"
+        self.fulcio_url, self.timestamp_url = fulcio, stamps
         since = f"start-time={datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
         self._cosign(
             "trusted-root",
             "create",
             f"--out={self.trusted_root}",
-            f"--fulcio=url={fulcio},certificate-chain={fulcio_chain},{since}",
+            f"--fulcio=url={fulcio},certificate-chain={self.fulcio_chain},{since}",
             f"--rekor=url={rekor},public-key={self._log_public_key},{since},origin={ORIGIN}",
+            f"--ctfe=url={self._certificate_log.url},"
+            f"public-key={self._certificate_log.public_key},{since}",
             f"--tsa=url={stamps},certificate-chain={tsa_chain},{since}",
         )
         version = f"{since},operator=landwaiter.test"

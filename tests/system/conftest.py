@@ -183,11 +183,12 @@ def installation(
     pytestconfig: pytest.Config,
     control_plane: ControlPlane,
     workshop: Workshop,
+    sigstore: PrivateSigstore,
 ) -> Iterator[Installation]:
     """Give the Landwaiter that most tests share; it knows the API server by its certificate."""
     landwaiter = Landwaiter(
         _kept_folder("landwaiter", tmp_path_factory, pytestconfig),
-        policies=policies_in_force(workshop),
+        policies=policies_in_force(workshop, sigstore),
         registries=workshop.registries(),
         cluster=control_plane,
         arguments=[

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from realparts.sigstore import PrivateSigstore
 from system.installation import a_policy, documents
 from system.workshop import Workshop
 
@@ -30,7 +31,19 @@ def an_incident(workshop: Workshop) -> dict[str, Any]:
     return {"images": images, "reason": "a leaked key"}
 
 
-def policies_in_force(workshop: Workshop) -> str:
+def signed_keyless(sigstore: PrivateSigstore) -> dict[str, Any]:
+    """Return a rule that wants a signature by anybody of example.com, by a root in the cluster."""
+    identity = {"issuer": sigstore.issuer.url, "subjectRegExp": r".*@example\.com"}
+    root = {"namespace": "sigstore", "name": "trusted-root", "key": "root.json"}
+    authority = {
+        "name": "people",
+        "keyless": {"identities": [identity]},
+        "trustedRoot": {"configMapRef": root},
+    }
+    return {"cosignSignatures": {"authorities": [authority]}}
+
+
+def policies_in_force(workshop: Workshop, sigstore: PrivateSigstore) -> str:
     """Return all policies as documents."""
     inline = {"data": workshop.ci.public.read_text("utf-8")}
     in_secret = {"secretRef": {"namespace": "signing-keys", "name": "ci", "key": "cosign.pub"}}
@@ -47,6 +60,7 @@ def policies_in_force(workshop: Workshop) -> str:
         a_policy("signed", signed_by(inline)),
         a_policy("signed-by-file", signed_by({"file": "ci.pub"})),
         a_policy("signed-by-secret", signed_by(in_secret)),
+        a_policy("signed-keyless", signed_keyless(sigstore)),
         a_policy("signed-unpinned", signed_by(inline, unpinned="Warn")),
         a_policy("signed-ignore", signed_by(inline), failurePolicy="Ignore"),
         a_policy("pull-secrets", {"pullSecrets": {"requireFor": [PRIVATE]}}),

@@ -47,7 +47,7 @@ def a_secret(content: bytes) -> dict[str, Any]:
 async def test_objects_of_a_real_cluster_are_read(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
-    """Namespace labels, accounts and Secrets come as values, and absence as None."""
+    """Namespace labels, accounts, ConfigMaps and Secrets come as values, and absence as None."""
     name = control_plane.new_namespace(labels={"env": "production"})
     secrets = f"/api/v1/namespaces/{name}/secrets"
     view = client(control_plane, tmp_path)
@@ -62,6 +62,7 @@ async def test_objects_of_a_real_cluster_are_read(
     )
     found = await view.get_secret(name, "acr", deadline=soon())
     default = await view.get_service_account(name, "default", deadline=soon())
+    roots = await view.get_config_map(name, "kube-root-ca.crt", deadline=soon())
     labels = await NamespaceLabels(view).namespace_labels(name, deadline=soon())
     await view.close()
     version = created.body["metadata"]["resourceVersion"]
@@ -69,6 +70,7 @@ async def test_objects_of_a_real_cluster_are_read(
     assert (None, 201) == (absent, created.status)
     assert Secret(name, "acr", A_TYPE, {".dockerconfigjson": b'{"auths":{}}'}, version) == found
     assert ("acr",) == (default.pull_secrets if default else None)
+    assert ["ca.crt"] == list(roots.data if roots else ())
     assert {"env": "production", "kubernetes.io/metadata.name": name} == labels
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from realparts.api_client import Answer
 from realparts.registries import TESTER, Login
+from realparts.sigstore import PrivateSigstore
 from system.installation import Installation
 from system.objects import a_pod, refusal_of
 from system.workshop import Bench, Workshop
@@ -107,6 +108,30 @@ def test_the_key_may_stand_in_a_secret(installation: Installation, workshop: Wor
         undecided,
         verdict_on(installation, good, policy="signed-by-secret"),
         verdict_on(installation, bad, policy="signed-by-secret"),
+    )
+
+
+def test_identities_are_judged_with_a_root_in_the_cluster(
+    installation: Installation, workshop: Workshop, sigstore: PrivateSigstore
+) -> None:
+    """Without the root nobody knows; with it Ann may sign, and `.*@example.com.evil` may not."""
+    images = {
+        name: pushed(workshop.referrers, f"keyless/{name}").reference for name in ("ann", "eve")
+    }
+    for name, email in (("ann", "ann@example.com"), ("eve", "eve@example.com.evil")):
+        workshop.referrers.signer.sign_keyless(images[name], sigstore, email=email)
+    undecided = verdict_on(installation, images["ann"], policy="signed-keyless")
+
+    installation.cluster.kubectl("create", "namespace", "sigstore")
+    installation.cluster.kubectl(
+        *("create", "configmap", "trusted-root", "--namespace=sigstore"),
+        f"--from-file=root.json={sigstore.trusted_root}",
+    )
+
+    finding = ("spec.containers[0].image", "cosignSignatures")
+    assert ((503, [finding]), ADMITTED, REFUSED) == (
+        undecided,
+        *(verdict_on(installation, each, policy="signed-keyless") for each in images.values()),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.cluster.view import ClusterView
 from landwaiter.deadline import Deadline
 from landwaiter.rules.protocol import Inquiry
@@ -22,6 +22,7 @@ class FakeCluster:
 
     accounts: dict[str, ServiceAccount] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)
+    config_maps: dict[str, ConfigMap] = field(default_factory=dict)
     remembered: dict[str, Secret] = field(default_factory=dict)
     fault: Exception | None = None
     asked: list[str] = field(default_factory=list)
@@ -51,6 +52,13 @@ class FakeCluster:
         if not fresh and key in self.remembered:
             return self.remembered[key]
         return self.secrets.get(key)
+
+    async def get_config_map(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> ConfigMap | None:
+        key = f"{namespace}/{name}"
+        self._ask(f"config map {key}", fresh=fresh)
+        return self.config_maps.get(key)
 
     def add_account(self, name: str, *pull_secrets: str) -> None:
         self.accounts[f"shop/{name}"] = ServiceAccount("shop", name, pull_secrets)

@@ -4,7 +4,7 @@ import base64
 import json
 from dataclasses import dataclass, replace
 
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.deadline import Deadline
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.docker_config import MAX_CONFIG_PIECES
@@ -46,6 +46,11 @@ class FixedCluster:
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
     ) -> Secret | None:
         return self.secrets.get(name)
+
+    async def get_config_map(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> ConfigMap | None:
+        return None
 
 
 def an_inquiry(*names: str) -> Inquiry:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cosign.fakes import a_key, fake_cosign
+from cosign.fakes import a_key, a_root, fake_cosign
 from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import NamespaceLabels
 from landwaiter.deadline import Deadline
@@ -21,15 +21,16 @@ from landwaiter.policy.judge import Judge
 from landwaiter.policy.matching import Policy
 from landwaiter.policy.policy_set import PolicySet
 from landwaiter.public_keys import PublicKey
+from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import (
     CosignSignatures,
-    SecretKey,
     SignatureAnswer,
     SignatureQuestion,
-    SigningAuthority,
 )
 from landwaiter.rules.protocol import CurrentDigest, FactSource, Question, Violation
+from landwaiter.rules.references import SecretEntry
 from landwaiter.rules.verdict import Decision, Verdict
+from landwaiter.trusted_roots import Checks
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.workloads.values import ImagePlace, ImageUse
 from policy.builders import a_policy
@@ -37,7 +38,8 @@ from registry.fake_registry import IMAGE, FakeRegistry, answer
 from wiring.a_cluster import FakeCluster, an_inquiry, docker_secret
 from wiring.signed_images import REPOSITORY, manifest_of, signed, unsigned
 
-IN_SECRET = SecretKey("trust", "keys", "cosign.pub")
+IN_SECRET = SecretEntry("trust", "keys", "cosign.pub")
+LOG = Checks(transparency_log=True)
 GOOD = SignatureAnswer(verified=True)
 
 
@@ -104,8 +106,8 @@ def use(text: str) -> ImageUse:
     return ImageUse(ImagePlace("spec.containers[0].image", "app", text), ImageReference.parse(text))
 
 
-def by(key: PublicKey | SecretKey, name: str = "ci") -> SigningAuthority:
-    return SigningAuthority(name, key, "Ignored", None)
+def by(key: PublicKey | SecretEntry, name: str = "ci") -> SigningAuthority:
+    return SigningAuthority(name, key)
 
 
 def wanting(*authorities: SigningAuthority, name: str = "p") -> Policy:
@@ -123,7 +125,7 @@ def questions(image: ImageReference) -> tuple[Question[Any], ...]:
 
 
 async def asked(
-    world: Outside, image: ImageReference, key: PublicKey | SecretKey
+    world: Outside, image: ImageReference, key: PublicKey | SecretEntry
 ) -> SignatureAnswer:
     return await world.source.answer(SignatureQuestion(image, by(key)), an_inquiry())
 
@@ -138,10 +140,10 @@ async def test_a_key_in_a_secret_verifies(world: Outside) -> None:
 @pytest.mark.parametrize(
     ("secret", "said"),
     [
-        (None, 'Secret "trust/keys" has no entry "cosign.pub" with a public key'),
+        (None, 'Secret "trust/keys", entry "cosign.pub": there is no such entry'),
         (
             key_secret(a_key().pem, entry="other"),
-            'Secret "trust/keys" has no entry "cosign.pub" with a public key',
+            'Secret "trust/keys", entry "cosign.pub": there is no such entry',
         ),
         (
             key_secret("nonsense"),
@@ -181,6 +183,21 @@ async def test_a_key_that_was_changed_a_moment_ago_verifies(
     world.cluster.add_secret(key_secret(a_key().pem))
 
     assert GOOD == await asked(world, signed(world.registry, a_key()), IN_SECRET)
+
+
+async def test_a_root_that_was_changed_a_moment_ago_verifies(world: Outside) -> None:
+    """What an old root does not verify is verified by the one that stands there now."""
+    where, image = SecretEntry("trust", "root", "root.json"), signed(world.registry, a_key(2))
+    asking = SigningAuthority("ci", SecretEntry("trust", "keys", "k"), LOG, Trust(where))
+    world.cluster.add_secret(key_secret(a_key(2).pem, entry="k"))
+    for each, uri in ((world.cluster.remembered, "old"), (world.cluster.secrets, "new")):
+        content = a_root(uri=uri).content
+        each["trust/root"] = Secret("trust", "root", "Opaque", {"root.json": content})
+    world.cluster.remembered["trust/keys"] = key_secret(a_key(3).pem, entry="k")
+
+    answer = await world.source.answer(SignatureQuestion(image, asking), an_inquiry())
+
+    assert (GOOD, 2) == (answer, world.runs)
 
 
 async def test_semantics_21_a_changed_key_never_meets_an_old_verdict(world: Outside) -> None:

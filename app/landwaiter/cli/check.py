@@ -33,7 +33,7 @@ undecided, else 0. What only warns or audits never changes it."""
 @option(
     "--cluster-state",
     type=click.Path(exists=True, path_type=Path),
-    help="Namespace, ServiceAccount and Secret manifests: a file or a folder.",
+    help="Namespace, ServiceAccount, Secret and ConfigMap manifests: a file or a folder.",
 )
 @option("--namespace", default="default", help="Namespace of manifests that name none.")
 @option("--requester", help="User name of whoever would apply the manifests; anybody by default.")

@@ -15,13 +15,14 @@ from cachetools import TTLCache
 
 from landwaiter.cluster.decoding import (
     Undecodable,
+    decode_config_map,
     decode_namespace,
     decode_secret,
     decode_service_account,
 )
 from landwaiter.cluster.keys import ObjectKey, Resource
 from landwaiter.cluster.transport import Transport
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, DeadlineExceeded
 from landwaiter.manifests.names import is_dns_label, is_dns_subdomain
@@ -142,6 +143,9 @@ class ClusterClient:
             transport, decode_service_account, seconds=ACCOUNT_SECONDS, clock=clock
         )
         self._secrets = _Memory(transport, decode_secret, seconds=SECRET_SECONDS, clock=clock)
+        self._config_maps = _Memory(
+            transport, decode_config_map, seconds=SECRET_SECONDS, clock=clock
+        )
 
     async def get_namespace(
         self, name: str, *, deadline: Deadline, fresh: bool = False
@@ -170,8 +174,17 @@ class ClusterClient:
         key = ObjectKey(Resource.SECRETS, namespace, name)
         return await self._secrets.get(key, deadline=deadline, fresh=fresh)
 
+    async def get_config_map(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> ConfigMap | None:
+        """Return a ConfigMap, None where there is none."""
+        if not (is_dns_label(namespace) and is_dns_subdomain(name)):
+            return None
+        key = ObjectKey(Resource.CONFIG_MAPS, namespace, name)
+        return await self._config_maps.get(key, deadline=deadline, fresh=fresh)
+
     async def close(self) -> None:
         """End the questions under way, and let go of threads and connections."""
-        for memory in (self._namespaces, self._accounts, self._secrets):
+        for memory in (self._namespaces, self._accounts, self._secrets, self._config_maps):
             await memory.close()
         self._transport.close()

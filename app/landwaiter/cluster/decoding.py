@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that the API server sets on every namespace, and holds to its name."""
@@ -52,6 +52,11 @@ class _ServiceAccount(_Model):
     )
 
 
+class _ConfigMap(_Model):
+    metadata: _Metadata
+    data: Annotated[dict[str, str], _OMITTED] = {}
+
+
 class _Secret(_Model):
     metadata: _Metadata
     type: str = "Opaque"
@@ -85,6 +90,12 @@ def decode_secret(content: bytes | Mapping[str, Any]) -> Secret:
     return Secret(
         metadata.namespace, metadata.name, secret.type, entries, metadata.resource_version
     )
+
+
+def decode_config_map(content: bytes | Mapping[str, Any]) -> ConfigMap:
+    """Return a ConfigMap. Raises `Undecodable`."""
+    found = _decoded(_ConfigMap, content)
+    return ConfigMap(found.metadata.namespace, found.metadata.name, found.data)
 
 
 def _entry(key: str, text: str) -> bytes:

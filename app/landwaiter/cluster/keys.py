@@ -9,6 +9,7 @@ class Resource(Enum):
 
     NAMESPACES = "/api/v1/namespaces/{name}"
     SERVICE_ACCOUNTS = "/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+    CONFIG_MAPS = "/api/v1/namespaces/{namespace}/configmaps/{name}"
     SECRETS = "/api/v1/namespaces/{namespace}/secrets/{name}"
 
     @property

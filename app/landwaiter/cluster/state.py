@@ -11,12 +11,13 @@ from typing import Any, TypeAlias, TypeVar
 
 from landwaiter.cluster.decoding import (
     Undecodable,
+    decode_config_map,
     decode_namespace,
     decode_secret,
     decode_service_account,
 )
 from landwaiter.cluster.keys import ObjectKey, Resource
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, InvalidManifest
 from landwaiter.manifests.documents import Document, read_file
@@ -25,21 +26,22 @@ SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 DEFAULT_NAMESPACE = "default"
 """Where `kubectl apply` puts an object that names no namespace."""
 
-_Value: TypeAlias = Namespace | ServiceAccount | Secret
-_ValueType = TypeVar("_ValueType", Namespace, ServiceAccount, Secret)
+_Value: TypeAlias = Namespace | ServiceAccount | Secret | ConfigMap
+_ValueType = TypeVar("_ValueType", Namespace, ServiceAccount, Secret, ConfigMap)
 _KINDS: Mapping[str, tuple[Resource, Callable[[Mapping[str, Any]], _Value]]] = {
     "Namespace": (Resource.NAMESPACES, decode_namespace),
     "ServiceAccount": (Resource.SERVICE_ACCOUNTS, decode_service_account),
+    "ConfigMap": (Resource.CONFIG_MAPS, decode_config_map),
     "Secret": (Resource.SECRETS, decode_secret),
 }
 
 
 class ClusterState:
     """
-    A `ClusterView` of Namespace, ServiceAccount and Secret manifests; other kinds are skipped.
+    A `ClusterView` of Namespace, ServiceAccount, Secret and ConfigMap manifests.
 
-    `advice` tells the person what would make it known. Raises `InvalidManifest` when one of them
-    is malformed or given twice.
+    Other kinds are skipped. `advice` tells the person what would make it known. Raises
+    `InvalidManifest` when one of them is malformed or given twice.
     """
 
     def __init__(
@@ -90,6 +92,17 @@ class ClusterState:
     ) -> Secret | None:
         """Return a Secret. Raises `ClusterUnavailable` when it is not described."""
         return self._known(ObjectKey(Resource.SECRETS, namespace, name), Secret)
+
+    async def get_config_map(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        deadline: Deadline,  # noqa: ARG002  # Nothing is waited for here.
+        fresh: bool = False,  # noqa: ARG002  # Nothing changes here.
+    ) -> ConfigMap | None:
+        """Return a ConfigMap. Raises `ClusterUnavailable` when it is not described."""
+        return self._known(ObjectKey(Resource.CONFIG_MAPS, namespace, name), ConfigMap)
 
     def _known(self, key: ObjectKey, kind: type[_ValueType]) -> _ValueType:
         value = self._objects.get(key)

@@ -22,6 +22,15 @@ class ServiceAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigMap:
+    """A ConfigMap with its entries of text."""
+
+    namespace: str
+    name: str
+    data: Mapping[str, str] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """
     A Secret with its decoded entries, which no representation shows.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable
 
@@ -35,6 +35,12 @@ class ClusterView(Protocol):
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
     ) -> Secret | None:
         """Return a Secret with all its entries."""
+        ...
+
+    async def get_config_map(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> ConfigMap | None:
+        """Return a ConfigMap with all its entries of text."""
         ...
 
 

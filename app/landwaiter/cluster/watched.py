@@ -17,7 +17,7 @@ from landwaiter.cluster.decoding import decode_namespace, decode_service_account
 from landwaiter.cluster.following import Watched, WatchSource
 from landwaiter.cluster.listing import Content
 from landwaiter.cluster.requests import ApiResource
-from landwaiter.cluster.values import Namespace, Secret, ServiceAccount
+from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.cluster.watching import Watch
 from landwaiter.deadline import Deadline
 
@@ -89,6 +89,12 @@ class WatchedCluster:
     ) -> Secret | None:
         """Return a Secret, None where there is none."""
         return await self._client.get_secret(namespace, name, deadline=deadline, fresh=fresh)
+
+    async def get_config_map(
+        self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
+    ) -> ConfigMap | None:
+        """Return a ConfigMap, None where there is none."""
+        return await self._client.get_config_map(namespace, name, deadline=deadline, fresh=fresh)
 
     async def close(self) -> None:
         """End the watches, the questions under way, and the client's threads."""

@@ -1,5 +1,5 @@
 """
-Puts images that wait for the same authority and format into one run of cosign.
+Puts images that wait for the same criterion and format into one run of cosign.
 
 Most of a run is its start, so sixteen images in one run cost little more than one. Nothing waits
 for company: where a place is free a run begins with what there is, and while none is, a batch
@@ -14,12 +14,12 @@ another's image from being verified.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from landwaiter.cosign.authority import Authority
-from landwaiter.cosign.command import KEY_FILE, TRUSTED_ROOT_FILE, Command, verify_command
+from landwaiter.cosign.authority import Criterion
+from landwaiter.cosign.command import Command, files_for, verify_command
 from landwaiter.cosign.documents import served_repository
 from landwaiter.cosign.endpoint import LoopbackEndpoint, Service
 from landwaiter.cosign.material import TOTAL_MAX_BYTES, SignatureMaterial
@@ -42,7 +42,7 @@ BATCH_MAX_BYTES = TOTAL_MAX_BYTES
 class _Kind:
     """What images must have in common to share a run."""
 
-    authority: str
+    criterion: str
     format: SignatureFormat
 
 
@@ -50,7 +50,7 @@ class _Kind:
 class _Job:
     """One image that waits to be judged; `alone` keeps it from sharing a run."""
 
-    authority: Authority
+    criterion: Criterion
     material: SignatureMaterial
     answer: asyncio.Future[Outcome]
     alone: bool = False
@@ -74,18 +74,17 @@ class Batches:
         self._turns: set[asyncio.Task[None]] = set()
 
     async def judge(
-        self, authority: Authority, material: SignatureMaterial, signature_format: SignatureFormat
+        self, criterion: Criterion, material: SignatureMaterial, signature_format: SignatureFormat
     ) -> Outcome:
         """
-        Return whether one of the signatures of this format is by the authority.
+        Return whether one of the signatures of this format meets the criterion.
 
         Raises `CosignUnavailable` when cosign could not say. Whoever waits may be cancelled; the
         image then leaves the queue.
         """
-        # The name of an authority shapes nothing, and neither does cosign's version in here.
-        kind = _Kind(authority.fingerprint(""), signature_format)
+        kind = _Kind(criterion.fingerprint, signature_format)
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._enqueue(kind, _Job(authority, material, answer))
+        self._enqueue(kind, _Job(criterion, material, answer))
         return await answer
 
     async def close(self) -> None:
@@ -143,27 +142,20 @@ class Batches:
     async def _outcomes(
         self, kind: _Kind, jobs: Sequence[_Job], place: RunPlace
     ) -> tuple[Outcome | Unjudged, ...]:
-        authority = jobs[0].authority
+        criterion = jobs[0].criterion
         served = [
-            (
-                job.material.subject,
-                served_repository(
-                    job.material, kind.format, transparency_log=authority.requires_log
-                ),
-            )
+            (job.material.subject, served_repository(job.material, kind.format, criterion))
             for job in jobs
         ]
-        files = {KEY_FILE: authority.key.pem.encode()}
-        if authority.trusted_root is not None:
-            files[TRUSTED_ROOT_FILE] = authority.trusted_root
         with self._endpoint.serving(served) as service:
-            build = self._build(authority, kind.format, service, place)
+            build = self._build(criterion, kind.format, service, place)
+            files = files_for(criterion)
             run = await self._observed(kind.format, len(jobs), place, build, files)
-            return meaning_of(run, service.asked(), kind.format)
+            return meaning_of(run, service.asked(), kind.format, criterion.wanted)
 
     def _build(
         self,
-        authority: Authority,
+        criterion: Criterion,
         signature_format: SignatureFormat,
         service: Service,
         place: RunPlace,
@@ -173,7 +165,7 @@ class Batches:
             folder,
             service.operands,
             signature_format=signature_format,
-            authority=authority,
+            criterion=criterion,
             limit_seconds=place.limit_seconds,
         )
 
@@ -183,7 +175,7 @@ class Batches:
         images: int,
         place: RunPlace,
         build: Callable[[Path], Command],
-        files: dict[str, bytes],
+        files: Mapping[str, bytes],
     ) -> FinishedRun:
         began = time.monotonic()
         end: RunEnd = "fault"

@@ -1,8 +1,9 @@
 """
 The argument lists and environments that cosign is started with; pure.
 
-- Nothing of a policy or a request is on the command line: the key and the trusted root are
-  files that we wrote, and images are named as the loopback endpoint names them.
+- Nothing of a request is on the command line, and of a policy only whom a certificate has to
+  name, which `identities` has bounded: the key and the trusted root are files that we wrote, and
+  images are named as the loopback endpoint names them.
 - Every flag is `--name=value`, for cosign rewrites each argument that begins with a single `-`,
   also after `--`; every operand begins with a host.
 - The environment is built from nothing, so that no `COSIGN_*`, `SIGSTORE_*`, `DOCKER_CONFIG`,
@@ -10,8 +11,9 @@ The argument lists and environments that cosign is started with; pure.
   place in the private folder of the run, so parallel runs share nothing; with an empty `PATH`
   it finds no credential helper.
 - Nothing reaches the network: with `--insecure-ignore-tlog` and a key file there is nothing to
-  fetch, and with `--trusted-root` TUF is not asked. In the old format a signature without log
-  entry would be looked up in the public Rekor; `--offline` makes that a refusal.
+  fetch, and with `--trusted-root`, which everything else has, TUF is not asked. In the old format
+  a signature without log entry would be looked up in the public Rekor; `--offline` makes that a
+  refusal.
 
 Source: github.com/sigstore/cosign v3.1.3, cmd/cosign/cli/options/verify.go and
 cmd/cosign/cli/verify/common.go (SetTrustedMaterial, SetLegacyClientsAndKeys).
@@ -22,8 +24,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.identities import Identity, Name
 
 KEY_FILE = "authority.pem"
 TRUSTED_ROOT_FILE = "trusted_root.json"
@@ -53,13 +56,13 @@ def verify_command(
     operands: Iterable[str],
     *,
     signature_format: SignatureFormat,
-    authority: Authority,
+    criterion: Criterion,
     limit_seconds: float,
 ) -> Command:
     """
     Return the command that verifies images at the loopback endpoint.
 
-    `KEY_FILE`, and `TRUSTED_ROOT_FILE` where a transparency log is required, stand in `folder`.
+    The `files_for` the criterion stand in `folder`.
     `limit_seconds` is given to cosign too, so that it ends by itself should we be gone. Raises
     `ValueError` for an operand that is not a name of the endpoint.
     """
@@ -68,19 +71,58 @@ def verify_command(
         raise ValueError(f"{foreign[0]!r} is not a name of the loopback endpoint")
     flags = [
         f"--timeout={max(1, round(limit_seconds))}s",
-        f"--key={folder / KEY_FILE}",
-        f"--signature-digest-algorithm={authority.digest_algorithm}",
+        *_signer_flags(criterion, folder),
         "--check-claims=true",
         "--output=json",
         f"--new-bundle-format={_flag(signature_format is SignatureFormat.BUNDLE)}",
+        *_check_flags(criterion, signature_format),
     ]
-    if not authority.requires_log:
-        flags.append("--insecure-ignore-tlog=true")
-    else:
+    if criterion.trusted_root is not None:
         flags.append(f"--trusted-root={folder / TRUSTED_ROOT_FILE}")
-        if signature_format is SignatureFormat.SIMPLE_SIGNING:
-            flags.append("--offline=true")
     return Command((str(program), "verify", *flags, *images), _environment(folder))
+
+
+def files_for(criterion: Criterion) -> Mapping[str, bytes]:
+    """Return the files that a command for the criterion names, by their names."""
+    files = {}
+    if not isinstance(criterion.signer, Identity):
+        files[KEY_FILE] = criterion.signer.pem.encode()
+    if criterion.trusted_root is not None:
+        files[TRUSTED_ROOT_FILE] = criterion.trusted_root.content
+    return files
+
+
+def _signer_flags(criterion: Criterion, folder: Path) -> list[str]:
+    signer = criterion.signer
+    if isinstance(signer, Identity):
+        return [
+            _name_flag("certificate-identity", signer.subject),
+            _name_flag("certificate-oidc-issuer", signer.issuer),
+        ]
+    return [
+        f"--key={folder / KEY_FILE}",
+        f"--signature-digest-algorithm={criterion.digest_algorithm}",
+    ]
+
+
+def _name_flag(flag: str, name: Name) -> str:
+    return f"--{flag}-regexp={name.text}" if name.is_expression else f"--{flag}={name.text}"
+
+
+def _check_flags(criterion: Criterion, signature_format: SignatureFormat) -> list[str]:
+    checks = criterion.checks
+    flags = []
+    if not checks.transparency_log:
+        flags.append("--insecure-ignore-tlog=true")
+    elif signature_format is SignatureFormat.SIMPLE_SIGNING:
+        flags.append("--offline=true")
+    if checks.timestamps:
+        flags.append("--use-signed-timestamps=true")
+    if isinstance(criterion.signer, Identity) and not checks.certificate_transparency:
+        flags.append("--insecure-ignore-sct=true")
+    if criterion.certificate_chains and signature_format is SignatureFormat.BUNDLE:
+        flags.append("--allow-certificate-chain=true")
+    return flags
 
 
 def version_command(program: Path, folder: Path) -> Command:

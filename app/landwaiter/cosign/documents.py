@@ -5,10 +5,10 @@ All of them are of our own making, with nothing of the repository in them but th
 descriptor, media type or address that somebody else has written is followed by cosign. Nothing
 is lost by it: of a bundle's manifest nothing is signed, and of a `.sig` manifest only payloads.
 
-Which annotations of a simple signature go along: its signature; where a transparency log is
-required also the entry in the log and what is compared with it. Without a log the authority is
-the key alone. A certificate beside the signature is not signed, so its date proves nothing, and
-cosign would print the log entry without having judged it.
+Which annotations of a simple signature go along: its signature, and what the criterion has cosign
+judge: the entry in the log, the timestamp, the certificate. Without a log the authority of a key
+is the key alone: a certificate beside the signature is not signed, so its date proves nothing,
+and cosign would print the log entry without having judged it.
 
 Source: OCI distribution specification 1.1.0 (pulling, listing referrers); cosign v3.1.3,
 pkg/oci/internal/signature/layer.go and pkg/cosign/verify.go (GetBundles, verifyInternal).
@@ -20,13 +20,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
 from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.cosign.selection import (
+    CERTIFICATE_ANNOTATION,
+    LOG_ANNOTATION,
+    TIMESTAMP_ANNOTATION,
+)
 from landwaiter.cosign.vetting import (
     BUNDLE_TYPE_PREFIX,
     SIGNATURE_ANNOTATION,
     SIMPLE_SIGNING_TYPE,
 )
+from landwaiter.identities import Identity
 
 BUNDLE_TYPE = f"{BUNDLE_TYPE_PREFIX}.v0.3+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -34,14 +41,6 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 BLOB_TYPE = "application/octet-stream"
 
-_LOG_ANNOTATIONS = frozenset(
-    {
-        "dev.sigstore.cosign/bundle",
-        "dev.sigstore.cosign/certificate",
-        "dev.sigstore.cosign/chain",
-        "dev.sigstore.cosign/rfc3161timestamp",
-    }
-)
 _EMPTY = b"{}"
 
 
@@ -83,7 +82,7 @@ class ServedRepository:
 
 
 def served_repository(
-    material: SignatureMaterial, signature_format: SignatureFormat, *, transparency_log: bool
+    material: SignatureMaterial, signature_format: SignatureFormat, criterion: Criterion
 ) -> ServedRepository:
     """Return the repository in which cosign finds the signatures of one format, and no other."""
     documents: dict[str, Document] = {}
@@ -93,10 +92,22 @@ def served_repository(
     if signature_format is SignatureFormat.BUNDLE:
         documents[referrers] = _referrers(documents, material.bundles)
         return ServedRepository(referrers, documents, absent=signatures)
-    kept = {SIGNATURE_ANNOTATION} | (_LOG_ANNOTATIONS if transparency_log else frozenset())
+    kept = _kept_annotations(criterion)
     layers = [_simple_layer(documents, signature, kept) for signature in material.simple]
     documents[signatures] = _manifest(documents, layers)
     return ServedRepository(signatures, documents)
+
+
+def _kept_annotations(criterion: Criterion) -> frozenset[str]:
+    kept = {SIGNATURE_ANNOTATION}
+    if criterion.checks.transparency_log:
+        # Who signs with a key and a certificate for it has the log file the certificate.
+        kept |= {LOG_ANNOTATION, CERTIFICATE_ANNOTATION}
+    if criterion.checks.timestamps:
+        kept.add(TIMESTAMP_ANNOTATION)
+    if isinstance(criterion.signer, Identity):
+        kept.add(CERTIFICATE_ANNOTATION)
+    return frozenset(kept)
 
 
 def _referrers(documents: dict[str, Document], bundles: Iterable[bytes]) -> Document:

@@ -7,9 +7,9 @@ run with a non-zero exit code, and what comes after it stays unjudged.
 
 Exit 0 is not yet a signature: cosign also verifies signed attestations, and in the old format
 signatures that were made for another name. So a payload counts only if it names our digest, its
-type is that of a cosign signature and, in the old format, its docker-reference is the name of
-the image. A bundle names a digest only; its printed docker-reference is the name that was asked
-for, which tells whose line it is.
+type is that of a cosign signature, it has the annotations that are wanted and, in the old format,
+its docker-reference is the name of the image. A bundle names a digest only; its printed
+docker-reference is the name that was asked for, which tells whose line it is.
 
 A non-zero exit is a refusal only if cosign had begun with that image and got everything it
 asked for; otherwise nothing is known (ADR 4). Standard error is never read for a meaning, its
@@ -22,7 +22,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from landwaiter.cosign.quoting import quoted, quoted_value
 from landwaiter.errors import CosignUnavailable, InvalidReference
@@ -103,8 +103,26 @@ class AskedImage:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    What a signature has to be, besides one of the image.
+
+    `by` is a word for who signs; `annotations` have to be signed along, with these values.
+    """
+
+    by: str = "key"
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+A_KEY: Final = Wanted()
+
+
 def meaning_of(
-    run: FinishedRun, asked: Sequence[AskedImage], signature_format: SignatureFormat
+    run: FinishedRun,
+    asked: Sequence[AskedImage],
+    signature_format: SignatureFormat,
+    wanted: Wanted = A_KEY,
 ) -> tuple[Outcome | Unjudged, ...]:
     """
     Return what the run proves about each image, in the order asked.
@@ -123,11 +141,13 @@ def meaning_of(
             f"{len(asked)} images, which do not go together{said}"
         )
     judged: list[Outcome | Unjudged] = [
-        _judge(line, image, signature_format) for line, image in zip(lines, asked, strict=False)
+        _judge(line, image, signature_format, wanted)
+        for line, image in zip(lines, asked, strict=False)
     ]
     if run.exit_code != 0:
         begun = asked[len(lines)].times_listed >= _times_listed(len(lines), signature_format)
-        judged.append(_refusal(run.exit_code, asked[len(lines)], said, begun=begun))
+        _require_complete(run.exit_code, asked[len(lines)], said, begun=begun)
+        judged.append(_by_nobody(wanted, said))
     judged += [Unjudged()] * (len(asked) - len(judged))
     return tuple(judged)
 
@@ -142,8 +162,8 @@ def _times_listed(position: int, signature_format: SignatureFormat) -> int:
     return 2 if position == 0 and signature_format is SignatureFormat.BUNDLE else 1
 
 
-def _refusal(exit_code: int, image: AskedImage, said: str, *, begun: bool) -> NotVerified:
-    """Return what a non-zero exit means for the image that cosign was working on."""
+def _require_complete(exit_code: int, image: AskedImage, said: str, *, begun: bool) -> None:
+    """Raise `CosignUnavailable` unless cosign was given all that the image has."""
     if not begun:
         raise CosignUnavailable(
             f"cosign ended with exit code {exit_code} before it looked at the image{said}"
@@ -152,53 +172,66 @@ def _refusal(exit_code: int, image: AskedImage, said: str, *, begun: bool) -> No
         raise CosignUnavailable(
             f"cosign ended with exit code {exit_code} and had not been given all it asked for{said}"
         )
-    return NotVerified("no valid signature", f"none of its signatures is by this key{said}")
+
+
+def _by_nobody(wanted: Wanted, said: str = "") -> NotVerified:
+    return NotVerified("no valid signature", f"none of its signatures is by this {wanted.by}{said}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Payload:
-    """The critical part of a payload, as cosign prints it once its signature is verified."""
+    """What cosign prints of a payload once its signature is verified."""
 
     type: str
     digest: str
     reference: str
+    annotations: Mapping[str, object] = field(hash=False)
 
 
 class _MalformedPayloadError(ValueError):
     """Not an array of payloads as cosign prints it."""
 
 
-def _judge(line: bytes, image: AskedImage, signature_format: SignatureFormat) -> Outcome:
+def _judge(
+    line: bytes, image: AskedImage, signature_format: SignatureFormat, wanted: Wanted
+) -> Outcome:
     try:
         payloads = _payloads(line)
     except _MalformedPayloadError:
         return NotVerified("unreadable signature", "what its signature signs cannot be read")
     problems = []
     for payload in payloads:
-        if (problem := _problem(payload, image, signature_format)) is None:
+        if (problem := _problem(payload, image, signature_format, wanted)) is None:
             return Verified(signature_format)
         problems.append(problem)
     if not problems:
-        return NotVerified("no valid signature", "none of its signatures is by this key")
+        return _by_nobody(wanted)
     return NotVerified("signed for something else", problems[0])
 
 
-def _problem(payload: _Payload, image: AskedImage, signature_format: SignatureFormat) -> str | None:
+def _problem(
+    payload: _Payload, image: AskedImage, signature_format: SignatureFormat, wanted: Wanted
+) -> str | None:
     """Return why a payload with a verified signature is not a signature of this image."""
     wanted_type = SIGNATURE_TYPE[signature_format]
+    signed = f"the {wanted.by} has signed"
     if signature_format is SignatureFormat.BUNDLE and payload.reference != image.operand:
         raise CosignUnavailable("cosign's answer is about another image than the one asked for")
     if payload.type != wanted_type:
-        return f'the key has signed a {quoted_value(payload.type)}, a "{wanted_type}" is wanted'
+        return f'{signed} a {quoted_value(payload.type)}, a "{wanted_type}" is wanted'
     if payload.digest != image.subject.digest:
-        return f"the key has signed {quoted_value(payload.digest)}, not this digest"
+        return f"{signed} {quoted_value(payload.digest)}, not this digest"
     if signature_format is SignatureFormat.SIMPLE_SIGNING and not _names(
         payload.reference, image.subject
     ):
         return (
-            f"the key has signed this digest for {quoted_value(payload.reference)}, "
+            f"{signed} this digest for {quoted_value(payload.reference)}, "
             f'"{image.subject.name}" is wanted'
         )
+    for name, value in wanted.annotations:
+        if (seen := payload.annotations.get(name)) != value:
+            said = f" {quoted_value(seen)}" if isinstance(seen, str) else ""
+            return f'{signed} this digest with the annotation "{name}"{said}, "{value}" is wanted'
     return None
 
 
@@ -231,9 +264,12 @@ def _payload(entry: object) -> _Payload:
                 "identity": {"docker-reference": str(reference)},
                 "image": {"docker-manifest-digest": str(digest)},
                 "type": str(type_),
-            }
+            },
+            **rest,
         }:
-            return _Payload(type_, digest, reference)
+            optional = rest.get("optional")
+            annotations = optional if isinstance(optional, dict) else {}
+            return _Payload(type_, digest, reference, annotations)
     raise _MalformedPayloadError
 
 

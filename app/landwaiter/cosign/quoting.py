@@ -17,6 +17,9 @@ QUOTE_MAX_CHARACTERS = 200
 QUOTE_SOURCE_BYTES = 4096
 """How much of the end is looked at: Go programs print the cause of their end last."""
 
+_EVERY_END = "error during command execution: "
+"""What the last line of each failure begins with; it takes room from what follows."""
+
 _CREDENTIALS = (
     re.compile(r"(?i)\b(bearer|basic|negotiate)\s+[\w.~+/=-]{1,4096}"),
     re.compile(r"(?i)(//)[^/\s@]{1,1024}@"),
@@ -36,7 +39,8 @@ def quoted(stderr: bytes, names: Mapping[str, str]) -> str:
     lines = [line for line in map(_printable, re.split(r"[\r\n]+", text)) if line]
     if not lines:
         return ""
-    return f"; cosign says: {quoted_value(_without_credentials(lines[-1]))}"
+    said = lines[-1].removeprefix(_EVERY_END)
+    return f"; cosign says: {quoted_value(_without_credentials(said))}"
 
 
 def quoted_value(text: str) -> str:

@@ -37,6 +37,7 @@ from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
 from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.quoting import quoted, quoted_value
 from landwaiter.cosign.runner import CosignRunner, RunLimits
+from landwaiter.cosign.selection import selected
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
     CosignUnavailable,
@@ -48,6 +49,9 @@ from landwaiter.images.reference import ImageReference
 
 COSIGN_MAJOR = "3"
 """The flags and the output of cosign 3 are what `command.py` and `outcome.py` are written for."""
+
+REFUSALS_SHOWN = 4
+"""Refusals that are told of one authority: two formats and two identities."""
 
 LEFT_OUT_SHOWN = 3
 """Kinds of content that a refusal names as left out; more would hide what matters."""
@@ -226,27 +230,33 @@ class SignatureVerifier(Generic[KeychainT]):
         return found
 
     async def _judge(self, material: SignatureMaterial, authority: Authority) -> Outcome:
-        """Judge each format for itself; either may pass (design, semantics 13)."""
+        """Judge by each signer, and each format for itself; any may pass (semantics 13)."""
         refusals: list[NotVerified] = []
         faults: list[CosignUnavailable] = []
-        for signature_format in material.formats:
-            try:
-                outcome = await self._batches.judge(authority, material, signature_format)
-            except CosignUnavailable as fault:
-                faults.append(fault)
-                continue
-            if isinstance(outcome, Verified):
-                return outcome
-            refusals.append(replace(outcome, detail=f"{signature_format}: {outcome.detail}"))
+        left_out: list[str] = []
+        for criterion in authority.criteria():
+            chosen = selected(material, criterion)
+            for signature_format in chosen.formats:
+                try:
+                    outcome = await self._batches.judge(criterion, chosen, signature_format)
+                except CosignUnavailable as fault:
+                    faults.append(fault)
+                    continue
+                if isinstance(outcome, Verified):
+                    return outcome
+                refusals.append(replace(outcome, detail=f"{signature_format}: {outcome.detail}"))
+            left_out = max(left_out, list(chosen.left_out), key=len)
         if faults:
             raise faults[0]
         if material.unread is not None:
             raise material.unread.error()
-        left_out = _left_out(material.left_out)
         if not refusals:
-            return NotVerified("no signature", f"it carries no cosign signature{left_out}")
-        details = "; ".join(refusal.detail for refusal in refusals)
-        return NotVerified(refusals[0].reason, f"{details}{left_out}")
+            detail = f"it carries no cosign signature{_left_out(left_out)}"
+            return NotVerified("no signature", detail)
+        details = list(dict.fromkeys(refusal.detail for refusal in refusals))
+        if len(details) > REFUSALS_SHOWN:
+            details[REFUSALS_SHOWN:] = [f"and {len(details) - REFUSALS_SHOWN} more"]
+        return NotVerified(refusals[0].reason, f"{'; '.join(details)}{_left_out(left_out)}")
 
     async def _find_version(self) -> str | Failure:
         program = self._settings.program

@@ -26,6 +26,7 @@ from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
 from landwaiter.wiring.signatures import Signatures
+from landwaiter.wiring.trust import AuthorityReader
 
 UNNAMED_LANE = "not named"
 """What all registries share that no admin has named; no host has a space in its name."""
@@ -80,7 +81,7 @@ async def fact_source(
                     CurrentDigest: digests.answer,
                     PlatformsQuestion: contents.platforms,
                     ConfigurationsQuestion: contents.configurations,
-                    SignatureQuestion: Signatures(verifier, reader, view).answer,
+                    SignatureQuestion: Signatures(verifier, reader, AuthorityReader(view)).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }
             )

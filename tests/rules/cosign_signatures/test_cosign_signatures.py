@@ -1,5 +1,7 @@
 """What `cosignSignatures` accepts as settings, and what it leaves undecided."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +11,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import ValidationError
 
 from landwaiter.errors import InvalidPolicy
+from landwaiter.identities import ANYBODY, Identity, Name
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
+from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import (
     CosignSignatures,
     CosignSignaturesSettings,
-    SecretKey,
     SignatureAnswer,
     SignatureQuestion,
-    SigningAuthority,
 )
 from landwaiter.rules.protocol import Facts, Undecided
+from landwaiter.rules.references import ConfigMapEntry, SecretEntry
+from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
 from landwaiter.workloads.values import ImagePlace, ImageUse
+from realparts.certificates import Authority as CertificateAuthority
 
 A_DIGEST = "sha256:" + "a" * 64
 PEM = (
@@ -30,7 +35,12 @@ PEM = (
     .decode()
 )
 KEY = PublicKey.parse(PEM)
-A_ROOT = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
+LISTS = ("tlogs", "ctlogs", "timestampAuthorities", "certificateAuthorities")
+A_ROOT = json.dumps({"mediaType": MEDIA_TYPE, **{name: [{}] for name in LISTS}})
+AN_EMPTY_ROOT = json.dumps({"mediaType": MEDIA_TYPE})
+ROOT = TrustedRoot.parse(A_ROOT.encode())
+ANN = {"issuer": "https://login.example.com", "subject": "ann@example.com"}
+LOG = Checks(transparency_log=True)
 
 
 def an_authority(**changes: object) -> dict[str, Any]:
@@ -46,7 +56,7 @@ def the_rule(
 
 def test_the_design_example_loads_with_its_defaults() -> None:
     """A name and a key are enough: the log is not needed, and a digest is."""
-    expected = CosignSignatures((SigningAuthority("ci", KEY, "Ignored", None),), "Deny")
+    expected = CosignSignatures((SigningAuthority("ci", KEY),), "Deny")
 
     assert expected == the_rule(an_authority())
 
@@ -57,7 +67,7 @@ def test_a_key_can_stand_in_a_file_beside_the_policy(tmp_path: Path) -> None:
 
     rule = the_rule(an_authority(key={"file": "ci.pub"}), folder=tmp_path)
 
-    assert KEY == rule.authorities[0].key
+    assert KEY == rule.authorities[0].signers
 
 
 def test_a_key_can_stand_in_a_secret() -> None:
@@ -66,7 +76,7 @@ def test_a_key_can_stand_in_a_secret() -> None:
 
     rule = the_rule(an_authority(key={"secretRef": ref}))
 
-    assert SecretKey("keys", "signing", "cosign.pub") == rule.authorities[0].key
+    assert SecretEntry("keys", "signing", "cosign.pub") == rule.authorities[0].signers
 
 
 def test_the_entry_of_a_secret_can_be_named() -> None:
@@ -75,7 +85,7 @@ def test_the_entry_of_a_secret_can_be_named() -> None:
 
     rule = the_rule(an_authority(key={"secretRef": ref}))
 
-    assert SecretKey("keys", "signing", "old.pub") == rule.authorities[0].key
+    assert SecretEntry("keys", "signing", "old.pub") == rule.authorities[0].signers
 
 
 def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
@@ -84,7 +94,7 @@ def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
     by_file = an_authority(transparencyLog="Required", trustedRoot={"file": "root.json"})
     inline = an_authority(transparencyLog="Required", trustedRoot={"data": A_ROOT})
 
-    expected = (SigningAuthority("ci", KEY, "Required", A_ROOT.encode()),)
+    expected = (SigningAuthority("ci", KEY, LOG, Trust(ROOT)),)
     assert expected == the_rule(by_file, folder=tmp_path).authorities
     assert expected == the_rule(inline).authorities
 
@@ -99,13 +109,21 @@ def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
         ([an_authority(key={"data": "x"})], "one block that begins with"),
         ([an_authority(key={"data": PEM.replace("PUBLIC", "PRIVATE")})], "a private key is given"),
         ([an_authority(transparencyLog="Required")], "trustedRoot is missing"),
-        ([an_authority(trustedRoot={"data": A_ROOT})], "transparencyLog: Ignored reads none"),
-        ([an_authority(transparencyLog="Required", trustedRoot={"data": "{}"})], "no trusted root"),
-        ([an_authority(transparencyLog="Required", trustedRoot={"data": "["})], "no trusted root"),
+        ([an_authority(timestamps="Required")], "trustedRoot is missing; timestamps: Required"),
+        ([an_authority(trustedRoot={"data": A_ROOT})], "nothing reads it"),
+        (
+            [an_authority(transparencyLog="Required", trustedRoot={"data": "{}"})],
+            "something else than a trusted root is given",
+        ),
         (
             [an_authority(transparencyLog="Required", trustedRoot={})],
-            "exactly one of data and file",
+            "nothing given, exactly one of data, file, configMapRef and secretRef wanted",
         ),
+        (
+            [an_authority(keyless={"identities": [ANN]})],
+            "key and keyless given, exactly one of key, keyless and certificate wanted",
+        ),
+        ([{"name": "ci"}], "nothing given, exactly one of key, keyless and certificate wanted"),
         ([an_authority(transparencyLog="sometimes")], "Input should be 'Ignored' or 'Required'"),
         ([an_authority(name="Not a name")], "String should match pattern"),
         ([an_authority(kms="awskms:///x")], "Extra inputs are not permitted"),
@@ -138,13 +156,163 @@ def test_a_key_file_that_cannot_be_used_names_the_field(
         the_rule(an_authority(key={"file": "ci.pub"}), folder=tmp_path)
 
 
-def test_a_file_that_is_no_trusted_root_is_found_at_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "content", "authority", "problem"),
+    [
+        (
+            "root.json",
+            PEM,
+            an_authority(transparencyLog="Required", trustedRoot={"file": "root.json"}),
+            r'trustedRoot\.file: "root\.json": something else than a trusted root is given',
+        ),
+        (
+            "root.json",
+            AN_EMPTY_ROOT,
+            an_authority(transparencyLog="Required", trustedRoot={"file": "root.json"}),
+            r"trustedRoot: it has no tlogs, which are needed",
+        ),
+        (
+            "ca.pem",
+            PEM,
+            {
+                "name": "ci",
+                "certificate": {"authorities": {"file": "ca.pem"}, "subject": "ann@example.com"},
+            },
+            r'certificate\.authorities\.file: "ca\.pem": 0 certificates are given',
+        ),
+    ],
+)
+def test_a_file_that_holds_something_else_is_found_at_load(
+    tmp_path: Path, file: str, content: str, authority: dict[str, Any], problem: str
+) -> None:
     """A wrong file does not wait for the first Pod to be noticed."""
-    (tmp_path / "root.json").write_text(PEM)
-    authority = an_authority(transparencyLog="Required", trustedRoot={"file": "root.json"})
+    (tmp_path / file).write_text(content)
 
-    with pytest.raises(InvalidPolicy, match=r'trustedRoot\.file: "root\.json" is no trusted root'):
+    with pytest.raises(InvalidPolicy, match=rf"authorities\[0\]\.{problem}"):
         the_rule(authority, folder=tmp_path)
+
+
+def keyless(*identities: dict[str, str], **changes: object) -> dict[str, Any]:
+    """Return an authority of identities; what begins with `unsafe` goes to where it belongs."""
+    unsafe = {name: changes.pop(name) for name in list(changes) if name.startswith("unsafe")}
+    return {
+        "name": "ci",
+        "keyless": {"identities": list(identities or (ANN,)), **unsafe},
+        "trustedRoot": {"data": A_ROOT},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "checks"),
+    [
+        ({}, Checks(transparency_log=True, certificate_transparency=True)),
+        (
+            {"transparencyLog": "Required", "timestamps": "Required"},
+            Checks(transparency_log=True, certificate_transparency=True, timestamps=True),
+        ),
+        (
+            {"unsafeIgnoreTransparencyLog": True, "timestamps": "Required"},
+            Checks(certificate_transparency=True, timestamps=True),
+        ),
+        ({"unsafeIgnoreCertificateTransparency": True}, LOG),
+    ],
+)
+def test_identities_need_both_logs_unless_that_is_said(
+    settings: dict[str, Any], checks: Checks
+) -> None:
+    """What leaves a log out has a name that says so."""
+    ann = Identity(Name.exactly(ANN["issuer"]), Name.exactly(ANN["subject"]))
+    expected = (SigningAuthority("ci", (ann,), checks, Trust(ROOT)),)
+
+    assert expected == the_rule(keyless(**settings)).authorities
+
+
+def test_identities_are_texts_or_expressions_of_which_one_is_enough() -> None:
+    """Each name is given exactly, or by an expression that is anchored."""
+    matched = {"issuerRegExp": "https://.*", "subjectRegExp": r".*@example\.com"}
+    mixed = {"issuer": ANN["issuer"], "subjectRegExp": "a|b"}
+    issuer = Name.exactly(ANN["issuer"])
+
+    assert (
+        Identity(
+            Name("^(?:https://.*)$", is_expression=True),
+            Name(r"^(?:.*@example\.com)$", is_expression=True),
+        ),
+        Identity(issuer, Name("^(?:a|b)$", is_expression=True)),
+        Identity(issuer, Name.exactly(ANN["subject"])),
+    ) == the_rule(keyless(matched, mixed, ANN)).authorities[0].signers
+
+
+@pytest.mark.parametrize(
+    ("authority", "problem"),
+    [
+        (keyless({"subject": "a"}), "nothing given, exactly one of issuer and issuerRegExp"),
+        (keyless({"issuer": "a"}), "nothing given, exactly one of subject and subjectRegExp"),
+        (keyless({**ANN, "issuerRegExp": "a"}), "issuer and issuerRegExp given, exactly one"),
+        (keyless({"issuer": "a", "subjectRegExp": "("}), "no regular expression in Go's syntax"),
+        (keyless({"issuer": "", "subject": "a"}), "1 to 1024 that can be printed are wanted"),
+        ({**keyless(), "keyless": {"identities": []}}, "at least 1 item"),
+        (keyless(*[ANN] * 11), "at most 10 items"),
+        (keyless(trustedRoot=None), "trustedRoot is missing; transparencyLog: Required needs one"),
+        (
+            keyless(transparencyLog="Ignored"),
+            "keyless.unsafeIgnoreTransparencyLog: true wanted where that is meant",
+        ),
+        (
+            keyless(transparencyLog="Required", unsafeIgnoreTransparencyLog=True),
+            "one of them wanted",
+        ),
+        (
+            keyless(unsafeIgnoreTransparencyLog=True),
+            "neither transparencyLog nor timestamps is Required",
+        ),
+    ],
+)
+def test_identities_that_would_decide_something_else_are_refused(
+    authority: dict[str, Any], problem: str
+) -> None:
+    """Nobody is named by half, and no log is left out by the way."""
+    with pytest.raises(ValidationError, match=problem):
+        CosignSignaturesSettings.model_validate({"authorities": [authority]})
+
+
+def test_a_certificate_by_an_authority_of_ones_own(tmp_path: Path) -> None:
+    """Whoever vouches for the subject is not asked for; a log is needed only where it is said."""
+    pem = CertificateAuthority(tmp_path).certificate.read_text("utf-8")
+    by_subject = {"authorities": {"data": pem}, "subject": "ann@example.com"}
+    by_expression = {"authorities": {"data": pem}, "subjectRegExp": ".*"}
+    logged = {"transparencyLog": "Required", "trustedRoot": {"data": A_ROOT}}
+    trust = Trust(None, AuthorityCertificates.parse(pem))
+    ann = (Identity(ANYBODY, Name.exactly("ann@example.com")),)
+    anybody = (Identity(ANYBODY, Name("^(?:.*)$", is_expression=True)),)
+
+    assert (
+        SigningAuthority("a", ann, Checks(), trust),
+        SigningAuthority("b", anybody, Checks(), trust),
+        SigningAuthority("c", ann, LOG, replace(trust, root=ROOT)),
+    ) == the_rule(
+        {"name": "a", "certificate": by_subject},
+        {"name": "b", "certificate": by_expression},
+        {"name": "c", "certificate": by_subject, **logged},
+    ).authorities
+
+
+def test_roots_and_certificates_can_stand_in_the_cluster() -> None:
+    """They are named, and read when they are needed."""
+    ref = {"namespace": "trust", "name": "sigstore", "key": "root.json"}
+    rule = the_rule(
+        keyless(trustedRoot={"configMapRef": ref}),
+        {
+            "name": "own",
+            "certificate": {"authorities": {"secretRef": ref}, "subject": "ann@example.com"},
+        },
+    )
+
+    assert [
+        Trust(ConfigMapEntry("trust", "sigstore", "root.json")),
+        Trust(None, SecretEntry("trust", "sigstore", "root.json")),
+    ] == [each.trust for each in rule.authorities]
 
 
 def a_use() -> ImageUse:
@@ -153,13 +321,24 @@ def a_use() -> ImageUse:
 
 
 def judged(*answers: SignatureAnswer | Undecided) -> object:
-    authorities = tuple(
-        SigningAuthority(f"a{number}", KEY, "Ignored", None) for number in range(len(answers))
-    )
+    authorities = tuple(SigningAuthority(f"a{number}", KEY) for number in range(len(answers)))
     use = a_use()
     questions = (SignatureQuestion(use.reference, each) for each in authorities)
     facts = Facts(dict(zip(questions, answers, strict=True)))
     return CosignSignatures(authorities).judge(use, facts)
+
+
+@pytest.mark.parametrize(
+    ("authority", "command"),
+    [(an_authority(), "cosign sign --key KEY "), (keyless(), "cosign sign ")],
+)
+def test_the_remedy_is_the_command_of_who_may_sign(authority: dict[str, Any], command: str) -> None:
+    """Whoever signs without a key needs no flag for one."""
+    rule, use = the_rule(authority), a_use()
+    refused = SignatureAnswer(verified=False, detail="no signature")
+    facts = Facts(dict.fromkeys(rule.needs(use), refused))
+
+    assert f"sign it: `{command}{use.reference}`" == getattr(rule.judge(use, facts), "remedy", None)
 
 
 def test_an_authority_that_is_not_known_leaves_the_image_undecided() -> None:

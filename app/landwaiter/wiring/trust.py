@@ -1,0 +1,112 @@
+"""
+Turns the authorities of policies into those that cosign judges by, with what is in the cluster.
+
+A fault in what stands in the cluster is the policy's, and not the image's: it leaves the rule
+undecided.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from landwaiter.cluster.view import ClusterView
+from landwaiter.cosign.authority import Authority, Signer
+from landwaiter.deadline import Deadline
+from landwaiter.errors import ClusterUnavailable, InvalidInput
+from landwaiter.public_keys import PublicKey
+from landwaiter.rules.authorities import SigningAuthority, Trust
+from landwaiter.rules.references import ConfigMapEntry, Entry, SecretEntry
+from landwaiter.trusted_roots import AuthorityCertificates, TrustedRoot
+
+Value = TypeVar("Value")
+
+
+class AuthorityReader:
+    """Reads keys, roots and certificates from the cluster, or from the manifests for one."""
+
+    def __init__(self, view: ClusterView) -> None:
+        self._view = view
+
+    async def authority(
+        self, asked: SigningAuthority, *, deadline: Deadline, fresh: bool = False
+    ) -> Authority:
+        """
+        Return the authority. Raises `Unavailable` where something of it is not to be had.
+
+        With `fresh` everything is read after the call; otherwise that is done for what cannot be
+        used as it is remembered.
+        """
+        entries = _Entries(self._view, deadline, fresh=fresh)
+        root = await self._root(asked.trust, entries)
+        try:
+            return Authority(
+                asked.name,
+                await self._signers(asked, entries),
+                asked.checks,
+                root,
+                certificate_chains=asked.trust.certificates is not None,
+            )
+        except InvalidInput as problem:
+            raise ClusterUnavailable(str(problem)) from problem
+
+    async def _signers(self, asked: SigningAuthority, entries: "_Entries") -> tuple[Signer, ...]:
+        match asked.signers:
+            case SecretEntry() | ConfigMapEntry():
+                return (await entries.value(asked.signers, PublicKey.parse),)
+            case PublicKey():
+                return (asked.signers,)
+        return asked.signers
+
+    async def _root(self, trust: Trust, entries: "_Entries") -> TrustedRoot | None:
+        root = trust.root
+        if isinstance(root, Entry):
+            root = await entries.value(root, lambda text: TrustedRoot.parse(text.encode()))
+        certificates = trust.certificates
+        if certificates is None:
+            return root
+        if isinstance(certificates, Entry):
+            certificates = await entries.value(certificates, AuthorityCertificates.parse)
+        if root is None:
+            return TrustedRoot.of_certificates(certificates)
+        return root.with_authorities(certificates)
+
+
+def stands_in_cluster(asked: SigningAuthority) -> bool:
+    """Whether something of an authority is read from the cluster."""
+    return any(
+        isinstance(each, Entry)
+        for each in (asked.signers, asked.trust.root, asked.trust.certificates)
+    )
+
+
+class _Entries:
+    """Entries of Secrets and ConfigMaps, for one reading."""
+
+    def __init__(self, view: ClusterView, deadline: Deadline, *, fresh: bool) -> None:
+        self._view = view
+        self._deadline = deadline
+        self._fresh = fresh
+
+    async def value(self, entry: Entry, parse: Callable[[str], Value]) -> Value:
+        """Return what stands in an entry. Raises `Unavailable`; the message quotes nothing."""
+        try:
+            return parse(await self._text(entry, fresh=self._fresh))
+        except (_NothingThereError, InvalidInput):
+            pass
+        try:
+            return parse(await self._text(entry, fresh=True))
+        except InvalidInput as problem:
+            raise ClusterUnavailable(f"{entry}: {problem}") from problem
+
+    async def _text(self, entry: Entry, *, fresh: bool) -> str:
+        read = (
+            self._view.get_secret if isinstance(entry, SecretEntry) else self._view.get_config_map
+        )
+        found = await read(entry.namespace, entry.name, deadline=self._deadline, fresh=fresh)
+        if found is None or entry.entry not in found.data:
+            raise _NothingThereError(f"{entry}: there is no such entry")
+        content = found.data[entry.entry]
+        return content if isinstance(content, str) else content.decode(errors="replace")
+
+
+class _NothingThereError(ClusterUnavailable):
+    """A Secret or ConfigMap does not have the entry."""

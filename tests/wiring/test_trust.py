@@ -1,0 +1,131 @@
+"""Authorities of policies with what stands in the cluster, as cosign judges by them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cosign.fakes import a_key, a_root, an_identity
+from landwaiter.cluster.values import ConfigMap, Secret
+from landwaiter.cosign.authority import Authority
+from landwaiter.deadline import Deadline
+from landwaiter.errors import ClusterUnavailable
+from landwaiter.rules.authorities import SigningAuthority, Trust
+from landwaiter.rules.references import ConfigMapEntry, SecretEntry
+from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
+from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
+from realparts.certificates import Authority as CertificateAuthority
+from wiring.a_cluster import FakeCluster
+
+LOG = Checks(transparency_log=True)
+IN_CONFIG_MAP = ConfigMapEntry("trust", "sigstore", "root.json")
+IN_SECRET = SecretEntry("trust", "sigstore", "root.json")
+LOGGED = SigningAuthority("ci", (an_identity(),), LOG, Trust(IN_CONFIG_MAP))
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+def put(cluster: FakeCluster, content: str) -> None:
+    """Give both a ConfigMap and a Secret an entry with this content."""
+    cluster.config_maps["trust/sigstore"] = ConfigMap("trust", "sigstore", {"root.json": content})
+    cluster.add_secret(Secret("trust", "sigstore", "Opaque", {"root.json": content.encode()}))
+
+
+async def read(cluster: FakeCluster, asked: SigningAuthority, *, fresh: bool = False) -> Authority:
+    return await AuthorityReader(cluster).authority(asked, deadline=Deadline.after(5), fresh=fresh)
+
+
+async def test_what_stands_in_the_policy_is_asked_of_nobody(cluster: FakeCluster) -> None:
+    """The cluster may be away where a policy needs nothing from it."""
+    asked = SigningAuthority("ci", a_key(), LOG, Trust(a_root()))
+
+    assert (Authority("ci", (a_key(),), LOG, a_root()), [], False) == (
+        await read(cluster, asked),
+        cluster.asked,
+        stands_in_cluster(asked),
+    )
+
+
+@pytest.mark.parametrize("entry", [IN_CONFIG_MAP, IN_SECRET])
+async def test_a_root_is_read_from_where_it_stands(
+    cluster: FakeCluster, entry: ConfigMapEntry | SecretEntry
+) -> None:
+    """A ConfigMap does as well as a Secret."""
+    put(cluster, a_root().content.decode())
+    asked = SigningAuthority("ci", (an_identity(),), LOG, Trust(entry))
+
+    assert (Authority("ci", (an_identity(),), LOG, a_root()), True) == (
+        await read(cluster, asked),
+        stands_in_cluster(asked),
+    )
+
+
+@pytest.mark.parametrize("root", [None, a_root()])
+async def test_certificates_of_ones_own_are_put_into_a_root(
+    cluster: FakeCluster, tmp_path: Path, root: TrustedRoot | None
+) -> None:
+    """They stand alone, or in the place of those that the root has."""
+    pem = CertificateAuthority(tmp_path).certificate.read_text("utf-8")
+    put(cluster, pem)
+    certificates = AuthorityCertificates.parse(pem)
+    checks = Checks() if root is None else LOG
+    asked = SigningAuthority("ci", (an_identity(),), checks, Trust(root, IN_SECRET))
+    expected = (
+        TrustedRoot.of_certificates(certificates)
+        if root is None
+        else root.with_authorities(certificates)
+    )
+
+    assert Authority(
+        "ci", (an_identity(),), checks, expected, certificate_chains=True
+    ) == await read(cluster, asked)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, 'ConfigMap "trust/sigstore", entry "root.json": there is no such entry'),
+        (
+            "hush",
+            (
+                'ConfigMap "trust/sigstore", entry "root.json": something else than a trusted '
+                f'root is given; JSON with the mediaType "{MEDIA_TYPE}" is wanted'
+            ),
+        ),
+        (
+            json.dumps({"mediaType": MEDIA_TYPE, "certificateAuthorities": [{}]}),
+            'authority "ci": the trusted root has no tlogs, which are needed',
+        ),
+    ],
+)
+async def test_a_root_that_cannot_be_used_leaves_the_rule_undecided(
+    cluster: FakeCluster, content: str | None, said: str
+) -> None:
+    """It is the policy's fault and not the image's; the message quotes nothing of it."""
+    if content is not None:
+        put(cluster, content)
+
+    with pytest.raises(ClusterUnavailable) as fault:
+        await read(cluster, LOGGED)
+
+    assert said == str(fault.value)
+
+
+async def test_what_is_asked_for_anew_is_read_anew(cluster: FakeCluster) -> None:
+    """Before a refusal nothing is taken from memory, and what cannot be used neither."""
+    put(cluster, a_root().content.decode())
+    await read(cluster, LOGGED)
+    await read(cluster, LOGGED, fresh=True)
+    del cluster.config_maps["trust/sigstore"]
+    with pytest.raises(ClusterUnavailable):
+        await read(cluster, LOGGED)
+
+    assert [
+        "config map trust/sigstore",
+        "config map trust/sigstore fresh",
+        "config map trust/sigstore",
+        "config map trust/sigstore fresh",
+    ] == cluster.asked
