@@ -34,7 +34,7 @@ class LogOfRekor1:
     def trusted(self) -> dict[str, Any]:
         """Return what a trusted root says of the log, among its `tlogs`."""
         return {
-            "baseUrl": "https://rekor1.example.com",
+            "baseUrl": "https://localhost",
             "hashAlgorithm": "SHA2_256",
             "publicKey": {
                 "rawBytes": base64.b64encode(self._public).decode(),

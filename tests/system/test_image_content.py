@@ -21,12 +21,20 @@ def refused(rule: str, *paths: str) -> tuple[int, list[tuple[str, str]]]:
 
 
 def verdict_on(
-    installation: Installation, policy: str, *images: str, **spec: object
+    installation: Installation,
+    policy: str,
+    *images: str,
+    **spec: Any,  # noqa: ANN401  # Fields of a Pod's spec.
 ) -> tuple[int, list[tuple[str, str]]]:
     return refusal_of(installation.create(installation.namespace(policy), a_pod(*images, **spec)))
 
 
-def message_on(installation: Installation, policy: str, *images: str, **spec: object) -> str:
+def message_on(
+    installation: Installation,
+    policy: str,
+    *images: str,
+    **spec: Any,  # noqa: ANN401  # Fields of a Pod's spec.
+) -> str:
     """Return the message of a refusal, as one line."""
     answer = installation.create(installation.namespace(policy), a_pod(*images, **spec))
     return " ".join(str(answer.body["message"]).split())
