@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 LEASH = Path(__file__).resolve().with_name("leash.py")
 POLL_SECONDS = 0.02
 LOGGED_POLL_SECONDS = 0.5
+FREEZE_SECONDS = 10.0
 LOG_TAIL_LINES = 30
 KILLED_WITHIN_SECONDS = 10.0
 """How long a killed process may take to be gone: only a hung disk exceeds it."""
@@ -128,8 +129,14 @@ class ChildProcess:
         self._process.wait(timeout=KILLED_WITHIN_SECONDS)
 
     def freeze(self) -> None:
-        """Stop its whole group from running, without ending it."""
+        """Stop its whole group from running, without ending it; return once it stands still."""
         self._signal_group(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        wait_until(
+            lambda: all(_stands_still(task) for task in tasks.iterdir()),
+            within_seconds=FREEZE_SECONDS,
+            what=f"{self.name} to stand still",
+        )
 
     def thaw(self) -> None:
         """Let its group run again after `freeze`."""
@@ -226,6 +233,14 @@ def run_logged(
                 raise CommandFailedError(f"{problem}:\n{child.log_tail()}")
     if child.exit_code != 0:
         raise CommandFailedError(f"{name} ended with {child.exit_code}:\n{child.log_tail()}")
+
+
+def _stands_still(task: Path) -> bool:
+    """Whether a thread is stopped: the signal takes a moment to reach those that run."""
+    try:
+        return (task / "stat").read_text("utf-8").rpartition(")")[2].split()[0] in {"T", "t"}
+    except OSError:
+        return True  # It has ended.
 
 
 def wait_until(holds: Callable[[], bool], *, within_seconds: float, what: str) -> None:
