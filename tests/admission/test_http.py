@@ -20,14 +20,17 @@ ALLOWED = {
 
 
 def refusal(status: int, text: str, **headers: str) -> HTTPAnswer:
-    body = f"{text}\n".encode()
+    told = {"status": "Failure", "message": text, "code": status}
+    body = json.dumps(
+        {"apiVersion": "v1", "kind": "Status", "metadata": {}, **told}, separators=(",", ":")
+    ).encode()
     return HTTPAnswer(
         status,
         {
             "connection": "close",
             **{name.replace("_", "-"): value for name, value in headers.items()},
             "content-length": str(len(body)),
-            "content-type": "text/plain; charset=utf-8",
+            "content-type": "application/json",
         },
         body,
     )

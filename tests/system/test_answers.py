@@ -1,17 +1,22 @@
 """What people, the audit log and the metrics are told when the real API server has asked."""
 
 import json
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from landwaiter.admission.reply import call_refused
 from realparts.api_client import Answer
 from realparts.control_plane import ControlPlane
-from realparts.landwaiter import Landwaiter
+from realparts.landwaiter import CONFIGURATIONS, Landwaiter
 from realparts.processes import ChildProcess, wait_until
 from system.installation import Installation, a_policy, annotations_of, documents
 from system.objects import A_PINNED_IMAGE, A_TAG, a_pod, containers, findings_of
@@ -156,6 +161,57 @@ def test_semantics_16_kubectl_rides_out_a_slow_first_verification(
 
     created = installation.cluster.request("GET", f"/api/v1/namespaces/{namespace}/pods/web").status
     assert ((0, ""), 200) == (printed, created)
+
+
+@pytest.fixture
+def a_refusing_webhook(
+    control_plane: ControlPlane, installation: Installation
+) -> Iterator[tuple[str, str]]:
+    """Give a namespace whose webhook refuses every call, and what it says to each of them."""
+    text = 'Content-Type: seen "x", wanted application/json'
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = call_refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+            self.send_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    pair = installation.landwaiter.authority.issue_server("refusing")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        labels = {"refused-by": f"port-{server.server_port}"}
+        webhooks = installation.landwaiter.webhooks(namespace_labels=labels)
+        for each in webhooks["webhooks"]:
+            each["clientConfig"]["url"] = f"https://127.0.0.1:{server.server_port}/"
+        control_plane.request("POST", CONFIGURATIONS, webhooks)
+        yield control_plane.new_namespace(labels=labels), text
+        server.shutdown()
+        thread.join()
+
+
+def test_the_text_of_a_call_that_is_refused_reaches_the_person(
+    control_plane: ControlPlane, a_refusing_webhook: tuple[str, str]
+) -> None:
+    """Of any other body than a Status, kubectl shows "for an unknown reason" alone."""
+    namespace, text = a_refusing_webhook
+
+    def refused() -> str:
+        return kubectl_create(control_plane, namespace, a_pod(A_PINNED_IMAGE, name="web"))[1]
+
+    wait_until(lambda: "failed calling" in refused(), within_seconds=20, what="a call to fail")
+
+    expected = f'failed calling webhook "validate.landwaiter.dev": failed to call webhook: {text}\n'
+    assert refused().endswith(expected)
 
 
 def test_semantics_17_fifty_refused_images_are_one_message(installation: Installation) -> None:

@@ -2,8 +2,8 @@
 The routes `POST /validate` and `POST /observe`, and what bounds a request before it is a review.
 
 A 4xx or 5xx from here means that the *call* was wrong or came at a bad moment; the API server then
-goes by the webhook's `failurePolicy`. Texts are plain, because the API server shows the text of
-such an answer to the person. What is about the object is always HTTP 200 (see `reply`).
+goes by the webhook's `failurePolicy`, and shows the text of such an answer to the person. What is
+about the object is always HTTP 200 (see `reply`).
 
 Too many requests at once are answered with 503 and `Retry-After`: the API server's client waits
 and posts the same review again, up to ten times within the webhook's timeout, so that a burst is
@@ -25,6 +25,7 @@ from starlette.routing import Route
 from landwaiter.admission.deadline import answer_by
 from landwaiter.admission.handler import Handler
 from landwaiter.admission.outcome import Call
+from landwaiter.admission.reply import call_refused
 from landwaiter.admission.review import decode
 from landwaiter.errors import InvalidReview
 from landwaiter.policy.case import Side
@@ -175,8 +176,8 @@ class Gate:
         headers = [(b"connection", b"close")]
         if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append((b"retry-after", str(OVERLOADED_RETRY_SECONDS).encode()))
-        text = f"{refusal}\n".encode(errors="backslashreplace")
-        await _send(send, refusal.status, b"text/plain; charset=utf-8", text, *headers)
+        body = call_refused(refusal.status, str(refusal))
+        await _send(send, refusal.status, b"application/json", body, *headers)
 
 
 def _overloaded() -> _Refusal:

@@ -86,6 +86,17 @@ class Reply:
         return status
 
 
+def call_refused(code: HTTPStatus, message: str) -> bytes:
+    """
+    Return the body of an answer to a call that is no review, or comes at a bad moment.
+
+    It is a Kubernetes Status, in ASCII: of any other body the API server tells the person nothing
+    but "for an unknown reason" (k8s.io/client-go v0.36, rest/request.go, transformResponse).
+    """
+    status = {"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure"}
+    return _TO_ASCII.encode({**status, "message": message, "code": int(code)}).encode("ascii")
+
+
 def allowed(uid: str, remarks: Remarks = NO_REMARKS) -> Reply:
     """Let the object be stored."""
     return Reply(uid, HTTPStatus.OK, remarks=remarks)
