@@ -1,10 +1,12 @@
 """Images in real registries, judged by what they say of themselves and by what Pods say of them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from realparts.api_client import Answer
 from realparts.registries import TESTER
 from system.installation import Installation
 from system.objects import DEPLOYMENT, a_pod, pod_spec, refusal_of
@@ -20,23 +22,23 @@ def refused(rule: str, *paths: str) -> tuple[int, list[tuple[str, str]]]:
     return 403, [(path, rule) for path in paths or ("spec.containers[0].image",)]
 
 
+def asked(
+    installation: Installation, policy: str, image: str, **spec: Mapping[str, object]
+) -> Answer:
+    pod = a_pod(image)
+    pod["spec"] |= spec
+    return installation.create(installation.namespace(policy), pod)
+
+
 def verdict_on(
-    installation: Installation,
-    policy: str,
-    *images: str,
-    **spec: Any,  # noqa: ANN401  # Fields of a Pod's spec.
+    installation: Installation, policy: str, image: str, **spec: Mapping[str, object]
 ) -> tuple[int, list[tuple[str, str]]]:
-    return refusal_of(installation.create(installation.namespace(policy), a_pod(*images, **spec)))
+    return refusal_of(asked(installation, policy, image, **spec))
 
 
-def message_on(
-    installation: Installation,
-    policy: str,
-    *images: str,
-    **spec: Any,  # noqa: ANN401  # Fields of a Pod's spec.
-) -> str:
+def message_on(installation: Installation, policy: str, image: str) -> str:
     """Return the message of a refusal, as one line."""
-    answer = installation.create(installation.namespace(policy), a_pod(*images, **spec))
+    answer = asked(installation, policy, image)
     return " ".join(str(answer.body["message"]).split())
 
 

@@ -180,7 +180,7 @@ class ImageLimits:
             if not pattern.is_met(labels):
                 value = labels.get(pattern.name)
                 seen = "it lacks a label" if value is None else f"its label is {quoted(value)}"
-                remedy = f"add the label: docker build --label {pattern.name}=VALUE"
+                remedy = f"add the label: `docker build --label {pattern.name}=VALUE .`"
                 yield _Problem(f"{seen}, {pattern} is wanted", remedy)
         for pattern in self.forbidden_labels:
             if pattern.is_broken(labels):

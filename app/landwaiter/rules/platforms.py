@@ -126,7 +126,7 @@ class Platforms:
         command = ""
         if all(isinstance(wish, _Required) for wish in missing):
             platforms = ",".join(map(str, [*offered.platforms, *missing][:_NAMED]))
-            command = f": docker buildx build --platform {platforms} --tag {use.reference.name} ."
+            command = f": `docker buildx build --platform {platforms} --tag {use.reference.name} .`"
         return Violation(
             self.id,
             reason="platform missing",
