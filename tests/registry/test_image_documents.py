@@ -157,6 +157,15 @@ def test_an_image_has_a_config_and_layers(kind: str) -> None:
     )
 
 
+def test_a_docker_image_has_a_config_of_any_type() -> None:
+    """CRI-O does not look at the type there, so it might run the image by it."""
+    kind = "application/octet-stream"
+
+    assert ImageManifest(Descriptor(kind, DIGEST, 7), ()) == read_image_manifest(
+        Manifest(DOCKER_IMAGE, OTHER, written({"config": a_pointer(kind)})), "it"
+    )
+
+
 @pytest.mark.parametrize("layers", [{}, {"layers": None}, {"layers": []}])
 def test_an_artifact_has_no_image_configuration(layers: dict[str, Any]) -> None:
     """No runtime runs it, and its config may be anything."""

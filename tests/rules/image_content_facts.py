@@ -16,13 +16,14 @@ from landwaiter.errors import RegistryUnavailable
 from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.platforms import Platform
 from landwaiter.rules.image_content import (
+    Configurations,
     ConfigurationsQuestion,
     OfferedPlatforms,
     PlatformsQuestion,
 )
 from landwaiter.rules.protocol import CurrentDigest, Question
 
-Answer = str | OfferedPlatforms | tuple[ImageConfiguration, ...]
+Answer = str | OfferedPlatforms | Configurations
 
 
 def answer(question: Question[Any], section: Mapping[str, Any]) -> Answer:
@@ -38,7 +39,7 @@ def answer(question: Question[Any], section: Mapping[str, Any]) -> Answer:
         platforms = tuple(each.platform for each in images if each.platform is not None)
         return OfferedPlatforms(platforms, is_index=index is not None)
     chosen = [each for each in images if index is None or question.may_run(each.platform)]
-    return tuple(chosen or images)
+    return Configurations(tuple(chosen or images))
 
 
 def _image(digest: str, written: Mapping[str, Any]) -> ImageConfiguration:

@@ -20,6 +20,7 @@ from landwaiter.images.configuration import ImageConfiguration, ImageIndex, Inde
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.image_content import (
+    Configurations,
     ConfigurationsQuestion,
     OfferedPlatforms,
     PlatformsQuestion,
@@ -117,7 +118,7 @@ class Setting:
         inquiry: Inquiry | None = None,
     ) -> tuple[ImageConfiguration, ...]:
         question = ConfigurationsQuestion(self.reference(digest, tag), platforms, nodes)
-        return await self.contents.configurations(question, inquiry or an_inquiry())
+        return (await self.contents.configurations(question, inquiry or an_inquiry())).images
 
 
 @asynccontextmanager
@@ -322,6 +323,22 @@ async def test_semantics_20_who_may_be_anybody_has_no_credentials_tried() -> Non
         await at.images(digest, inquiry=an_inquiry("pull"))
         with pytest.raises(AccessDenied):
             await at.images(digest, inquiry=an_inquiry("pull", trusted=False))
+
+
+async def test_semantics_20_what_an_image_says_is_not_told_to_who_may_be_anybody() -> None:
+    """It is read anonymously, and the answer says that its words are not to be quoted."""
+    async with a_setting() as at:
+        digest = add_image(at.registry)
+        inquiry = an_inquiry(trusted=False)
+        question = ConfigurationsQuestion(at.reference(digest), (), ANY_NODE)
+
+        assert (
+            OfferedPlatforms((AMD64,), is_index=False, may_be_told=False),
+            Configurations((an_image(digest),), may_be_told=False),
+        ) == (
+            await at.platforms(digest, inquiry),
+            await at.contents.configurations(question, inquiry),
+        )
 
 
 async def test_a_secret_that_was_mended_a_moment_ago_is_used() -> None:

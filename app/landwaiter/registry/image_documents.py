@@ -49,6 +49,9 @@ CONFIG_TYPES: Final = frozenset(
 )
 """The config blobs that containerd runs images by; an artifact of another type has none for it."""
 
+DOCKER_IMAGE: Final = "application/vnd.docker.distribution.manifest.v2+json"
+"""Manifests of which CRI-O takes a config of any type."""
+
 _UNKNOWN: Final = "unknown"
 _NEVER: Final = datetime(1, 1, 2, tzinfo=UTC)
 """Go writes a time that is not known as the first instant of the year 1."""
@@ -102,7 +105,8 @@ def read_image_manifest(manifest: Manifest, what: str) -> ImageManifest:
         _pointer(layer, f"layer {number} of {what}").size
         for number, layer in enumerate(layers, start=1)
     )
-    return ImageManifest(config if config.media_type in CONFIG_TYPES else None, sizes)
+    is_image = config.media_type in CONFIG_TYPES or manifest.media_type == DOCKER_IMAGE
+    return ImageManifest(config if is_image else None, sizes)
 
 
 def read_configuration(

@@ -22,6 +22,8 @@ from landwaiter.workloads.nodes import NodeSelection
 PLATFORMS_MAX = 64
 """How many platforms a policy may name; there are some forty for which Go compiles."""
 
+UNTOLD = "what the image says of itself is not told without --client-ca"
+
 _NAMED = 3
 """How many images of an index a message names before it counts the others."""
 
@@ -32,11 +34,12 @@ class OfferedPlatforms:
     The platforms that an image is offered for, in its order.
 
     `is_index` is False for a single image, whose one platform is the one that it names itself; an
-    image that names none offers none.
+    image that names none offers none. `may_be_told` is False where nobody knows who asks.
     """
 
     platforms: tuple[Platform, ...]
     is_index: bool
+    may_be_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,22 @@ class PlatformsQuestion(Question[OfferedPlatforms]):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationsQuestion(Question[tuple[ImageConfiguration, ...]]):
+class Configurations:
     """
-    What do the images say of themselves that could run? The answer has at least one.
+    What the images say of themselves that could run; there is at least one.
+
+    `may_be_told` is False where nobody knows who asks: then a verdict is given, and no words of
+    the images (design, semantics 20), which may come from a registry that only we can reach.
+    """
+
+    images: tuple[ImageConfiguration, ...]
+    may_be_told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationsQuestion(Question[Configurations]):
+    """
+    Tell what the images say of themselves that could run.
 
     `subject` has a digest; `platforms` are those that there are nodes of, empty for any; `nodes`
     are those that the Pod can run on.
@@ -72,12 +88,20 @@ class ConfigurationsQuestion(Question[tuple[ImageConfiguration, ...]]):
         )
 
 
-def said_once(problems: Iterable[tuple[ImageConfiguration, str]], *, of_index: bool) -> str:
-    """Return what is wrong with which images of an index, equal sentences said once."""
+def said_once(
+    problems: Iterable[tuple[ImageConfiguration, str]], answer: Configurations, *, untold: str
+) -> str:
+    """
+    Return what is wrong with which images of an index, equal sentences said once.
+
+    Where it may not be told, it is `untold` and the reason for that.
+    """
+    if not answer.may_be_told:
+        return f"{untold}; {UNTOLD}"
     by_sentence: dict[str, list[str]] = {}
     for image, sentence in problems:
         by_sentence.setdefault(sentence, []).append(_called(image))
-    if not of_index:
+    if len(answer.images) == 1:
         return "; ".join(by_sentence)
     return "; ".join(f"{_listed(images)}: {said}" for said, images in by_sentence.items())
 

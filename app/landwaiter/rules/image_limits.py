@@ -136,17 +136,18 @@ class ImageLimits:
     def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
         """Return what is wrong with one image use, None where nothing is."""
         for question in self.needs(use):
-            images = facts.about(question)
-            if isinstance(images, Undecided):
-                return images
-            found = [(image, each) for image in images for each in self._problems(image)]
+            answer = facts.about(question)
+            if isinstance(answer, Undecided):
+                return answer
+            found = [(image, each) for image in answer.images for each in self._problems(image)]
             if found:
                 problems = ((image, each.said) for image, each in found)
+                remedy = "; ".join(dict.fromkeys(each.remedy for _, each in found))
                 return Violation(
                     self.id,
                     reason="image limit broken",
-                    detail=said_once(problems, of_index=len(images) > 1),
-                    remedy="; ".join(dict.fromkeys(each.remedy for _, each in found)),
+                    detail=said_once(problems, answer, untold="it breaks a limit of the policy"),
+                    remedy=remedy if answer.may_be_told else "build it within the limits",
                 )
         return None
 

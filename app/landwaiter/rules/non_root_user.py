@@ -84,16 +84,18 @@ class NonRootUser:
         if place.run_as_user is not None:
             return self._of_pod(use, place.run_as_user)
         for question in self.needs(use):
-            images = facts.about(question)
-            if isinstance(images, Undecided):
-                return images
+            answer = facts.about(question)
+            if isinstance(answer, Undecided):
+                return answer
             problems = [
                 (image, problem)
-                for image in images
+                for image in answer.images
                 if (problem := self._problem(image, must_be_number=bool(place.run_as_non_root)))
             ]
             if problems:
-                return self._violation(said_once(problems, of_index=len(images) > 1), _remedy(use))
+                return self._violation(
+                    said_once(problems, answer, untold="its user is or may be root"), _remedy(use)
+                )
         return None
 
     def _violation(self, detail: str, remedy: str) -> Violation:

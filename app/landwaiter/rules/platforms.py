@@ -21,7 +21,12 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from landwaiter.images.platforms import Platform
-from landwaiter.rules.image_content import PLATFORMS_MAX, OfferedPlatforms, PlatformsQuestion
+from landwaiter.rules.image_content import (
+    PLATFORMS_MAX,
+    UNTOLD,
+    OfferedPlatforms,
+    PlatformsQuestion,
+)
 from landwaiter.rules.protocol import Facts, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.settings import PlatformField, RuleSettings
 from landwaiter.workloads.nodes import Choice, NodeSelection, NodeTerm
@@ -119,6 +124,13 @@ class Platforms:
     def _violation(
         self, use: ImageUse, offered: OfferedPlatforms, missing: list[_Wish]
     ) -> Violation:
+        if not offered.may_be_told:
+            return Violation(
+                self.id,
+                reason="platform missing",
+                detail=f"it lacks a platform that is wanted; {UNTOLD}",
+                remedy="build one index for all of them",
+            )
         kind = "it is offered" if offered.is_index else "it is a single image"
         seen = f"{kind} for {_listed(offered.platforms)}"
         if not offered.platforms:

@@ -33,6 +33,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.registry.image_reading import Content, ContentSource, read_content
 from landwaiter.registry.keychain import Keychain
 from landwaiter.rules.image_content import (
+    Configurations,
     ConfigurationsQuestion,
     OfferedPlatforms,
     PlatformsQuestion,
@@ -112,20 +113,22 @@ class ImageContents:
     async def platforms(self, question: PlatformsQuestion, inquiry: Inquiry) -> OfferedPlatforms:
         """Return the platforms that an image is offered for. Raises as a fact source does."""
         subject = question.subject
-        return await self._reader.tried(
+        offered = await self._reader.tried(
             inquiry, lambda keychain: self._platforms(subject, _access(subject, keychain, inquiry))
         )
+        return replace(offered, may_be_told=inquiry.credentials_allowed)
 
     async def configurations(
         self, question: ConfigurationsQuestion, inquiry: Inquiry
-    ) -> tuple[ImageConfiguration, ...]:
+    ) -> Configurations:
         """Return what the images that could run say. Raises as a fact source does."""
-        return await self._reader.tried(
+        images = await self._reader.tried(
             inquiry,
             lambda keychain: self._configurations(
                 question, _access(question.subject, keychain, inquiry)
             ),
         )
+        return Configurations(images, may_be_told=inquiry.credentials_allowed)
 
     async def _platforms(self, subject: ImageReference, access: _Access) -> OfferedPlatforms:
         content = await self._content(subject, access)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.image_content import ConfigurationsQuestion
+from landwaiter.rules.image_content import UNTOLD, Configurations, ConfigurationsQuestion
 from landwaiter.rules.image_limits import (
     VALUE_MAX_CHARACTERS,
     ImageLimits,
@@ -18,7 +18,7 @@ from landwaiter.rules.image_limits import (
     LabelPattern,
     Size,
 )
-from landwaiter.rules.protocol import Facts, Undecided
+from landwaiter.rules.protocol import Facts, RuleId, Undecided, Violation
 from landwaiter.workloads.values import ImagePlace, ImageUse
 
 A_DIGEST = f"sha256:{'a' * 64}"
@@ -36,7 +36,7 @@ def an_image(**changes: Any) -> ImageConfiguration:  # noqa: ANN401  # Any field
 
 def said_of(image: ImageConfiguration, rule: ImageLimits) -> str:
     """Return the detail of the refusal, empty where the image is admitted."""
-    found = rule.judge(USE, Facts(dict.fromkeys(rule.needs(USE), (image,))))
+    found = rule.judge(USE, Facts(dict.fromkeys(rule.needs(USE), Configurations((image,)))))
     assert not isinstance(found, Undecided)
     return found.detail if found else ""
 
@@ -176,6 +176,23 @@ def test_a_value_that_is_too_long_to_be_looked_at_is_refused_both_ways() -> None
     pattern = LabelPattern("stage", "x*")
 
     assert (False, True) == (pattern.is_met(labels), pattern.is_broken(labels))
+
+
+def test_semantics_20_who_may_be_anybody_is_told_nothing_of_the_image() -> None:
+    """The verdict is the same, without sizes, times and labels, and without which limit it is."""
+    rule = ImageLimits(max_layers=1)
+    answer = Configurations((an_image(layer_sizes=(1, 1)),), may_be_told=False)
+    found = rule.judge(USE, Facts(dict.fromkeys(rule.needs(USE), answer)))
+
+    assert (
+        Violation(
+            RuleId("imageLimits"),
+            reason="image limit broken",
+            detail=f"it breaks a limit of the policy; {UNTOLD}",
+            remedy="build it within the limits",
+        )
+        == found
+    )
 
 
 def test_what_is_not_known_is_undecided() -> None:

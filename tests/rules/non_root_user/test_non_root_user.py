@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.image_content import ConfigurationsQuestion
+from landwaiter.rules.image_content import Configurations, ConfigurationsQuestion
 from landwaiter.rules.non_root_user import (
     USER_MAX,
     NonRootUser,
@@ -39,8 +39,8 @@ def verdict_on(
 ) -> str:
     """Return the detail of the refusal, empty where the image with this USER is admitted."""
     rule = rule or NonRootUser()
-    images = (ImageConfiguration(A_DIGEST, platform, user),)
-    found = rule.judge(use, Facts(dict.fromkeys(rule.needs(use), images)))
+    answer = Configurations((ImageConfiguration(A_DIGEST, platform, user),))
+    found = rule.judge(use, Facts(dict.fromkeys(rule.needs(use), answer)))
     assert not isinstance(found, Undecided)
     return found.detail if found else ""
 
@@ -189,7 +189,7 @@ def test_of_several_images_those_that_are_wrong_are_named() -> None:
         )
     )
     unnamed = ImageConfiguration(f"sha256:{'f' * 64}", None, "root")
-    facts = Facts(dict.fromkeys(rule.needs(use), (*images, unnamed)))
+    facts = Facts(dict.fromkeys(rule.needs(use), Configurations((*images, unnamed))))
     found = rule.judge(use, facts)
 
     assert isinstance(found, Violation)
@@ -198,6 +198,19 @@ def test_of_several_images_those_that_are_wrong_are_named() -> None:
         'another user is wanted; linux/x: its USER is "0", which is root; another user is wanted; '
         f'sha256:{"f" * 64}: its USER is "root"; another user is wanted'
     ) == found.detail
+
+
+def test_semantics_20_who_may_be_anybody_is_told_nothing_of_the_image() -> None:
+    """The verdict is the same, without the user and the platform."""
+    rule, use = NonRootUser(), a_use()
+    answer = Configurations((ImageConfiguration(A_DIGEST, AMD64, "alice"),), may_be_told=False)
+    found = rule.judge(use, Facts(dict.fromkeys(rule.needs(use), answer)))
+
+    assert isinstance(found, Violation)
+    assert (
+        "its user is or may be root; what the image says of itself is not told without --client-ca"
+        == found.detail
+    )
 
 
 def test_what_is_not_known_is_undecided() -> None:

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.image_content import OfferedPlatforms, PlatformsQuestion
+from landwaiter.rules.image_content import UNTOLD, OfferedPlatforms, PlatformsQuestion
 from landwaiter.rules.platforms import CHOICES_MAX, Platforms, PlatformsSettings
-from landwaiter.rules.protocol import Facts, Undecided, Violation
+from landwaiter.rules.protocol import Facts, RuleId, Undecided, Violation
 from landwaiter.workloads.nodes import ANY_NODE, Choice, NodeSelection, NodeTerm
 from landwaiter.workloads.values import ImagePlace, ImageRole, ImageUse
 
@@ -142,6 +142,19 @@ def test_long_lists_are_asked_for_up_to_a_bound() -> None:
     found = missing(following(), a_use(NodeSelection(tuple(terms))), [])
 
     assert f" and {CHOICES_MAX - 8} more" == str(found)[-len(" and 56 more") :]
+
+
+def test_semantics_20_who_may_be_anybody_is_told_nothing_of_the_image() -> None:
+    """The verdict is the same, without the platforms that there are, or are not."""
+    use, rule = a_use(), Platforms(platforms(*BOTH))
+    answer = OfferedPlatforms(platforms("linux/s390x"), is_index=True, may_be_told=False)
+
+    assert Violation(
+        RuleId("platforms"),
+        reason="platform missing",
+        detail=f"it lacks a platform that is wanted; {UNTOLD}",
+        remedy="build one index for all of them",
+    ) == rule.judge(use, Facts({PlatformsQuestion(use.reference): answer}))
 
 
 def test_what_is_not_known_is_undecided() -> None:
