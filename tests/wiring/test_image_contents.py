@@ -31,11 +31,11 @@ from landwaiter.wiring.image_contents import (
     CONTENT_MAX_BYTES,
     CONTENT_SECONDS,
     FAULT_SECONDS,
-    IMAGES_MAX,
     PROBLEM_SECONDS,
     ImageContents,
     size_of,
 )
+from landwaiter.wiring.image_indexes import IMAGES_MAX
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.workloads.nodes import ANY_NODE, Choice, NodeSelection, NodeTerm
 from registry.clients import client_for, named

@@ -8,13 +8,12 @@ asked for twice at once is fetched once; fetching goes on when whoever asked has
 the next to ask finds what came of it (design, semantics 15 and 21).
 """
 
-import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from cachetools import TTLCache
 
@@ -22,13 +21,12 @@ from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.flights import Flights
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
-    ContentMalformed,
     DeadlineExceeded,
     ImageProblem,
     RegistryUnavailable,
     Unavailable,
 )
-from landwaiter.images.configuration import ImageConfiguration, ImageIndex, IndexEntry
+from landwaiter.images.configuration import ImageIndex
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.image_reading import Content, ContentSource, read_content
 from landwaiter.registry.keychain import Keychain
@@ -39,6 +37,7 @@ from landwaiter.rules.image_content import (
     PlatformsQuestion,
 )
 from landwaiter.rules.protocol import Inquiry
+from landwaiter.wiring.image_indexes import Read, offered_platforms, runnable_images
 from landwaiter.wiring.keychains import PullSecretReader
 
 CONTENT_SECONDS = 3_600.0
@@ -53,18 +52,11 @@ CONTENT_MAX = 32_768
 FAILURES_MAX = 5_000
 UNDER_WAY_MAX = 5_000
 
-IMAGES_MAX = 64
-"""Images of one index that are looked into, each for two requests."""
-
-IMAGES_AT_ONCE = 8
-"""Of one index, for one decision: kind to registries."""
-
 FETCH_SECONDS = 45.0
 """A refused request, a token, a manifest and a blob; one request takes 30 s at most."""
 
 _Key = tuple[ImageReference, str]
 _Found = Content | Failure
-_Settled = ImageConfiguration | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,67 +105,32 @@ class ImageContents:
     async def platforms(self, question: PlatformsQuestion, inquiry: Inquiry) -> OfferedPlatforms:
         """Return the platforms that an image is offered for. Raises as a fact source does."""
         subject = question.subject
-        offered = await self._reader.tried(
-            inquiry, lambda keychain: self._platforms(subject, _access(subject, keychain, inquiry))
+        return await self._reader.tried(
+            inquiry,
+            lambda keychain: offered_platforms(
+                subject,
+                self._read_with(subject, keychain, inquiry.deadline),
+                may_be_told=inquiry.credentials_allowed,
+            ),
         )
-        return replace(offered, may_be_told=inquiry.credentials_allowed)
 
     async def configurations(
         self, question: ConfigurationsQuestion, inquiry: Inquiry
     ) -> Configurations:
         """Return what the images that could run say. Raises as a fact source does."""
-        images = await self._reader.tried(
+        return await self._reader.tried(
             inquiry,
-            lambda keychain: self._configurations(
-                question, _access(question.subject, keychain, inquiry)
+            lambda keychain: runnable_images(
+                question,
+                self._read_with(question.subject, keychain, inquiry.deadline),
+                may_be_told=inquiry.credentials_allowed,
             ),
         )
-        return Configurations(images, may_be_told=inquiry.credentials_allowed)
 
-    async def _platforms(self, subject: ImageReference, access: _Access) -> OfferedPlatforms:
-        content = await self._content(subject, access)
-        if isinstance(content, ImageConfiguration):
-            own = () if content.platform is None else (content.platform,)
-            return OfferedPlatforms(own, is_index=False)
-        silent = [entry for entry in content.entries if entry.platform is None]
-        images = await self._images(subject, silent, access)
-        own_platforms = {image.digest: image.platform for image in images}
-        offered = (each.platform or own_platforms[each.digest] for each in content.entries)
-        distinct = dict.fromkeys(platform for platform in offered if platform is not None)
-        return OfferedPlatforms(tuple(distinct), is_index=True)
-
-    async def _configurations(
-        self, question: ConfigurationsQuestion, access: _Access
-    ) -> tuple[ImageConfiguration, ...]:
-        content = await self._content(question.subject, access)
-        if isinstance(content, ImageConfiguration):
-            return (content,)
-        entries = [each for each in content.entries if question.may_run(each.platform)]
-        return await self._images(question.subject, entries or content.entries, access)
-
-    async def _images(
-        self,
-        index: ImageReference,
-        entries: Iterable[IndexEntry],
-        access: _Access,
-    ) -> tuple[ImageConfiguration, ...]:
-        """Return images of an index, by the platforms that it gives them."""
-        wanted = tuple(dict.fromkeys(entries))
-        if len(wanted) > IMAGES_MAX:
-            raise ContentMalformed(
-                f"{index} has {len(wanted)} images that could run, at most {IMAGES_MAX} are "
-                "looked at"
-            )
-        places = asyncio.Semaphore(IMAGES_AT_ONCE)
-
-        async def image(entry: IndexEntry) -> ImageConfiguration:
-            async with places:
-                content = await self._content(index.with_digest(entry.digest), access)
-            if isinstance(content, ImageIndex):
-                raise ContentMalformed(f"{index} lists {entry.digest}, which is no image")
-            return replace(content, platform=entry.platform or content.platform)
-
-        return tuple(await _together(*map(image, wanted)))
+    def _read_with(self, subject: ImageReference, keychain: Keychain, deadline: Deadline) -> Read:
+        """Return what reads content of a subject's repository."""
+        access = _Access(keychain, keychain.fingerprint(subject), deadline)
+        return lambda reference: self._content(reference, access)
 
     async def _content(self, subject: ImageReference, access: _Access) -> Content:
         key = (replace(subject, tag=None), access.fingerprint)
@@ -209,10 +166,6 @@ class ImageContents:
         return failure
 
 
-def _access(subject: ImageReference, keychain: Keychain, inquiry: Inquiry) -> _Access:
-    return _Access(keychain, keychain.fingerprint(subject), inquiry.deadline)
-
-
 def size_of(content: Content) -> int:
     """Return about how many bytes a content takes, and at least its share of the memory."""
     if isinstance(content, ImageIndex):
@@ -221,28 +174,3 @@ def size_of(content: Content) -> int:
         texts = [content.user, *content.labels, *content.labels.values()]
         size = sum(map(sys.getsizeof, texts)) + 100 * len(content.layer_sizes)
     return max(CONTENT_MAX_BYTES // CONTENT_MAX, size)
-
-
-async def _together(*work: Coroutine[Any, Any, ImageConfiguration]) -> list[ImageConfiguration]:
-    """
-    Return the results in order. Raises a problem of an image at once, and a fault when all is done.
-
-    So a problem goes before a fault: it will not be another one at the next try.
-    """
-
-    async def settled(each: Coroutine[Any, Any, ImageConfiguration]) -> _Settled:
-        try:
-            return await each
-        except Unavailable as fault:
-            return fault
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(settled(each)) for each in work]
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    results = [task.result() for task in tasks]
-    for result in results:
-        if isinstance(result, Unavailable):
-            raise result
-    return [result for result in results if not isinstance(result, Unavailable)]
