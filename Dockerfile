@@ -74,12 +74,12 @@ RUN mkdir -p etc/landwaiter etc/ssl/certs tmp usr/lib/ssl var/lib/dpkg/status.d 
  && rm -r usr/lib/*-linux-gnu/gconv usr/lib/binfmt.d usr/lib/python3.11/test usr/sbin \
       usr/share/binfmts usr/share/ca-certificates usr/share/gdb usr/share/lintian usr/share/man \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash -p / usr/lib/python3.11
-COPY --chmod=0644 image/etc etc/
+COPY --chmod=0644 image/etc/group image/etc/nsswitch.conf image/etc/passwd etc/
 
 
-# Landwaiter and the locked packages, in a virtual environment. kubernetes.aio is a second client
-# of 68 MB, which nothing imports.
-FROM tools AS application
+# The locked packages in a virtual environment, and the list of all that is in the image.
+# kubernetes.aio is a second client of 68 MB, which nothing imports.
+FROM tools AS packages
 ARG TARGETARCH
 RUN python3.11 -m venv --without-pip /opt/landwaiter \
  && rm -r /opt/landwaiter/include /opt/landwaiter/bin/*ctivate*
@@ -95,29 +95,35 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash "${PWD}"
 WORKDIR /source
 ARG VERSION
-COPY pyproject.toml README.md LICENSE ./
-COPY app app
-RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
- && /tools/bin/pip --python /opt/landwaiter/bin/python install --no-deps \
-      "/wheels/landwaiter-${VERSION}-py3-none-any.whl" \
- && python3.11 -m compileall -q --invalidation-mode unchecked-hash \
-      /opt/landwaiter/lib/python3.11/site-packages/landwaiter
-COPY --from=cosign /built/cosign.json /
-COPY --from=system /system/var/lib/dpkg/status.d /status.d
+COPY --from=cosign /built/cosign.json /listed/
+COPY --from=system /system/var/lib/dpkg/status.d /listed/debian
+COPY pyproject.toml ./
 COPY image/sbom.py image/
 RUN mkdir /documents \
- && /tools/bin/cyclonedx-py environment --spec-version 1.6 --output-reproducible \
-      --pyproject pyproject.toml --output-file /python.cdx.json /opt/landwaiter/bin/python \
- && /tools/bin/python image/sbom.py --python /python.cdx.json --cosign /cosign.json \
-      --debian /status.d --release "$(. /etc/os-release && echo "${VERSION_ID}")" \
+ && /tools/bin/cyclonedx-py environment --spec-version 1.6 --output-reproducible --no-validate \
+      --pyproject pyproject.toml --output-file /listed/python.json /opt/landwaiter/bin/python \
+ && /tools/bin/python image/sbom.py --python /listed/python.json --cosign /listed/cosign.json \
+      --debian /listed/debian --release "$(. /etc/os-release && echo "${VERSION_ID}")" \
       --version "${VERSION}" --output /documents/sbom.cdx.json
+
+
+# Landwaiter itself.
+FROM packages AS application
+ARG VERSION
+COPY README.md LICENSE ./
+COPY app app
+RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /tools/bin/pip --python /opt/landwaiter/bin/python install --no-deps --root /application \
+      "/wheels/landwaiter-${VERSION}-py3-none-any.whl" \
+ && python3.11 -m compileall -q --invalidation-mode unchecked-hash -s /application /application
 
 
 FROM scratch
 COPY --from=system /system /
 COPY --from=cosign /built/cosign /opt/landwaiter/bin/cosign
-COPY --from=application /opt/landwaiter /opt/landwaiter
-COPY --from=application /documents /usr/share/doc/landwaiter
+COPY --from=packages /opt/landwaiter /opt/landwaiter
+COPY --from=packages /documents /usr/share/doc/landwaiter
+COPY --from=application /application /
 ARG DEBIAN_BASE
 ARG GO_BASE
 ARG COSIGN_VERSION

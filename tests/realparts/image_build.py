@@ -42,7 +42,7 @@ SHORT_SECONDS = 120.0
 DISK_MIB = 6000
 """Bases, layers and two images, and what Go adds to its caches for a second architecture."""
 LAYERS_MAX = 600
-"""Each state of the sources leaves some ten layers; beyond this all are dropped."""
+"""Each state of the sources leaves some layers more; beyond this all are dropped."""
 
 
 class ImageBuild:
@@ -60,6 +60,7 @@ class ImageBuild:
         """Build the image on the bases; leave root file system and configuration in the folder."""
         require_free(cache_folder(), DISK_MIB, what="the image")
         self._log.unlink(missing_ok=True)
+        self._buildah("rm", "--all")  # A build that was killed leaves its containers.
         if len(self._buildah("images", "--all", "--quiet").split()) > LAYERS_MAX:
             shutil.rmtree(self._store)
         self._ensure_bases(bases)
@@ -69,12 +70,12 @@ class ImageBuild:
             options = [*self._options(name), *_secrets(Path(secrets), go), *_go_volumes(go)]
             self._logged("building", [*self._program(), "build", *options, str(ROOT)])
         self._export(name, folder)
-        # Its own layers are large and quickly made again; those of the stages are kept.
-        self._buildah("rmi", name)
 
     def _options(self, name: str) -> list[str]:
         return [
-            *("--layers", "--pull-never", f"--tag={name}", f"--file={DOCKERFILE}"),
+            # Each layer is a whole copy without overlays: better to start anew then.
+            f"--layers={'true' if self._driver() == 'overlay' else 'false'}",
+            *("--pull-never", f"--tag={name}", f"--file={DOCKERFILE}"),
             f"--platform=linux/{self._architecture}",
             # BuildKit knows this one by itself; buildah 1.28 does not.
             f"--build-arg=BUILDPLATFORM=linux/{self._native}",
@@ -120,12 +121,14 @@ class ImageBuild:
         return answer.stdout.strip()
 
     def _program(self) -> list[str]:
+        store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]
+        return ["buildah", f"--storage-driver={self._driver()}", *store]
+
+    def _driver(self) -> str:
+        """Return how layers are stored: an overlay cannot lie on another one, as in a container."""
         self._store.mkdir(parents=True, exist_ok=True)
         asked = ["findmnt", "--noheadings", "--output=FSTYPE", f"--target={self._store}"]
-        # An overlay cannot lie on another one, as in a container; copies can.
-        driver = "vfs" if self._run(asked) == "overlay" else "overlay"
-        store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]
-        return ["buildah", f"--storage-driver={driver}", *store]
+        return "vfs" if self._run(asked) == "overlay" else "overlay"
 
 
 def _secrets(folder: Path, go: Path) -> list[str]:
