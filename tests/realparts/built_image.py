@@ -97,7 +97,7 @@ def find_or_build_image(architecture: str, step: Step) -> BuiltImage:
         ensure_tools(step)
         with locked("image-store", on_wait=lambda: step.tick("waiting for another build")):
             if not folder.is_dir():
-                _forget_old_images(folder.parent)
+                forget_old_images(folder.parent, now=time.time())
                 with made_whole(folder) as unfinished:
                     build = ImageBuild(architecture, native_architecture(), step)
                     build.into(unfinished, bases=_bases())
@@ -118,9 +118,13 @@ def fingerprint(architecture: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _forget_old_images(folder: Path) -> None:
+def forget_old_images(folder: Path, *, now: float) -> None:
+    """Remove all but the newest images, unless used lately; the caller holds the store's lock."""
     folder.mkdir(parents=True, exist_ok=True)
-    newest_first = sorted(folder.glob("a*"), key=lambda each: each.stat().st_mtime, reverse=True)
-    for old in newest_first[KEPT_IMAGES:]:
-        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(old)
+    for unfinished in folder.glob(".*"):
+        shutil.rmtree(unfinished)
+    last_used = {image: image.stat().st_mtime for image in folder.iterdir()}
+    newest_first = sorted(last_used, key=last_used.__getitem__, reverse=True)
+    for image in newest_first[KEPT_IMAGES:]:
+        if now - last_used[image] > KEPT_SECONDS:
+            shutil.rmtree(image)

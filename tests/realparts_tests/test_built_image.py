@@ -1,12 +1,19 @@
 """An image is built anew when something that goes into it has changed, and only then."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from realparts import built_image
-from realparts.built_image import INPUTS, fingerprint, input_files
+from realparts.built_image import (
+    INPUTS,
+    KEPT_SECONDS,
+    fingerprint,
+    forget_old_images,
+    input_files,
+)
 from realparts.image_build import ROOT
 
 
@@ -56,3 +63,18 @@ def test_nothing_else_does(sources: Path, change: Callable[[Path], object]) -> N
 def _compiled(folder: Path) -> None:
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "file.pyc").write_bytes(b"new")
+
+
+def test_images_that_nobody_uses_are_forgotten(tmp_path: Path) -> None:
+    """The newest four stay, and so does what somebody may be using; remains of builds go."""
+    now = 1_000_000.0
+    ages = {f"amd64-{age}": float(age) for age in (1, 2, 3, 4, 5, int(KEPT_SECONDS) + 1)}
+    for name, age in ages.items():
+        (tmp_path / name / "root").mkdir(parents=True)
+        os.utime(tmp_path / name, (now - age, now - age))
+    (tmp_path / ".arm64-unfinished.123").mkdir()
+
+    forget_old_images(tmp_path, now=now)
+
+    kept = {each.name for each in tmp_path.iterdir()}
+    assert {"amd64-1", "amd64-2", "amd64-3", "amd64-4", "amd64-5"} == kept
