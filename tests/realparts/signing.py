@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from realparts.code_signing import Issued
 from realparts.install import ensure
 from realparts.processes import run
 from realparts.registries import Login, Registry
@@ -100,6 +101,43 @@ class Signer:
         options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
         self._cosign2("attest", *_offline_old(key), *options, reference)
 
+    def import_key_pair(self, key: Path, name: str) -> SigningKey:
+        """Return a key of a PEM file as both versions of cosign read it; names must differ."""
+        stem = self._folder / name
+        self._cosign3("import-key-pair", f"--key={key}", f"--output-key-prefix={stem}")
+        return SigningKey(private=stem.with_suffix(".key"), public=stem.with_suffix(".pub"))
+
+    def sign_as_issued(
+        self, reference: str, issued: Issued, *, trusted_root: Path, chain: bool = True
+    ) -> None:
+        """
+        Sign with a certificate of one's own, with a v0.3 bundle; cosign verifies it by the root.
+
+        With `chain` the certificates above are put into it.
+        """
+        options = _issued(issued, chain=chain)
+        signing = self._offline_bundle(self._key_of(issued), trusted_root=trusted_root)
+        self._cosign3("sign", *signing, *options, reference)
+
+    def sign_as_issued_with_cosign2(
+        self,
+        reference: str,
+        issued: Issued,
+        *,
+        chain: bool = True,
+        sigstore: PrivateSigstore | None = None,
+    ) -> None:
+        """Sign with a certificate of one's own in the old format; a Sigstore adds a timestamp."""
+        stamped = [f"--timestamp-server-url={sigstore.timestamp_url}"] if sigstore else []
+        options = [*_issued(issued, chain=chain), *stamped]
+        self._cosign2("sign", *_offline_old(self._key_of(issued)), *options, reference)
+
+    def _key_of(self, issued: Issued) -> SigningKey:
+        stem = self._folder / f"issued-{issued.key.stem}"
+        if not stem.with_suffix(".key").exists():
+            self.import_key_pair(issued.key, stem.name)
+        return SigningKey(private=stem.with_suffix(".key"), public=stem.with_suffix(".pub"))
+
     def sign_keyless(
         self,
         reference: str,
@@ -164,12 +202,12 @@ class Signer:
         options = [*_verifying(key, form), f"--type={predicate_type}"]
         return self._cosign3("verify-attestation", *options, reference, check=check)
 
-    def _offline_bundle(self, key: SigningKey) -> list[str]:
+    def _offline_bundle(self, key: SigningKey, *, trusted_root: Path | None = None) -> list[str]:
         return [
             "--yes",
             f"--key={key.private}",
             f"--signing-config={self._signing_config}",
-            f"--trusted-root={self._trusted_root}",
+            f"--trusted-root={trusted_root or self._trusted_root}",
         ]
 
     def _predicate(self, predicate: Mapping[str, Any]) -> Path:
@@ -201,6 +239,11 @@ def _annotations(annotations: Mapping[str, str] | None) -> list[str]:
 
 def _offline_old(key: SigningKey) -> list[str]:
     return ["--yes", f"--key={key.private}", "--tlog-upload=false"]
+
+
+def _issued(issued: Issued, *, chain: bool) -> list[str]:
+    above = [f"--certificate-chain={issued.chain}"] if chain else []
+    return [f"--certificate={issued.certificate}", *above]
 
 
 def _keyless(sigstore: PrivateSigstore, email: str) -> list[str]:
