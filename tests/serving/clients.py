@@ -203,10 +203,9 @@ async def listening(
         echo,
         limits=limits or ConnectionLimits(),
         observer=counts,
-        certificate=certificate,
         admit=admit,
     )
-    clients = Clients(await listener.start(HOST, 0))
+    clients = Clients(await listener.start(HOST, 0, certificate))
     try:
         yield Running(listener, clients, echo, counts)
     finally:

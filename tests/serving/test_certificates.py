@@ -30,7 +30,7 @@ class Reloads:
     expiries: list[float] = field(default_factory=list)
     refused: int = 0
 
-    def certificate_loaded(self, *, expires: float) -> None:
+    def certificate_loaded(self, *, begins: float, expires: float) -> None:
         self.expiries.append(expires)
 
     def certificate_refused(self) -> None:
@@ -52,11 +52,11 @@ class Mounted:
 
 def mounted(folder: Path, pair: KeyPair, client_ca: Path | None = None) -> Mounted:
     folder.mkdir(exist_ok=True)
-    files = CertificateFiles(folder / "tls.crt", folder / "tls.key", client_ca)
+    files = CertificateFiles(folder / "tls.crt", folder / "tls.key")
     shutil.copy(pair.certificate, files.chain)
     shutil.copy(pair.key, files.key)
     reloads = Reloads()
-    return Mounted(files, reloads, ServingCertificate(files, reloads))
+    return Mounted(files, reloads, ServingCertificate(files, reloads, client_ca))
 
 
 def serial_of(pair: KeyPair) -> str:

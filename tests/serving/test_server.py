@@ -19,7 +19,8 @@ from landwaiter.admission.http import CALLER_IS_API_SERVER
 from landwaiter.errors import InvalidInput
 from landwaiter.serving.connection import ConnectionLimits
 from landwaiter.serving.health import Readiness
-from landwaiter.serving.server import Server, ServerSettings, Stop
+from landwaiter.serving.server import Server, ServerSettings
+from landwaiter.serving.stopping import Stop
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import ServingMetrics
 from realparts.certificates import Authority, KeyPair
@@ -264,14 +265,15 @@ async def test_changed_certificate_files_are_seen(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     """Within the poll interval, without a signal or a restart."""
-    settings = replace(the_settings(certificates), tls_cert=tmp_path / "c", tls_key=tmp_path / "k")
+    chain, key = tmp_path / "c", tmp_path / "k"
+    settings = replace(the_settings(certificates), tls_cert=chain, tls_key=key)
     second = certificates.authority.issue_server("polled")
-    shutil.copy(certificates.server.certificate, settings.tls_cert)
-    shutil.copy(certificates.server.key, settings.tls_key)
+    shutil.copy(certificates.server.certificate, chain)
+    shutil.copy(certificates.server.key, key)
     async with served(settings, certificates) as one:
         first_shown = (await one.admission.connect()).serial_number()
-        shutil.copy(second.certificate, settings.tls_cert)
-        shutil.copy(second.key, settings.tls_key)
+        shutil.copy(second.certificate, chain)
+        shutil.copy(second.key, key)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (await one.admission.connect()).serial_number() == first_shown:
                 pass

@@ -44,6 +44,7 @@ def test_every_name_begins_with_landwaiter() -> None:
     assert [
         "landwaiter_body_bytes_held",
         "landwaiter_certificate_expiry_timestamp_seconds",
+        "landwaiter_certificate_not_before_timestamp_seconds",
         "landwaiter_certificate_reloads",
         "landwaiter_connections",
         "landwaiter_connections_ended",
@@ -170,19 +171,21 @@ def test_serving_is_counted() -> None:
     metrics.connections(2)
     metrics.connection_ended("client name")
     metrics.ready(is_ready=True)
-    metrics.certificate_loaded(expires=1000.0)
+    metrics.certificate_loaded(begins=500.0, expires=1000.0)
     metrics.certificate_refused()
 
     assert (
         {(): 2.0},
         {("client name",): 1.0},
         {(): 1.0},
+        {(): 500.0},
         {(): 1000.0},
         {("loaded",): 1.0, ("refused",): 1.0},
     ) == (
         counted(registry, "landwaiter_connections"),
         counted(registry, "landwaiter_connections_ended_total"),
         counted(registry, "landwaiter_ready"),
+        counted(registry, "landwaiter_certificate_not_before_timestamp_seconds"),
         counted(registry, "landwaiter_certificate_expiry_timestamp_seconds"),
         counted(registry, "landwaiter_certificate_reloads_total"),
     )

@@ -81,5 +81,9 @@ def answer_by(arrival: float, timeouts: Sequence[str]) -> Deadline:
     if len(timeouts) > 1:
         raise InvalidReview(f"?timeout= is given {len(timeouts)} times, wanted once")
     asked = seconds_of(timeouts[0]) if timeouts else DEFAULT_SECONDS
-    seconds = min(max(asked, LEAST_SECONDS), MOST_SECONDS)
-    return Deadline(arrival + seconds - min(MARGIN_SECONDS, seconds * LARGEST_MARGIN))
+    return Deadline(arrival + seconds_to_answer(min(max(asked, LEAST_SECONDS), MOST_SECONDS)))
+
+
+def seconds_to_answer(timeout_seconds: float) -> float:
+    """Return how long an answer may take of what the API server waits."""
+    return timeout_seconds - min(MARGIN_SECONDS, timeout_seconds * LARGEST_MARGIN)

@@ -8,6 +8,7 @@ import click
 
 from landwaiter.cli.exits import EXIT_BAD_INPUT
 from landwaiter.cli.options import EXISTING_FILE, option, options_of_both, policy_install
+from landwaiter.cli.webhook_options import tls_options, webhook_options, webhook_settings
 from landwaiter.errors import LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
@@ -18,8 +19,7 @@ from landwaiter.wiring.policies import ConfigMapName
 
 @click.command(epilog="Exit status: 0 stopped on request, 2 bad options, policies or certificate.")
 @options_of_both
-@option("--tls-cert", type=EXISTING_FILE, required=True, help="Serving certificate chain (PEM).")
-@option("--tls-key", type=EXISTING_FILE, required=True, help="Its private key (PEM).")
+@tls_options
 @option("--host", default="", help="Address to listen on; all addresses when empty.")
 @option("--port", type=click.IntRange(0, 65535), default=8443, help="Port for reviews.")
 @option(
@@ -35,6 +35,7 @@ from landwaiter.wiring.policies import ConfigMapName
     type=EXISTING_FILE,
     help="How to reach the cluster; inside a Pod its service account is used.",
 )
+@webhook_options
 @option(
     "--last-good-set",
     metavar="NAMESPACE/CONFIGMAP",
@@ -85,5 +86,10 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         short_names=ShortNames(given["short_names"]),
         kubeconfig=given["kubeconfig"],
         last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,
+<<<<<<< HEAD
         install=policy_install(given),
+=======
+        install=PolicyInstallSettings(UnmatchedImages(given["unmatched_images"])),
+        webhook=webhook_settings(given),
+>>>>>>> 5eca487 (Take certificates from other sources than files, and say where the webhook object is to lead)
     )

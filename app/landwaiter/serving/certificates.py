@@ -1,18 +1,24 @@
 """
-The serving certificate: loaded from files, and again when they change.
+The serving certificate: read from its source, and again when that has another one.
 
-Files are compared by content every few seconds, which sees a Secret's swapped symbolic link as
-well as a file written in place. A pair that does not load, be it half written, keeps the old one
-in use. New handshakes get the new certificate and the new client CA; connections live on.
+Sources are asked every few seconds and compared by content, which sees a Secret's swapped symbolic
+link as well as a file written in place. A pair that does not load, be it half written, keeps the
+old one in use. New handshakes get the new certificate and the new client CA; connections live on.
 
 The listener keeps one TLS context for its life. Each handshake is moved to the newest context by
 the server name callback, which OpenSSL calls also for clients that send no name. Session tickets
 are off, so every connection is a full handshake with the CA of the day.
+
+OpenSSL, as Python gives it to us, loads keys from files only. They are handed over as files that
+are in memory alone (memfd, Linux), so that no key is written to a disk by us.
 """
 
 import asyncio
+import os
 import ssl
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -35,28 +41,64 @@ _log = cast("FilteringBoundLogger", structlog.get_logger())
 class CertificateObserver(Protocol):
     """Whatever counts reloads."""
 
-    def certificate_loaded(self, *, expires: float) -> None:
-        """Note that a certificate came into use; `expires` is in seconds since the epoch."""
+    def certificate_loaded(self, *, begins: float, expires: float) -> None:
+        """Note that a certificate came into use; both times are in seconds since the epoch."""
         ...
 
     def certificate_refused(self) -> None:
-        """Note that changed files could not be used."""
+        """Note that a changed certificate could not be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePair:
+    """A chain and its private key, in PEM; no representation shows the key."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+
+
+class CertificateSource(Protocol):
+    """Where the certificate comes from; its text is how messages call it."""
+
+    def problem(self) -> str | None:
+        """Return why there is no certificate yet, None from the first one on."""
+        ...
+
+    async def ready(self) -> None:
+        """Return once there is a certificate to read."""
+        ...
+
+    def read(self) -> CertificatePair:
+        """Return the certificate of this moment. Raises `InvalidCertificate`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """PEM files: a chain, its private key, and the CA of callers, None for anybody."""
+    """PEM files of a chain and its private key."""
 
     chain: Path
     key: Path
-    client_ca: Path | None = None
+
+    def problem(self) -> str | None:
+        """Return None: files are there from the start, or there is none."""
+        return None
+
+    async def ready(self) -> None:
+        """Return at once."""
+
+    def read(self) -> CertificatePair:
+        """Return what the files hold now. Raises `InvalidCertificate`."""
+        return CertificatePair(read_file(self.chain), read_file(self.key))
+
+    def __str__(self) -> str:
+        return f"{self.chain} and {self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    chain: bytes
-    key: bytes
+    pair: CertificatePair
     client_ca: bytes | None
 
 
@@ -64,26 +106,33 @@ class ServingCertificate:
     """
     What TLS is served with now.
 
-    `context` is for the listener. Raises `InvalidCertificate` when the files cannot be used.
+    `context` is for the listener, `client_ca` a file with the CA of callers, None for anybody.
+    Raises `InvalidCertificate` when the source has nothing that can be used.
     """
 
-    def __init__(self, files: CertificateFiles, observer: CertificateObserver) -> None:
-        self._files = files
+    def __init__(
+        self,
+        source: CertificateSource,
+        observer: CertificateObserver,
+        client_ca: Path | None = None,
+    ) -> None:
+        self._source = source
+        self._client_ca = client_ca
         self._observer = observer
         self._problem: str | None = None
-        self._content = _read(files)
-        self._current = _context(files, self._content)
-        self.context = _context(files, self._content)
+        self._content = self._read()
+        self._current = self._context(self._content)
+        self.context = self._context(self._content)
         self.context.sni_callback = self._move_to_current
         self._note_loaded(self._content)
 
     def reload(self) -> None:
-        """Take the files into use if they are not those in use already."""
+        """Take what the source has into use if it is not in use already."""
         try:
-            content = _read(self._files)
+            content = self._read()
             if content == self._content:
                 return
-            self._current = _context(self._files, content)
+            self._current = self._context(content)
         except InvalidCertificate as problem:
             self._note_refused(str(problem))
         else:
@@ -107,30 +156,39 @@ class ServingCertificate:
     ) -> None:
         connection.context = self._current
 
+    def _read(self) -> _Content:
+        client_ca = None if self._client_ca is None else read_file(self._client_ca)
+        return _Content(self._source.read(), client_ca)
+
+    def _context(self, content: _Content) -> ssl.SSLContext:
+        try:
+            context = server_context(content.pair)
+        except InvalidCertificate as problem:
+            raise InvalidCertificate(f"{self._source}: {problem}") from problem
+        if content.client_ca is not None:
+            _require_client_certificate(context, self._client_ca, content.client_ca)
+        return context
+
     def _note_refused(self, problem: str) -> None:
-        """Tell of a problem once, although the files are tried again and again."""
+        """Tell of a problem once, although the source is asked again and again."""
         if problem != self._problem:
             self._problem = problem
             self._observer.certificate_refused()
-            _log.error("certificate files not usable, the old ones stay in use", error=problem)
+            _log.error("certificate not usable, the old one stays in use", error=problem)
 
     def _note_loaded(self, content: _Content) -> None:
         self._problem = None
-        ends = x509.load_pem_x509_certificates(content.chain)[0].not_valid_after_utc
+        leaf = x509.load_pem_x509_certificates(content.pair.chain)[0]
+        ends = leaf.not_valid_after_utc
         self._ends = ends
-        self._observer.certificate_loaded(expires=ends.timestamp())
-        _log.info("certificate in use", certificate=self._files.chain, expires=ends.isoformat())
+        self._observer.certificate_loaded(
+            begins=leaf.not_valid_before_utc.timestamp(), expires=ends.timestamp()
+        )
+        _log.info("certificate in use", certificate=str(self._source), expires=ends.isoformat())
 
 
-def _read(files: CertificateFiles) -> _Content:
-    return _Content(
-        _read_file(files.chain),
-        _read_file(files.key),
-        None if files.client_ca is None else _read_file(files.client_ca),
-    )
-
-
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return what is in a file of certificates or a key. Raises `InvalidCertificate`."""
     try:
         with path.open("rb") as file:
             content = file.read(FILE_LIMIT_BYTES + 1)
@@ -141,7 +199,8 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _context(files: CertificateFiles, content: _Content) -> ssl.SSLContext:
+def server_context(pair: CertificatePair) -> ssl.SSLContext:
+    """Return what serves with a certificate. Raises `InvalidCertificate`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
@@ -154,24 +213,34 @@ def _context(files: CertificateFiles, content: _Content) -> ssl.SSLContext:
     context.num_tickets = 0
     context.set_alpn_protocols(["http/1.1"])
     try:
-        x509.load_pem_x509_certificates(content.chain)
-        # An encrypted key would make OpenSSL ask at the terminal, and wait.
-        context.load_cert_chain(files.chain, files.key, password=lambda: b"")
+        x509.load_pem_x509_certificates(pair.chain)
+        with _in_memory(pair.chain) as chain, _in_memory(pair.key) as key:
+            # An encrypted key would make OpenSSL ask at the terminal, and wait.
+            context.load_cert_chain(chain, key, password=lambda: b"")
     except (OSError, ValueError) as error:
-        problem = f"{files.chain} and {files.key} are not a certificate chain and its key"
-        raise InvalidCertificate(f"{problem}: {_reason(error)}") from error
-    if content.client_ca is not None:
-        _require_client_certificate(context, files, content.client_ca)
+        raise InvalidCertificate(f"no certificate chain and its key: {_reason(error)}") from error
     return context
 
 
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """Give the path of a file that holds this content and is on no disk."""
+    descriptor = os.memfd_create("landwaiter", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
 def _require_client_certificate(
-    context: ssl.SSLContext, files: CertificateFiles, client_ca: bytes
+    context: ssl.SSLContext, file: Path | None, client_ca: bytes
 ) -> None:
     try:
         context.load_verify_locations(cadata=client_ca.decode("ascii", errors="replace"))
     except (OSError, ValueError) as error:
-        problem = f"{files.client_ca}: not CA certificates in PEM"
+        problem = f"{file}: not CA certificates in PEM"
         raise InvalidCertificate(f"{problem}: {_reason(error)}") from error
     context.verify_mode = ssl.CERT_REQUIRED
 

@@ -53,7 +53,6 @@ class Listener:
         *,
         limits: ConnectionLimits,
         observer: ConnectionObserver,
-        certificate: ServingCertificate | None = None,
         admit: Admit = admit_anybody,
     ) -> None:
         self._config = Config(
@@ -71,7 +70,6 @@ class Listener:
         self._config.load()
         self._limits = limits
         self._observer = observer
-        self._certificate = certificate
         self._admit = admit
         self._state = ServerState()
         self._server: asyncio.Server | None = None
@@ -89,13 +87,19 @@ class Listener:
         """The connections that are open; one whose TLS handshake goes on is not among them yet."""
         return frozenset(one for one in self._state.connections if isinstance(one, Connection))
 
-    async def start(self, host: str, port: int) -> int:
-        """Begin to accept connections; returns the port, which 0 leaves to the kernel."""
+    async def start(
+        self, host: str, port: int, certificate: ServingCertificate | None = None
+    ) -> int:
+        """
+        Begin to accept connections; returns the port, which 0 leaves to the kernel.
+
+        Without a certificate plain HTTP is spoken.
+        """
         sock = _listening_socket(host, port)
         tls: dict[str, Any] = {}
-        if self._certificate is not None:
+        if certificate is not None:
             tls = {
-                "ssl": self._certificate.context,
+                "ssl": certificate.context,
                 "ssl_handshake_timeout": self._limits.handshake_seconds,
                 "ssl_shutdown_timeout": TLS_SHUTDOWN_SECONDS,
             }

@@ -1,15 +1,16 @@
 """
 The life of the server: start, serve, drain, end.
 
+Health is told from the first moment; reviews are taken once there is a certificate.
+
 On SIGTERM no request is lost (ADR 7): unready at once, accept for `drain_seconds` more, then each
 answer ends its connection, and the process ends when no connection is left, at
 `drain_timeout_seconds` at the latest. On SIGINT it ends within a second or two.
 """
 
 import asyncio
-import signal
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -21,11 +22,18 @@ from structlog.typing import FilteringBoundLogger
 
 from landwaiter.admission.http import CALLER_IS_API_SERVER
 from landwaiter.errors import InvalidInput
-from landwaiter.serving.certificates import CertificateFiles, ServingCertificate, names_of
+from landwaiter.serving.certificates import (
+    CertificateFiles,
+    CertificateSource,
+    ServingCertificate,
+    names_of,
+)
+from landwaiter.serving.companions import Companion, run_all
 from landwaiter.serving.connection import ConnectionLimits
 from landwaiter.serving.descriptors import connections_within_limit
 from landwaiter.serving.health import Readiness, health_app
 from landwaiter.serving.listener import ASGIApplication, Listener, admit_anybody
+from landwaiter.serving.stopping import Stop, signals_to, unless_told
 from landwaiter.telemetry.metrics import ServingMetrics
 
 QUIET_SECONDS: Final = 0.5
@@ -49,6 +57,7 @@ class ServerSettings:
     """
     Where to listen, with which certificate, for whom, and how to end.
 
+    Without `tls_cert` and `tls_key` the server has to be given another source of certificates.
     An empty `host` stands for all addresses of both families, port 0 for a free one.
     `client_ca` and `client_names` go together: a CA alone also vouches for everybody else whom it
     has signed, in a cluster for every node. A caller needs one of the names.
@@ -57,8 +66,8 @@ class ServerSettings:
     than that for the API server's idle connections to end by themselves.
     """
 
-    tls_cert: Path
-    tls_key: Path
+    tls_cert: Path | None
+    tls_key: Path | None
     port: int
     metrics_port: int
     host: str = ""
@@ -92,20 +101,19 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """What has been asked for: to drain, or to end at once."""
+class Backing:
+    """
+    What the server leans on.
 
-    drain: asyncio.Event = field(default_factory=asyncio.Event)
-    quick: asyncio.Event = field(default_factory=asyncio.Event)
+    `source` is where the certificate comes from, None for the files of the settings; `companions`
+    run while reviews are taken.
+    """
 
-    def begin_drain(self) -> None:
-        """End without losing a request."""
-        self.drain.set()
+    source: CertificateSource | None = None
+    companions: Sequence[Companion] = ()
 
-    def end_quickly(self) -> None:
-        """End as soon as may be."""
-        self.quick.set()
-        self.drain.set()
+
+NO_BACKING: Final = Backing()
 
 
 class Server:
@@ -119,19 +127,20 @@ class Server:
         readiness: Readiness,
         metrics: ServingMetrics,
         registry: CollectorRegistry,
+        backing: Backing = NO_BACKING,
     ) -> None:
         self._settings = settings
         self._readiness = readiness
         self._metrics = metrics
-        files = CertificateFiles(settings.tls_cert, settings.tls_key, settings.client_ca)
-        self._certificate = ServingCertificate(files, metrics)
-        readiness.add("certificate", self._certificate.problem)
+        self._source = backing.source or _files(settings)
+        self._companions = backing.companions
+        self._certificate: ServingCertificate | None = None
+        readiness.add("certificate", self._problem)
         connections = connections_within_limit(settings.limits.connections)
         self._admission = Listener(
             app,
             limits=replace(settings.limits, connections=connections),
             observer=metrics,
-            certificate=self._certificate,
             admit=self._admit_api_server if settings.client_names else admit_anybody,
         )
         self._health = Listener(
@@ -146,7 +155,7 @@ class Server:
         return None
 
     async def start(self) -> Ports:
-        """Begin to listen on both ports."""
+        """Begin to listen on the metrics port, and once there is a certificate on both."""
         if self._settings.client_ca is None:
             _log.warning(
                 "no --client-ca: whoever reaches the port can ask for reviews; answers tell them "
@@ -155,29 +164,35 @@ class Server:
         host = self._settings.host
         try:
             metrics_port = await self._health.start(host, self._settings.metrics_port)
-            admission_port = await self._admission.start(host, self._settings.port)
-        except InvalidInput:
+            await self._source.ready()
+            certificate = ServingCertificate(self._source, self._metrics, self._settings.client_ca)
+            admission_port = await self._admission.start(host, self._settings.port, certificate)
+        except BaseException:
             await self._health.close(grace_seconds=0)
             raise
+        self._certificate = certificate
         return Ports(admission_port, metrics_port)
 
     async def run(self, stop: Stop) -> None:
         """Serve until told to stop, then end as told."""
-        watching = asyncio.create_task(
-            self._certificate.watch(self._settings.certificate_poll_seconds)
-        )
-        stopping = asyncio.create_task(stop.drain.wait())
+        beside = asyncio.create_task(run_all((self._watch_certificate, *self._companions)))
         try:
-            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                watching.result()
+            await stop.drain.wait()
+            beside.cancel()
             await self._drain(stop)
         finally:
-            watching.cancel()
-            stopping.cancel()
-            await asyncio.gather(watching, stopping, return_exceptions=True)
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
             await self._admission.close(grace_seconds=0)
             await self._health.close(grace_seconds=0)
+
+    def _problem(self) -> str | None:
+        """Return why nobody can be answered by TLS, None where the certificate is good."""
+        return (self._certificate or self._source).problem()
+
+    async def _watch_certificate(self) -> None:
+        if self._certificate is not None:
+            await self._certificate.watch(self._settings.certificate_poll_seconds)
 
     async def _drain(self, stop: Stop) -> None:
         loop = asyncio.get_running_loop()
@@ -217,6 +232,12 @@ class Server:
                 return
 
 
+def _files(settings: ServerSettings) -> CertificateFiles:
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise InvalidInput("no certificate: its files, or another source of it, are wanted")
+    return CertificateFiles(settings.tls_cert, settings.tls_key)
+
+
 class _Uncounted:
     """Counts nothing: the connections of scrapers are of no interest."""
 
@@ -227,19 +248,6 @@ class _Uncounted:
         """Do nothing."""
 
 
-@contextmanager
-def signals_to(stop: Stop) -> Iterator[None]:
-    """Let SIGTERM drain and SIGINT end quickly, on the running event loop's main thread."""
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.begin_drain)
-    loop.add_signal_handler(signal.SIGINT, stop.end_quickly)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        loop.remove_signal_handler(signal.SIGINT)
-
-
 async def serve(
     app: ASGIApplication,
     settings: ServerSettings,
@@ -248,16 +256,26 @@ async def serve(
     metrics: ServingMetrics,
     registry: CollectorRegistry,
     on_started: Callable[[Ports], None],
+    backing: Backing = NO_BACKING,
 ) -> None:
     """
     Serve until SIGTERM or SIGINT has ended it.
 
-    Raises `InvalidInput` when a port or the certificate files cannot be used.
+    Raises `InvalidInput` when a port or the certificate cannot be used.
     """
-    server = Server(app, settings, readiness=readiness, metrics=metrics, registry=registry)
+    server = Server(
+        app,
+        settings,
+        readiness=readiness,
+        metrics=metrics,
+        registry=registry,
+        backing=backing,
+    )
     stop = Stop()
     with signals_to(stop):
-        ports = await server.start()
+        ports = await unless_told(stop, server.start())
+        if ports is None:
+            return
         _log.info("serving", port=ports.admission)
         on_started(ports)
         await server.run(stop)

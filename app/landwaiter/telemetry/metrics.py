@@ -217,9 +217,14 @@ class ServingMetrics:
             "When the serving certificate in use ends.",
             registry=registry,
         )
+        self._certificate_begin = Gauge(
+            "landwaiter_certificate_not_before_timestamp_seconds",
+            "When the serving certificate in use begins.",
+            registry=registry,
+        )
         self._certificate_reloads = Counter(
             "landwaiter_certificate_reloads",
-            "Changes of the certificate files: loaded, or refused and the old ones kept.",
+            "Changes of the certificate: loaded, or refused and the old one kept.",
             ("outcome",),
             registry=registry,
         )
@@ -240,11 +245,12 @@ class ServingMetrics:
         """Set what /readyz said last."""
         self._ready.set(1 if is_ready else 0)
 
-    def certificate_loaded(self, *, expires: float) -> None:
-        """Note that a certificate came into use; `expires` is in seconds since the epoch."""
+    def certificate_loaded(self, *, begins: float, expires: float) -> None:
+        """Note that a certificate came into use; both times are in seconds since the epoch."""
         self._certificate_reloads.labels("loaded").inc()
+        self._certificate_begin.set(begins)
         self._certificate_expiry.set(expires)
 
     def certificate_refused(self) -> None:
-        """Note that changed certificate files could not be used."""
+        """Note that a changed certificate could not be used."""
         self._certificate_reloads.labels("refused").inc()

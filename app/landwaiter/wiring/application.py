@@ -32,6 +32,7 @@ from landwaiter.serving.server import Ports, ServerSettings, run_on_uvloop, serv
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import PolicyMetrics
+from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.views import observe_views, unsettled
@@ -57,6 +58,7 @@ class InstallSettings:
     kubeconfig: Path | None = None
     last_good: ConfigMapName | None = None
     install: PolicyInstallSettings = DEFAULTS
+    webhook: WebhookSettings | None = None
 
 
 def run(settings: InstallSettings) -> None:

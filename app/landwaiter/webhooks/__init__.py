@@ -1,0 +1,1 @@
+"""Keeps the objects right that make the API server ask."""
