@@ -149,16 +149,20 @@ class Landwaiter:
 
     def command(self) -> list[str]:
         """Return the command that starts it."""
-        pair = self.authority.issue_server("landwaiter")
         cosign = self._cosign or ensure(["cosign3"])["cosign3"]
         command = [sys.executable, "-m", "landwaiter", "serve", "--host=127.0.0.1"]
         command += [f"--policies={self.folder / 'policies'}", f"--cosign={cosign}"]
         command += [f"--registries={self.folder / 'registries.yaml'}"]
-        command += [f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}"]
+        command += self.certificate_arguments()
         command += [f"--port={self.port}", f"--metrics-port={self.metrics_port}"]
         if self._cluster is not None:
             command.append(f"--kubeconfig={self._kubeconfig(self._cluster)}")
         return [*command, *self._arguments]
+
+    def certificate_arguments(self) -> list[str]:
+        """Return the options that say what it serves with."""
+        pair = self.authority.issue_server("landwaiter")
+        return [f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}"]
 
     def stop(self) -> None:
         """End it at once, without draining."""

@@ -71,12 +71,19 @@ class Watched(Generic[ValueT]):
 
     `decode` is called in the watch's thread. An object for which it returns None is left out, as
     if it were not there, and so is one for which it raises `ValueError`, which is logged: what is
-    missing has to be asked for by name.
+    missing has to be asked for by name. With `name` only the object of that name is watched, for
+    which a right to that one object is enough.
     """
 
     resource: ApiResource
     decode: Callable[[Content], ValueT | None]
     namespace: str = ""
+    name: str = ""
+
+    @property
+    def fields(self) -> str:
+        """The field selector, as kubectl writes it; empty for all objects."""
+        return f"metadata.name={self.name}" if self.name else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,8 @@ class Follower(Generic[ValueT]):
 
     def _list(self) -> str:
         values: dict[ObjectName, ValueT] = {}
-        listing = Listing(self._watched.resource, namespace=self._watched.namespace)
+        it = self._watched
+        listing = Listing(it.resource, namespace=it.namespace, fields=it.fields)
         while not listing.is_done:
             try:
                 answer = self._source.send_blocking(listing.request)
@@ -198,20 +206,21 @@ class Follower(Generic[ValueT]):
 
     def _follow(self) -> None:
         seconds = random.randint(WATCH_MIN_SECONDS, WATCH_MAX_SECONDS)  # noqa: S311  # No secret.
-        query = (
+        query = [
             ("watch", "1"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", self._version or ""),
             ("timeoutSeconds", str(seconds)),
-        )
-        resource = self._watched.resource
+        ]
+        resource, fields = self._watched.resource, self._watched.fields
+        query += [("fieldSelector", fields)] if fields else []
         request = ApiRequest(
             "GET",
             resource.path(self._watched.namespace),
             f"the watch of {resource}",
             "watch",
             str(resource),
-            query,
+            tuple(query),
         )
         with self._source.stream(request, read_seconds=SILENCE_SECONDS) as stream:
             if stream.status == HTTPStatus.GONE:

@@ -28,14 +28,16 @@ class Listing:
     """
     Where the reading of one list stands: ask for `request`, `take` the answer, until `is_done`.
 
-    `selector` is a label selector as kubectl writes it. `resource_version` is that of the whole
-    list, empty until the first answer.
+    `selector` and `fields` are selectors of labels and of fields as kubectl writes them.
+    `resource_version` is that of the whole list, empty until the first answer.
     """
 
-    def __init__(self, resource: ApiResource, *, namespace: str = "", selector: str = "") -> None:
+    def __init__(
+        self, resource: ApiResource, *, namespace: str = "", selector: str = "", fields: str = ""
+    ) -> None:
         self._resource = resource
         self._path = resource.path(namespace)
-        self._selector = selector
+        self._selectors = (("labelSelector", selector), ("fieldSelector", fields))
         self._limit = PAGE_OBJECTS
         self._more = ""
         self.resource_version = ""
@@ -45,8 +47,7 @@ class Listing:
     def request(self) -> ApiRequest:
         """Return the request for the next page."""
         query = [("limit", str(self._limit))]
-        if self._selector:
-            query.append(("labelSelector", self._selector))
+        query += [(kind, selector) for kind, selector in self._selectors if selector]
         if self._more:
             query.append(("continue", self._more))
         what = f"the list of {self._resource}"

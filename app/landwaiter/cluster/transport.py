@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol, Self
@@ -22,6 +23,7 @@ from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import OpenApiException
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
+from landwaiter import __version__
 from landwaiter.cluster.keys import ObjectKey
 from landwaiter.cluster.requests import ApiAnswer, ApiRequest
 from landwaiter.errors import ClusterUnavailable
@@ -48,6 +50,9 @@ LINE_MAX_BYTES = 2 * ANSWER_MAX_BYTES
 
 WATCHES = 8
 """Connections kept besides those of the threads: one for each resource that is watched."""
+
+CLOCKS_AGREE_SECONDS = 5.0
+"""Less than this is the way of the answer, and the rounding of its time to whole seconds."""
 
 _CHUNK_BYTES = 65_536
 _NOT_USABLE = (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError)
@@ -83,6 +88,9 @@ class ApiTransport:
             total=1, redirect=0, raise_on_redirect=False, allowed_methods=frozenset({"GET"})
         )
         self._client = ApiClient(configuration)
+        # The API server notes the part before the slash as who has written a field.
+        self._client.user_agent = f"landwaiter/{__version__}"
+        self._ahead_seconds = 0.0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
 
     @classmethod
@@ -155,6 +163,7 @@ class ApiTransport:
         ends_at = time.monotonic() + TOTAL_SECONDS
         with _named(request):
             response = self._open(request, READ_SECONDS)
+            self._note_time(response.headers.get("Date"))
             try:
                 content = _body(response, request, ends_at)
             except BaseException:
@@ -162,6 +171,21 @@ class ApiTransport:
                 raise
             response.release_conn()
             return ApiAnswer(response.status, content)
+
+    def server_time(self) -> float:
+        """
+        Return the API server's time, in seconds since the epoch, as its last answer told it.
+
+        It is our own time where there was no answer, or where the two are about the same.
+        """
+        return time.time() + self._ahead_seconds
+
+    def _note_time(self, date: str | None) -> None:
+        try:
+            ahead = parsedate_to_datetime(date or "").timestamp() - time.time()
+        except ValueError:
+            return
+        self._ahead_seconds = ahead if abs(ahead) > CLOCKS_AGREE_SECONDS else 0.0
 
     def _open(self, request: ApiRequest, read_seconds: float) -> urllib3.HTTPResponse:
         headers = {"Accept": "application/json"}

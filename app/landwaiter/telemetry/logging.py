@@ -56,6 +56,7 @@ class DecisionRecord:
 
 
 LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
+    "address",
     "certificate",
     "common_name",
     "config_map",
@@ -69,9 +70,13 @@ LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
     "logger",
     "metrics_port",
     "port",
+    "reason",
+    "secret",
+    "text",
     "resource",
     "time",
     "version",
+    "webhook",
 }
 """Every field that a log line may have."""
 

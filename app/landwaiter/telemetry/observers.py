@@ -47,6 +47,7 @@ class PolicyMetrics:
             degraded.labels(source).set_function(partial(_is_among, source, problems))
 
 
+WEBHOOK_PATHS: Final = ("observe", "validate")
 VIEWS: Final = ("namespaces", "serviceaccounts")
 
 
@@ -76,6 +77,55 @@ class ViewMetrics:
         for resource in VIEWS:
             known.labels(resource).set_function(partial(objects, resource))
             age.labels(resource).set_function(partial(age_seconds, resource))
+
+
+class WebhookMetrics:
+    """
+    The webhook object, as this replica sees it.
+
+    `armed` and `wanted` take a path and are asked when metrics are read: whether the webhook is
+    there, and whether a policy in force needs it. While the second is true and the first is not,
+    the door is open.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        armed: Callable[[str], bool],
+        wanted: Callable[[str], bool],
+        leads: Callable[[], bool],
+    ) -> None:
+        is_armed = Gauge(
+            "landwaiter_webhook_armed",
+            "1 while the API server is told to ask on this path, else 0.",
+            ("path",),
+            registry=registry,
+        )
+        is_wanted = Gauge(
+            "landwaiter_webhook_wanted",
+            "1 while a policy in force needs the path, else 0.",
+            ("path",),
+            registry=registry,
+        )
+        for path in WEBHOOK_PATHS:
+            is_armed.labels(path).set_function(partial(armed, path))
+            is_wanted.labels(path).set_function(partial(wanted, path))
+        leader = Gauge(
+            "landwaiter_webhook_leader",
+            "1 while this replica is the one that writes the webhook object, else 0.",
+            registry=registry,
+        )
+        leader.set_function(leads)
+        self._repairs = Counter(
+            "landwaiter_webhook_repairs",
+            "Changes of the webhook object by somebody else that were set right.",
+            registry=registry,
+        )
+
+    def repaired(self) -> None:
+        """Count a repair."""
+        self._repairs.inc()
 
 
 def _is_among(source: str, problems: Callable[[], Collection[str]]) -> float:

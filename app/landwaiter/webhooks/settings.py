@@ -64,6 +64,9 @@ class ServiceAddress:
         service = {"namespace": self.namespace, "name": self.name, "path": path, "port": self.port}
         return {"service": service}
 
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class UrlAddress:
@@ -81,7 +84,7 @@ class UrlAddress:
             port = parts.port or 443
         except ValueError as cause:
             raise wrong from cause
-        host = parts.hostname or ""
+        host = _normal(parts.hostname or "")
         rest = (parts.path.rstrip("/"), parts.query, parts.fragment, parts.username, parts.password)
         if parts.scheme != "https" or any(rest) or not _is_host(host):
             raise wrong
@@ -94,8 +97,19 @@ class UrlAddress:
 
     def client_config(self, path: str) -> dict[str, Any]:
         """Return what stands in a webhook's `clientConfig`, but for the `caBundle`."""
+        return {"url": f"{self}{path}"}
+
+    def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return {"url": f"https://{host}:{self.port}{path}"}
+        return f"https://{host}:{self.port}"
+
+
+def _normal(host: str) -> str:
+    """Return an address as certificates have it, and any other text as it is."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
 
 
 def _is_host(text: str) -> bool:

@@ -27,15 +27,25 @@ from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.matching import Policy
+from landwaiter.serving.certificates import CertificateFiles
 from landwaiter.serving.health import Check, Readiness
-from landwaiter.serving.server import Ports, ServerSettings, run_on_uvloop, serve
+from landwaiter.serving.server import (
+    NO_BACKING,
+    Backing,
+    Ports,
+    ServerSettings,
+    run_on_uvloop,
+    serve,
+)
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import PolicyMetrics
+from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.views import observe_views, unsettled
+from landwaiter.wiring.webhook import WebhookParts, webhook_kept
 
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 """The variable that Kubernetes sets in every container."""
@@ -59,6 +69,7 @@ class InstallSettings:
     last_good: ConfigMapName | None = None
     install: PolicyInstallSettings = DEFAULTS
     webhook: WebhookSettings | None = None
+    rotation: RotationTimes = field(default_factory=RotationTimes)
 
 
 def run(settings: InstallSettings) -> None:
@@ -83,6 +94,7 @@ async def _serve(settings: InstallSettings) -> None:
             settings.outside, policies=policies, view=cluster.view, collectors=collectors
         ) as source,
         _watched(settings, policies, cluster),
+        _backing(settings, policies, cluster, collectors) as backing,
     ):
         if cluster.objects is None:
             _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
@@ -97,10 +109,11 @@ async def _serve(settings: InstallSettings) -> None:
         await serve(
             admission_app(gate),
             settings.server,
-            readiness=Readiness(cluster.checks, serving_metrics),
+            readiness=Readiness(_checks(cluster, backing), serving_metrics),
             metrics=serving_metrics,
             registry=collectors,
             on_started=lambda ports: _tell(policies(), ports),
+            backing=backing,
         )
 
 
@@ -109,6 +122,7 @@ class _Cluster:
     """What there is of a cluster; `objects` is None and `checks` are empty where there is none."""
 
     view: ClusterView
+    transport: ApiTransport | None = None
     objects: ClusterObjects | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
@@ -125,7 +139,8 @@ async def _cluster(
     observe_views(view, collectors)
     view.start()
     try:
-        yield _Cluster(view, ClusterObjects(transport), {"views": partial(unsettled, view)})
+        checks = {"views": partial(unsettled, view)}
+        yield _Cluster(view, transport, ClusterObjects(transport), checks)
     finally:
         await view.close()
 
@@ -146,6 +161,35 @@ async def _watched(
     await folder.start()
     async with folder.watched():
         yield
+
+
+@asynccontextmanager
+async def _backing(
+    settings: InstallSettings,
+    policies: PoliciesInForce,
+    cluster: _Cluster,
+    collectors: CollectorRegistry,
+) -> AsyncIterator[Backing]:
+    """Keep the webhook object and its certificate inside the block, if that is asked for."""
+    webhook, server = settings.webhook, settings.server
+    if webhook is None:
+        yield NO_BACKING
+        return
+    if cluster.transport is None:
+        raise InvalidInput(f"--webhook-name: seen {webhook.name}, wanted none without a cluster")
+    files = None
+    if server.tls_cert is not None and server.tls_key is not None:
+        files = CertificateFiles(server.tls_cert, server.tls_key)
+    parts = WebhookParts(cluster.transport, policies, collectors, files, settings.rotation)
+    async with webhook_kept(webhook, parts) as backing:
+        yield backing
+
+
+def _checks(cluster: _Cluster, backing: Backing) -> dict[str, Check]:
+    checks = dict(cluster.checks)
+    if backing.source is not None:
+        checks["certificate"] = backing.source.problem
+    return checks
 
 
 def _tell(policies: Iterable[Policy], ports: Ports) -> None:

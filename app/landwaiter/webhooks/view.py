@@ -1,0 +1,156 @@
+"""
+What there is of the webhook object and of the ClusterRole that it belongs to, as last heard.
+
+The role is the door: without it there is no webhook object, and whoever deletes it opens the door
+for as long as they like. What is not known is never taken for missing: as long as the API server
+has told nothing, nothing is written.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from landwaiter.cluster.following import Watched, WatchSource
+from landwaiter.cluster.listing import Content
+from landwaiter.cluster.watching import Watch
+from landwaiter.tls.bundles import Fingerprint, fingerprints_in
+from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS, WebhookPath
+from landwaiter.webhooks.drift import by_name
+
+
+class DoorState(StrEnum):
+    """How the door stands."""
+
+    UNKNOWN = "unknown"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The ClusterRole: open where it is missing or being deleted; `uid` is empty then."""
+
+    state: DoorState
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    uid: str
+    is_ending: bool
+
+
+class WebhookView:
+    """
+    Watches both objects of one name, on one event loop; `changed` is called after every change.
+
+    A Watch is one object each, so that rights to these two are enough.
+    """
+
+    def __init__(
+        self,
+        source: WatchSource,
+        name: str,
+        *,
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._changed = changed
+        self._clock = clock
+        self._objects = Watch(
+            source, Watched(CONFIGURATIONS, _whole, name=name), changed=self._note
+        )
+        self._roles = Watch(source, Watched(CLUSTER_ROLES, _role, name=name), changed=self._note)
+        self._trusted_since: dict[Fingerprint, float] = {}
+        self._absent_since: float | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._objects.start()
+        self._roles.start()
+
+    async def close(self) -> None:
+        """End the watches."""
+        await self._objects.close()
+        await self._roles.close()
+
+    def problem(self) -> str | None:
+        """Return what is not known, and why if the API server has said it; None for nothing."""
+        for watch, what in ((self._roles, "ClusterRole"), (self._objects, "webhook object")):
+            if not watch.is_synced:
+                refused = ", for Landwaiter may not list it" if watch.is_refused else " yet"
+                return f'the {what} "{self._name}" is not known{refused}'
+        return None
+
+    @property
+    def door(self) -> Door:
+        """How the door stands."""
+        if not self._roles.is_synced:
+            return Door(DoorState.UNKNOWN)
+        role = self._roles.values.get(("", self._name))
+        if role is None or role.is_ending:
+            return Door(DoorState.OPEN)
+        return Door(DoorState.CLOSED, role.uid)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known if there is a webhook object, and what it says."""
+        return self._objects.is_synced
+
+    @property
+    def live(self) -> Content | None:
+        """The webhook object, None where there is none or it is not known."""
+        return self._objects.values.get(("", self._name))
+
+    def bundles(self) -> tuple[bytes, ...]:
+        """Return the CA bundle of each webhook that there is, in PEM."""
+        return tuple(_bundle(each) for each in by_name(self.live or {}).values())
+
+    def is_armed(self, path: WebhookPath) -> bool:
+        """Whether the object has the webhook of this path."""
+        return path.webhook_name in by_name(self.live or {})
+
+    def trusted_seconds(self, fingerprint: Fingerprint) -> float:
+        """
+        Return for how long every webhook has trusted a CA, as far as has been seen from here.
+
+        Where there is no webhook nobody connects, which is as good.
+        """
+        since = self._trusted_since.get(fingerprint, self._absent_since)
+        return 0.0 if since is None else self._clock() - since
+
+    def _note(self) -> None:
+        now = self._clock()
+        bundles = self.bundles() if self.is_known else ()
+        trusted = frozenset.intersection(*map(fingerprints_in, bundles)) if bundles else frozenset()
+        self._trusted_since = {each: self._trusted_since.get(each, now) for each in trusted}
+        if bundles or not self.is_known:
+            self._absent_since = None
+        elif self._absent_since is None:
+            self._absent_since = now
+        self._changed()
+
+
+def _whole(content: Content) -> Content:
+    return content
+
+
+def _role(content: Content) -> _Role:
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict):
+        raise ValueError("metadata: missing")  # noqa: TRY004  # Not a bug of ours.
+    return _Role(str(metadata.get("uid", "")), "deletionTimestamp" in metadata)
+
+
+def _bundle(webhook: Mapping[str, Any]) -> bytes:
+    config = webhook.get("clientConfig")
+    text = config.get("caBundle") if isinstance(config, dict) else None
+    try:
+        return base64.b64decode(str(text or ""), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,209 @@
+"""
+An install that makes its own webhook object and certificate, with just the rights that it needs.
+
+Its replicas are behind one address, as behind a Service. The rights are those that the chart gives:
+the ClusterRole of the webhook's name is the door, and all that is about the object is in it.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from realparts.balancer import Balancer
+from realparts.control_plane import ControlPlane
+from realparts.landwaiter import CONFIGURATIONS, NAMESPACE, OK, Landwaiter
+from realparts.processes import wait_until
+
+NAME = "guard"
+SECRET = "guard-tls"
+PATIENCE_SECONDS = 30.0
+RBAC = "rbac.authorization.k8s.io"
+ROLES = f"/apis/{RBAC}/v1/clusterroles"
+OBJECT = f"{CONFIGURATIONS}/{NAME}"
+SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NAME}"
+
+
+def door() -> dict[str, Any]:
+    """Return the ClusterRole that the webhook object belongs to."""
+    hooks = {
+        "apiGroups": ["admissionregistration.k8s.io"],
+        "resources": ["validatingwebhookconfigurations"],
+    }
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": NAME},
+        "rules": [
+            {**hooks, "verbs": ["create"]},
+            {
+                **hooks,
+                "resourceNames": [NAME],
+                "verbs": ["get", "list", "watch", "update", "delete"],
+            },
+            {
+                "apiGroups": [RBAC],
+                "resources": ["clusterroles"],
+                "resourceNames": [NAME],
+                "verbs": ["get", "list", "watch"],
+            },
+        ],
+    }
+
+
+def _events() -> dict[str, Any]:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": f"{NAME}-events"},
+        "rules": [
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}
+        ],
+    }
+
+
+def _own_role() -> dict[str, Any]:
+    def rule(group: str, resource: str, *verbs: str, name: str = "") -> dict[str, Any]:
+        names = {"resourceNames": [name]} if name else {}
+        return {"apiGroups": [group], "resources": [resource], "verbs": list(verbs), **names}
+
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "Role",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "rules": [
+            rule("", "secrets", "create"),
+            rule("", "secrets", "get", "list", "watch", "update", name=SECRET),
+            rule("coordination.k8s.io", "leases", "create"),
+            rule("coordination.k8s.io", "leases", "get", "update", name=NAME),
+            rule(RBAC, "roles", "get", name=NAME),
+        ],
+    }
+
+
+def _binding(kind: str, role: str, namespace: str = "") -> dict[str, Any]:
+    metadata = {"name": role, **({"namespace": namespace} if namespace else {})}
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}],
+    }
+
+
+def rights() -> list[dict[str, Any]]:
+    """Return every right beside those of `Landwaiter`."""
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        door(),
+        _events(),
+        _own_role(),
+        _binding("ClusterRole", NAME),
+        _binding("ClusterRole", f"{NAME}-events"),
+        _binding("Role", NAME, NAMESPACE),
+    ]
+
+
+class Replica(Landwaiter):
+    """One process of an install; `certificate` are its options about the certificate."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        policies: str,
+        cluster: ControlPlane,
+        certificate: Sequence[str],
+        arguments: Sequence[str],
+    ) -> None:
+        super().__init__(folder, policies=policies, cluster=cluster, arguments=arguments)
+        self._certificate = list(certificate)
+
+    def certificate_arguments(self) -> list[str]:
+        """Return the options that say what it serves with."""
+        return self._certificate
+
+    def drain(self) -> None:
+        """Begin to end it as the kubelet does."""
+        os.kill(self.process.pid, signal.SIGTERM)
+
+
+class Guard:
+    """
+    An install: replicas that are started one by one, behind one address.
+
+    `certificate` are the options about the certificate, by default those for one of our own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cluster: ControlPlane,
+        balancer: Balancer,
+        *,
+        policies: str,
+        certificate: Sequence[str] = (f"--tls-secret={SECRET}",),
+        arguments: Sequence[str] = (),
+    ) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.balancer = balancer
+        self.replicas: list[Replica] = []
+        self._policies = policies
+        self._certificate = certificate
+        self._arguments = tuple(arguments)
+
+    def install(self) -> None:
+        """Create its rights, the door among them."""
+        objects = {"apiVersion": "v1", "kind": "List", "items": rights()}
+        self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
+
+    def start(self, *arguments: str, policies: str | None = None) -> Replica:
+        """Start another replica and lead connections to it as well; return it when it is ready."""
+        replica = Replica(
+            self.folder / f"replica-{len(self.replicas)}",
+            policies=policies or self._policies,
+            cluster=self.cluster,
+            certificate=self._certificate,
+            arguments=[
+                f"--webhook-name={NAME}",
+                f"--webhook-url=https://127.0.0.1:{self.balancer.port}",
+                f"--own-namespace={NAMESPACE}",
+                "--drain-seconds=1",
+                *self._arguments,
+                *arguments,
+            ],
+        )
+        self.replicas.append(replica)
+        replica.start()
+        self.balancer.ports = (*self.balancer.ports, replica.port)
+        return replica
+
+    def stop(self) -> None:
+        """Kill every replica; what it has made in the cluster stays."""
+        for replica in self.replicas:
+            replica.stop()
+        self.replicas.clear()
+        self.balancer.ports = ()
+
+    def webhook_object(self) -> dict[str, Any] | None:
+        """Return the webhook object, None where there is none."""
+        answer = self.cluster.request("GET", OBJECT)
+        return answer.body if answer.status == OK else None
+
+    def armed(self) -> list[str]:
+        """Return the names of the webhooks in the object."""
+        found = self.webhook_object() or {}
+        return [webhook["name"] for webhook in found.get("webhooks", [])]
+
+    def wait_until_armed(self, *names: str, within_seconds: float = PATIENCE_SECONDS) -> None:
+        """Return once the object has just these webhooks."""
+        wait_until(
+            lambda: self.armed() == list(names),
+            within_seconds=within_seconds,
+            what=f"the webhooks {names}",
+        )
