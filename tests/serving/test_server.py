@@ -139,14 +139,15 @@ async def test_an_ended_certificate_is_unready_until_it_is_renewed(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     """No API server trusts it, so another replica should be sent the reviews."""
-    settings = replace(the_settings(certificates), tls_cert=tmp_path / "c", tls_key=tmp_path / "k")
+    chain, key = tmp_path / "c", tmp_path / "k"
+    settings = replace(the_settings(certificates), tls_cert=chain, tls_key=key)
     ended = certificates.authority.issue_server("ended", valid_for=timedelta(seconds=-1))
-    shutil.copy(ended.certificate, settings.tls_cert)
-    shutil.copy(ended.key, settings.tls_key)
+    shutil.copy(ended.certificate, chain)
+    shutil.copy(ended.key, key)
     async with served(settings, certificates) as one:
         before = await one.readyz()
-        shutil.copy(certificates.server.certificate, settings.tls_cert)
-        shutil.copy(certificates.server.key, settings.tls_key)
+        shutil.copy(certificates.server.certificate, chain)
+        shutil.copy(certificates.server.key, key)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (after := await one.readyz()).status == before.status:
                 pass

@@ -18,7 +18,8 @@ from landwaiter.errors import ClusterUnavailable, InvalidInput
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.serving.health import Readiness
-from landwaiter.serving.server import Ports, ServerSettings
+from landwaiter.serving.server import NO_BACKING, Backing, Ports, ServerSettings
+from landwaiter.webhooks.settings import ServiceAddress, TrustSecret, WebhookSettings
 from landwaiter.wiring import application
 from landwaiter.wiring.application import IN_CLUSTER, InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
@@ -40,6 +41,7 @@ class Served:
 
     images: tuple[str, ...] = ()
     settings: ServerSettings | None = None
+    backing: Backing | None = None
     codes: list[int | None] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     metrics: str = ""
@@ -54,9 +56,10 @@ class Served:
         metrics: object,
         registry: CollectorRegistry,
         on_started: Callable[[Ports], None],
+        backing: Backing,
     ) -> None:
         """Stand in for the server: answer the reviews and end."""
-        self.settings = settings
+        self.settings, self.backing = settings, backing
         self.unready = readiness.problems()
         on_started(Ports(1, 2))
         for image in self.images:
@@ -229,3 +232,22 @@ def test_the_cluster_is_that_of_the_kubeconfig_else_our_own(
     assert bool(expected) == ("the API server is down" in " ".join(served.messages[0].split()))
     waiting = "namespaces, serviceaccounts not listed yet"
     assert ({"views": waiting} if expected else {}) == served.unready
+
+
+def test_without_a_webhook_name_the_server_leans_on_nothing(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """Certificates are files, and no webhook object is made."""
+    assert NO_BACKING is serve(settings).backing
+
+
+def test_a_webhook_object_needs_a_cluster(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """There is nowhere to make it."""
+    webhook = WebhookSettings(
+        "guard", ServiceAddress("lw", "lw", 443), TrustSecret("guard-tls"), "lw"
+    )
+
+    with pytest.raises(InvalidInput, match="--webhook-name: seen guard, wanted none without a cl"):
+        serve(replace(settings, webhook=webhook))

@@ -86,10 +86,6 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         short_names=ShortNames(given["short_names"]),
         kubeconfig=given["kubeconfig"],
         last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,
-<<<<<<< HEAD
         install=policy_install(given),
-=======
-        install=PolicyInstallSettings(UnmatchedImages(given["unmatched_images"])),
         webhook=webhook_settings(given),
->>>>>>> 5eca487 (Take certificates from other sources than files, and say where the webhook object is to lead)
     )

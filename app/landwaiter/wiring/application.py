@@ -42,6 +42,7 @@ from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import PolicyMetrics
 from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
+from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.views import observe_views, unsettled
@@ -109,7 +110,7 @@ async def _serve(settings: InstallSettings) -> None:
         await serve(
             admission_app(gate),
             settings.server,
-            readiness=Readiness(_checks(cluster, backing), serving_metrics),
+            readiness=Readiness(cluster.checks, serving_metrics),
             metrics=serving_metrics,
             registry=collectors,
             on_started=lambda ports: _tell(policies(), ports),
@@ -180,16 +181,15 @@ async def _backing(
     files = None
     if server.tls_cert is not None and server.tls_key is not None:
         files = CertificateFiles(server.tls_cert, server.tls_key)
-    parts = WebhookParts(cluster.transport, policies, collectors, files, settings.rotation)
+    parts = WebhookParts(
+        cluster.transport,
+        lambda: paths_needed(policies(), settings.install),
+        collectors,
+        files,
+        settings.rotation,
+    )
     async with webhook_kept(webhook, parts) as backing:
         yield backing
-
-
-def _checks(cluster: _Cluster, backing: Backing) -> dict[str, Check]:
-    checks = dict(cluster.checks)
-    if backing.source is not None:
-        checks["certificate"] = backing.source.problem
-    return checks
 
 
 def _tell(policies: Iterable[Policy], ports: Ports) -> None:

@@ -2,18 +2,25 @@
 
 from collections.abc import Iterable
 
+from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.policy.matching import Policy, TemplateAction
 from landwaiter.rules.verdict import Action
 from landwaiter.webhooks.configuration import WebhookPath
 
 
-def paths_needed(policies: Iterable[Policy]) -> frozenset[WebhookPath]:
+def paths_needed(
+    policies: Iterable[Policy], install: PolicyInstallSettings
+) -> frozenset[WebhookPath]:
     """
-    Return the paths on which some policy may have something to say about some object.
+    Return the paths on which there may be something to say about some object.
 
-    One that denies Pods and only warns about their templates says each on its own path.
+    A policy that denies Pods and only warns about their templates says each on its own path; an
+    install that denies images which nobody speaks of needs no policy to refuse one.
     """
-    return frozenset(path for policy in policies for path in _paths_of(policy))
+    found = {path for policy in policies for path in _paths_of(policy)}
+    if install.unmatched_images is UnmatchedImages.DENY:
+        found.add(WebhookPath.VALIDATE)
+    return frozenset(found)
 
 
 def _paths_of(policy: Policy) -> Iterable[WebhookPath]:

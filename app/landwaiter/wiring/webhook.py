@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +15,6 @@ from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.version import server_version
 from landwaiter.errors import InvalidInput
-from landwaiter.policy.matching import Policy
 from landwaiter.serving.certificates import CertificateFiles
 from landwaiter.serving.companions import run_all
 from landwaiter.serving.handover import TRUSTED_SECONDS, Handover, HandoverSettings
@@ -28,7 +27,6 @@ from landwaiter.webhooks.keeper import Surroundings, WebhookKeeper
 from landwaiter.webhooks.settings import TrustFile, WebhookSettings
 from landwaiter.webhooks.trust_file import TrustFileBundle
 from landwaiter.webhooks.view import WebhookView
-from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.certificate import Certificate, FilesCertificate, OwnCertificate
 from landwaiter.wiring.own_objects import ClusterSecret, OwningRole
 from landwaiter.wiring.reaching import until_reached
@@ -39,11 +37,12 @@ class WebhookParts:
     """
     What the webhook is kept with.
 
-    `files` are those of the certificate, None where Landwaiter makes its own.
+    `paths` gives those that are needed at this moment. `files` are those of the certificate, None
+    where Landwaiter makes its own.
     """
 
     transport: ApiTransport
-    policies: Callable[[], Iterable[Policy]]
+    paths: Callable[[], frozenset[WebhookPath]]
     collectors: CollectorRegistry
     files: CertificateFiles | None = None
     times: RotationTimes = field(default_factory=RotationTimes)
@@ -143,20 +142,17 @@ def _keeper(
 ) -> WebhookKeeper:
     address, parts = common.settings.address, common.parts
 
-    def paths() -> frozenset[WebhookPath]:
-        return paths_needed(parts.policies())
-
     def leads() -> bool:
         return leadership.is_leader
 
     metrics = WebhookMetrics(
         parts.collectors,
         armed=lambda path: common.view.is_armed(WebhookPath(path)),
-        wanted=lambda path: WebhookPath(path) in paths(),
+        wanted=lambda path: WebhookPath(path) in parts.paths(),
         leads=leads,
     )
     surroundings = Surroundings(
-        paths=paths,
+        paths=parts.paths,
         bundle=certificate.bundle,
         distrust=lambda bundle: distrust(source.read(), bundle, address.host),
         reached=lambda: until_reached(address, certificate.bundle),
