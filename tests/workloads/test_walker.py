@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ImageReference, ShortNames
-from landwaiter.workloads.podspec import ITEMS_MAX, Metadata
+from landwaiter.workloads.podspec import IMAGES_MAX, ITEMS_MAX, Metadata
 from landwaiter.workloads.values import (
     ImagePlace,
     ImageRole,
@@ -449,9 +449,30 @@ def test_a_malformed_object_is_refused_with_path_seen_and_wanted(
     assert problem == str(refused.value)
 
 
+def volumes(number: int, **source: object) -> list[dict[str, Any]]:
+    return [{"name": "v", **source} for _ in range(number)]
+
+
 def test_the_longest_lists_are_read() -> None:
-    """The bound itself is allowed."""
-    assert ITEMS_MAX == len(read(a_pod(containers=[a_container()] * ITEMS_MAX)).uses)
+    """The bounds themselves are allowed, and volumes without an image do not count as images."""
+    spec = {
+        "containers": [a_container()] * (IMAGES_MAX - 1),
+        "volumes": volumes(ITEMS_MAX - 1) + volumes(1, image={"reference": IMAGE}),
+    }
+
+    assert IMAGES_MAX == len(read(a_pod(**spec)).uses)
+
+
+@pytest.mark.parametrize("image", [IMAGE, "auto", "NO:IMAGE"])
+def test_more_images_than_a_node_runs_are_refused_unread(image: str) -> None:
+    """Each costs time for each policy, and anybody who may write Pods could take all of it."""
+    half = [a_container(image)] * (IMAGES_MAX // 2)
+    template = {"spec": {"containers": half, "initContainers": [*half, a_container(image)]}}
+
+    with pytest.raises(InvalidReview) as refused:
+        read(around(template, "apps", "Deployment"))
+
+    assert "spec.template.spec: seen over 250 images, wanted at most 250" == str(refused.value)
 
 
 JSON = st.recursive(

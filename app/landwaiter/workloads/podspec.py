@@ -21,6 +21,15 @@ A node runs some hundred Pods of a few containers; an object that etcd can hold 
 name forty thousand images, each of which has to be judged within one deadline.
 """
 
+IMAGES_MAX: Final = 250
+"""
+How many images one object may name, in all of its lists.
+
+A node runs 110 Pods by default, and no Pod has a tenth as many containers. Each image costs some
+50 microseconds a policy, so this is half a second for 40 policies: whoever may write Pods could
+otherwise take all the time there is.
+"""
+
 Item = TypeVar("Item")
 Items = Annotated[list[Item] | None, Field(max_length=ITEMS_MAX)]
 

@@ -22,6 +22,7 @@ from landwaiter.workloads.malformed import malformed
 from landwaiter.workloads.node_reading import read_nodes
 from landwaiter.workloads.nodes import NodeSelection
 from landwaiter.workloads.podspec import (
+    IMAGES_MAX,
     ITEMS_MAX,
     Container,
     Metadata,
@@ -85,7 +86,8 @@ def read_workload(
     Return what there is to judge in an object, None for a kind that carries no image.
 
     `namespace` is that of the request; what the object says of its own is not read. Raises
-    `InvalidReview`, which names the JSON path, when a field does not have its type.
+    `InvalidReview`, which names the JSON path, when a field does not have its type or there are
+    more images than are judged.
     """
     kind = _text_at(obj, "kind")
     group = _text_at(obj, "apiVersion").rpartition("/")[0]
@@ -98,6 +100,9 @@ def read_workload(
     at = ".".join((*steps, "spec"))
     for place in _places(pod.spec, at, read_nodes(pod.spec, at)):
         (placeholders if steps and _is_placeholder(place.text) else written).append(place)
+        if len(written) + len(placeholders) > IMAGES_MAX:
+            wanted = f"wanted at most {IMAGES_MAX}"
+            raise InvalidReview(f"{at}: seen over {IMAGES_MAX} images, {wanted}")
     metadata = pod.metadata or Metadata()
     return Workload(
         kind=kind,
