@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -121,6 +122,29 @@ async def test_too_much_work_is_turned_away() -> None:
         str(fault.value),
         [await first, await second],
     )
+
+
+async def test_a_full_lane_leaves_room_for_others() -> None:
+    """Whoever fills one lane is told to come back, and a lane that is empty again is forgotten."""
+    flights: Flights[str, str] = Flights(4, lane_of=lambda key: key.partition("/")[0])
+    work = Work()
+
+    def join(key: str) -> asyncio.Task[str]:
+        return asyncio.create_task(flights.join(key, work, deadline=Deadline.after(SOON)))
+
+    under_way = [join("slow/1"), join("slow/2"), join("slow/1"), join("other/1")]
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineExceeded, match=r"^2 others wait already"):
+        await flights.join("slow/3", work, deadline=Deadline.after(SOON))
+    under_way.append(join("other/2"))
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineExceeded, match=r"^4 others wait already"):
+        await flights.join("third/1", work, deadline=Deadline.after(SOON))
+    work.may_end.set()
+    await asyncio.gather(*under_way)
+    await flights.join("slow/3", work, deadline=Deadline.after(SOON))
+
+    assert (5, Counter()) == (work.begun, flights._in_lane)
 
 
 async def test_closing_ends_the_work_and_tells_who_waits() -> None:

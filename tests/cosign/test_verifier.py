@@ -599,7 +599,7 @@ async def test_work_that_nobody_asks_about_ends_at_its_own_limit(tmp_path: Path)
 
 async def test_semantics_14_a_flood_of_images_is_told_to_come_back(tmp_path: Path) -> None:
     """Whoever may write Pods can cause it, so it is no fault that failurePolicy Ignore admits."""
-    async with a_room(tmp_path, change=lambda s: replace(s, waiting_max=2)) as room:
+    async with a_room(tmp_path, change=lambda s: replace(s, waiting_max=4)) as room:
         await room.verifier.version(deadline=Deadline.after(20))
         images = [room.signed(f"registry.example.com/app{number}") for number in range(3)]
         room.registry.gates["registry.example.com"] = asyncio.Event()

@@ -11,6 +11,7 @@ from landwaiter.errors import DeadlineExceeded, LandwaiterError, RegistryUnavail
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.keychain import Keychain
 from landwaiter.rules.protocol import CurrentDigest, Inquiry
+from landwaiter.wiring import current_digests
 from landwaiter.wiring.current_digests import LATE_SECONDS, CurrentDigests
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.workloads.values import Workload
@@ -105,6 +106,37 @@ async def test_the_same_tag_asked_for_at_once_is_resolved_once() -> None:
         registry.may_answer.set()
 
         assert ([f"sha256:{1:064x}"] * 50, 1) == (await asyncio.gather(*asking), registry.begun)
+
+
+async def test_a_flood_of_tags_of_one_registry_leaves_room_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever may write Pods can name tags without end in a registry that never answers."""
+    monkeypatch.setattr(current_digests, "UNDER_WAY_MAX", 4)
+    registry = SlowRegistry()
+    hosts = {"slow.example.com", "other.example.com"}
+    async with CurrentDigests(
+        registry,
+        PullSecretReader(ClusterState()),
+        lane_of=lambda host: "named" if host not in hosts else "not named",
+    ) as digests:
+
+        def asked(name: str) -> CurrentDigest:
+            return CurrentDigest(ImageReference.parse(name))
+
+        waiting = [
+            asyncio.create_task(digests.answer(asked(f"{host}/a:1"), an_inquiry()))
+            for host in sorted(hosts)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        with pytest.raises(DeadlineExceeded, match="others wait already"):
+            await digests.answer(asked("slow.example.com/b:1"), an_inquiry())
+        waiting.append(asyncio.create_task(digests.answer(QUESTION, an_inquiry())))
+        await asyncio.sleep(0)
+        registry.may_answer.set()
+
+        assert 3 == len(await asyncio.gather(*waiting))
 
 
 async def test_what_goes_on_is_ended_with_the_server() -> None:

@@ -67,7 +67,7 @@ class VerifierSettings:
     registry have `images_of_one_registry` places, so that a slow one leaves places for others.
     `work_seconds` is the limit of one verification, fetching and waiting for a place included; it
     ends work that nobody asks about any more. `waiting_max` bounds what a flood of different
-    images can pile up.
+    images can pile up, and the half of it what images of one registry can.
     """
 
     program: Path
@@ -113,7 +113,9 @@ class SignatureVerifier(Generic[KeychainT]):
         self._places = ImagePlaces(
             in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
         )
-        self._findings: Flights[Asked, Finding] = Flights(settings.waiting_max)
+        self._findings: Flights[Asked, Finding] = Flights(
+            settings.waiting_max, lane_of=lambda asked: lane_of(asked.subject.registry)
+        )
         self._materials: Flights[tuple[ImageReference, str], SignatureMaterial | Failure] = Flights(
             settings.waiting_max
         )

@@ -51,6 +51,7 @@ class CurrentDigests:
     """
     Which digests tags point to now. Use it as a context, which ends all work when it is left.
 
+    `lane_of` tells with which other registries one shares what may wait, as for verifications.
     Late results are kept by reference and credentials for `LATE_SECONDS`, at most `LATE_MAX`.
     Used on one event loop only, so it needs no lock.
     """
@@ -60,11 +61,14 @@ class CurrentDigests:
         registry: Registry,
         reader: PullSecretReader,
         *,
+        lane_of: Callable[[str], str] = str.lower,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._reader = reader
-        self._flights: Flights[_Key, _Result] = Flights(UNDER_WAY_MAX)
+        self._flights: Flights[_Key, _Result] = Flights(
+            UNDER_WAY_MAX, lane_of=lambda key: lane_of(key[0].registry)
+        )
         self._waiting: Counter[_Key] = Counter()
         self._late: TTLCache[_Key, _Result] = TTLCache(LATE_MAX, LATE_SECONDS, timer=clock)
 

@@ -72,6 +72,7 @@ class ImageContents:
     """
     What images say of themselves. Use it as a context, which ends all work when it is left.
 
+    `lane_of` tells with which other registries one shares what may wait, as for verifications.
     Used on one event loop only, so it needs no lock.
     """
 
@@ -80,11 +81,14 @@ class ImageContents:
         registry: ContentSource,
         reader: PullSecretReader,
         *,
+        lane_of: Callable[[str], str] = str.lower,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._reader = reader
-        self._flights: Flights[_Key, _Found] = Flights(UNDER_WAY_MAX)
+        self._flights: Flights[_Key, _Found] = Flights(
+            UNDER_WAY_MAX, lane_of=lambda key: lane_of(key[0].registry)
+        )
         self._contents: TTLCache[_Key, Content] = TTLCache(
             CONTENT_MAX_BYTES, CONTENT_SECONDS, clock, getsizeof=size_of
         )

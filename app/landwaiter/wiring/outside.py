@@ -63,18 +63,22 @@ async def fact_source(
     client = RegistryClient(
         registry_settings(settings.registries), named_by_policy=named_by(policies)
     )
+
+    def lane_of(host: str) -> str:
+        return api_host(host) if client.is_named(host) else UNNAMED_LANE
+
     async with client:
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
             registry,
             _verifier_settings(settings),
             observer=CosignMetrics(collectors),
-            lane_of=lambda host: api_host(host) if client.is_named(host) else UNNAMED_LANE,
+            lane_of=lane_of,
         )
         async with (
             verifier,
-            CurrentDigests(registry, reader) as digests,
-            ImageContents(registry, reader) as contents,
+            CurrentDigests(registry, reader, lane_of=lane_of) as digests,
+            ImageContents(registry, reader, lane_of=lane_of) as contents,
         ):
             yield FactSources(
                 {
