@@ -55,11 +55,15 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
 
 
 def test_the_readme_opens_with_a_refusal_and_two_commands() -> None:
-    """A reader meets a real refusal first, and exactly two commands that set everything up."""
+    """What it decides, a refusal, exactly two commands that set all up, how to write a policy."""
     text = (ROOT / "README.md").read_text("utf-8")
     commands = re.findall(r"^make (\w+)", text, re.MULTILINE)
 
-    assert text.index("denied the request") < text.index("make demo") < text.index("make test")
+    positions = [
+        text.index(each)
+        for each in ("decides which", "denied the request", "make demo", "make test", "## Write a")
+    ]
+    assert sorted(positions) == positions
     assert commands == ["demo", "test"]
 
 
