@@ -9,7 +9,7 @@ from click.testing import Result
 from pydantic import BaseModel
 
 from cli.manifests import A_DIGEST, BAD, GOOD, PINNED, PRODUCTION, PULLABLE, run, written
-from landwaiter.policy.declared import DeclaredCase, PolicyTest
+from landwaiter.policy.declared import DeclaredCase, ImageFactSettings, PolicyTest
 
 SIGNED = """
 apiVersion: landwaiter.dev/v1alpha1
@@ -22,6 +22,9 @@ spec:
       authorities:
       - {name: ci, key: {secretRef: {namespace: landwaiter-system, name: ci}}}
 """
+SIZED = PINNED.replace("name: pinned", "name: sized").replace(
+    "pinnedTags: {require: digest}", "imageLimits: {maxLayers: 1}"
+)
 WARNING = PINNED.replace("[Deny]", "[Warn]").replace("name: pinned", "name: warning")
 PATH = "spec.containers[0].image"
 REFUSED = [{"path": PATH, "policy": "pinned", "rule": "pinnedTags"}]
@@ -256,9 +259,17 @@ def test_what_is_not_declared_is_undecided_and_says_what_to_declare(tmp_path: Pa
             ),
             policy=SIGNED,
         ),
+        tried(
+            tmp_path,
+            a_case(
+                GOOD,
+                expect=undecided("sized", "imageLimits", f'facts.images does not name "{GOOD}"'),
+            ),
+            policy=SIZED,
+        ),
     ]
 
-    assert [0, 0, 0] == [result.exit_code for result in results], results[0].output
+    assert [0, 0, 0, 0] == [result.exit_code for result in results], results[0].output
 
 
 def test_facts_stand_for_registries(tmp_path: Path) -> None:
@@ -292,6 +303,86 @@ def test_facts_stand_for_registries(tmp_path: Path) -> None:
             (unsigned, {"signatures": {GOOD: ["somebody"]}}),
         )
     ]
+
+
+CONTENT = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ClusterImagePolicy
+metadata: {name: content}
+spec:
+  validationActions: [Deny]
+  rules:
+    platforms: {require: [linux/amd64]}
+    nonRootUser: {platforms: [linux/amd64]}
+    imageLimits:
+      maxCompressedSize: 1Ki
+      maxLayers: 2
+      maxAgeDays: 36500
+      requiredLabels: {source: "*"}
+"""
+AN_IMAGE = {
+    "platform": "linux/amd64",
+    "user": "1000",
+    "labels": {"source": "https://git.example.com"},
+    "created": "2026-01-01T00:00:00Z",
+    "layerSizes": [1000, 24],
+}
+OTHER_DIGEST = f"sha256:{'b' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({}, None),
+        ({"platform": "linux/arm64"}, "platforms"),
+        ({"user": "0"}, "nonRootUser"),
+        ({"labels": {}}, "imageLimits"),
+        ({"created": "1900-01-01T00:00:00Z"}, "imageLimits"),
+        ({"layerSizes": [1000, 25]}, "imageLimits"),
+        ({"layerSizes": [1, 1, 1]}, "imageLimits"),
+    ],
+)
+def test_facts_stand_for_what_images_say_of_themselves(
+    tmp_path: Path, changes: dict[str, Any], rule: str | None
+) -> None:
+    """Each field of an image decides what its rule makes of it."""
+    violations = [{"path": PATH, "policy": "content", "rule": rule}]
+    expect = {"decision": "deny", "violations": violations} if rule else {"decision": "allow"}
+    result = tried(
+        tmp_path,
+        a_case(GOOD, expect=expect),
+        policy=CONTENT,
+        facts={"images": {GOOD: {**AN_IMAGE, **changes}}},
+    )
+
+    assert 0 == result.exit_code, result.output
+
+
+def test_an_index_leads_to_images_of_its_repository(tmp_path: Path) -> None:
+    """They are judged as in a registry: here that for a platform without nodes is not."""
+    other = GOOD.replace(A_DIGEST, OTHER_DIGEST)
+    third = other.replace("b" * 64, "c" * 64)
+    index = {"index": [OTHER_DIGEST, third.partition("@")[2]]}
+    images = {
+        GOOD: index,
+        other: AN_IMAGE,
+        third: {**AN_IMAGE, "platform": "windows/amd64", "user": ""},
+    }
+    missing = {**images}
+    del missing[other]
+    undecided = [
+        {"path": PATH, "policy": "content", "rule": rule}
+        for rule in ("imageLimits", "nonRootUser", "platforms")
+    ]
+    results = [
+        tried(tmp_path, a_case(GOOD, expect=expect), policy=CONTENT, facts={"images": each})
+        for each, expect in (
+            (images, {"decision": "allow"}),
+            (missing, {"decision": "undecided", "undecided": undecided}),
+        )
+    ]
+
+    assert [0, 0] == [result.exit_code for result in results], results[0].output
 
 
 def test_short_names_can_be_refused_as_in_the_install(tmp_path: Path) -> None:
@@ -331,6 +422,14 @@ def test_several_policies_are_one_set(tmp_path: Path) -> None:
         ({"polices": "p"}, {}, "field polices: Extra inputs are not permitted"),
         ({"facts": {"digests": {"a b": A_DIGEST}}}, {}, "field facts.digests"),
         ({"facts": {"signatures": {BAD: []}}}, {}, f'"{BAD}" given, an image with its digest is'),
+        (
+            {"facts": {"images": {GOOD: {"index": [A_DIGEST], "user": "0"}}}},
+            {},
+            "index and user given, an index has nothing else",
+        ),
+        ({"facts": {"images": {GOOD: {"index": []}}}}, {}, "at least 1 item"),
+        ({"facts": {"images": {GOOD: {"layerSizes": [-1]}}}}, {}, "greater than or equal to 0"),
+        ({"facts": {"images": {BAD: {}}}}, {}, f'"{BAD}" given, an image with its digest is'),
         ({}, {"name": ""}, ":6: field cases[0].name: String should have at least 1 character"),
         ({}, {"file": "x.yaml"}, "field cases[0]: exactly one of manifest and file is wanted"),
         ({}, {"expect": {"decision": "deny"}}, "deny given without violations, which refuse"),
@@ -390,7 +489,7 @@ def test_each_file_of_a_folder_is_tried_in_order(tmp_path: Path) -> None:
 
 def test_every_field_is_told_about() -> None:
     """The models of a document say what each field means."""
-    models: list[type[BaseModel]] = [PolicyTest, DeclaredCase]
+    models: list[type[BaseModel]] = [PolicyTest, DeclaredCase, ImageFactSettings]
 
     assert [] == [
         name

@@ -35,6 +35,7 @@ def test_the_example_policies_load_together() -> None:
         "air-gapped": {Action.DENY, Action.AUDIT},
         "alibaba-acr": {Action.DENY},
         "baseline": {Action.WARN, Action.AUDIT},
+        "hardening": {Action.WARN, Action.AUDIT},
         "production-images": {Action.DENY, Action.AUDIT},
         "production-signatures": {Action.DENY, Action.AUDIT},
     } == policies

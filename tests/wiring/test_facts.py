@@ -1,5 +1,6 @@
 """Every question that a rule can ask has somebody who answers it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from landwaiter.cluster.state import ClusterState
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.images.reference import ImageReference
+from landwaiter.policy.declared import FactSettings
 from landwaiter.rules.protocol import CurrentDigest, FactSource, Inquiry, Question
 from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.wiring.declared import declared_source
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from wiring.a_cluster import an_inquiry
@@ -48,6 +51,23 @@ async def test_what_is_not_known_offline_says_what_to_give() -> None:
     async with fact_source(settings, policies=list, view=ClusterState()) as source:
         with pytest.raises(ClusterUnavailable, match="give --cluster-state"):
             await source.answer(PullSecretQuestion(IMAGE), an_inquiry())
+
+
+def names(questions: Iterable[type[object]]) -> set[str]:
+    """Return the names of the questions of rules; `slots` makes each of them a class twice."""
+    return {each.__name__ for each in questions if each.__module__.startswith("landwaiter.")}
+
+
+async def test_every_question_that_a_rule_can_ask_is_answered() -> None:
+    """In the webhook, in the offline check, and in declared cases."""
+    async with fact_source(
+        OutsideSettings(None, "cosign"), policies=list, view=ClusterState()
+    ) as source:
+        assert isinstance(source, FactSources)
+        declared = declared_source(FactSettings(), ClusterState())
+
+        asked = names(Question.__subclasses__())
+        assert [asked, asked] == [names(source.questions), names(declared.questions)]
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 2), (3, 3)])

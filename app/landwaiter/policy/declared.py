@@ -16,7 +16,8 @@ from landwaiter.errors import InvalidManifest, InvalidReference
 from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
 from landwaiter.policy.problems import written
-from landwaiter.rules.settings import Settings
+from landwaiter.rules.instants import InstantField
+from landwaiter.rules.settings import PlatformField, Settings
 from landwaiter.rules.verdict import Action, Decision
 
 KIND: Final = "ImagePolicyTest"
@@ -43,6 +44,30 @@ ImageWithDigest = Annotated[str, AfterValidator(_image_with_digest)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
+class ImageFactSettings(Settings):
+    """What an image says of itself, or which images an index lists."""
+
+    platform: PlatformField | None = None
+    """The platform that it is for, such as `linux/amd64`."""
+    user: str = ""
+    """Its USER; empty for root."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Its labels."""
+    created: InstantField | None = None
+    """When it was created, as in RFC 3339."""
+    layer_sizes: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    """The compressed sizes of its layers, in bytes."""
+    index: list[Digest] | None = Field(default=None, min_length=1)
+    """The digests of the images of an index, which are images of the same repository."""
+
+    @model_validator(mode="after")
+    def _index_or_image(self) -> Self:
+        others = sorted(self.model_fields_set - {"index"})
+        if self.index is not None and others:
+            raise ValueError(f"index and {others[0]} given, an index has nothing else")
+        return self
+
+
 class FactSettings(Settings):
     """What is known of registries; what is not written here is not known."""
 
@@ -50,6 +75,8 @@ class FactSettings(Settings):
     """The digest that each image's tag points to."""
     signatures: dict[ImageWithDigest, list[str]] = Field(default_factory=dict)
     """The names of the authorities that have signed each image, by `repository@digest`."""
+    images: dict[ImageWithDigest, ImageFactSettings] = Field(default_factory=dict)
+    """What each image says of itself, by `repository@digest`."""
 
 
 class RequesterSettings(Settings):

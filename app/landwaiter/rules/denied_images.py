@@ -10,18 +10,18 @@ Limits:   a pattern with a tag does not cover a digest alone, which says of no t
 Source:   design, semantics 2 and 3; RFC 3339, section 5.6, for `expires`.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field
 
 from landwaiter.images.patterns import ImagePattern
-from landwaiter.images.reference import ImageReference, quoted
+from landwaiter.images.reference import ImageReference
 from landwaiter.rules.allowed_registries import PATTERNS_MAX
+from landwaiter.rules.instants import Clock, Instant, InstantField, utc_now
 from landwaiter.rules.protocol import CurrentDigest, Facts, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.settings import PatternField, RuleSettings, Settings
 from landwaiter.workloads.values import ImageUse
@@ -30,36 +30,6 @@ ENTRIES_MAX = 1000
 REASON_MAX_CHARACTERS = 300
 """What finds room in the detail of a message, behind the image and the pattern."""
 
-_RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """Return the time of day, which knows its offset."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """An instant, and how the admin wrote it."""
-
-    text: str
-    at: datetime = field(compare=False)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the instant. Raises `ValueError`, which says what is wanted."""
-        wanted = "a time of RFC 3339 is wanted, such as 2027-01-31T18:00:00Z"
-        if not _RFC_3339.fullmatch(text):
-            raise ValueError(f"{quoted(text)} given, {wanted}")
-        try:
-            return cls(text, datetime.fromisoformat(text.upper()))
-        except ValueError as problem:
-            raise ValueError(f"{quoted(text)} given, which is no time; {wanted}") from problem
-
 
 @dataclass(frozen=True, slots=True)
 class Denial:
@@ -67,7 +37,7 @@ class Denial:
 
     images: tuple[ImagePattern, ...]
     reason: str
-    expires: Expiry | None = None
+    expires: Instant | None = None
 
     def is_over(self, now: datetime) -> bool:
         """Whether the entry has expired; the instant itself is past it."""
@@ -153,26 +123,10 @@ class DeniedImages:
         )
 
 
-def _expiry(value: object) -> Expiry:
-    if isinstance(value, Expiry):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"a time is a string, not {type(value).__name__}")  # noqa: TRY004  # As pydantic wants it.
-    return Expiry.parse(value)
-
-
 def _reason(text: str) -> str:
     if not text.isprintable() or not text.strip():
         raise ValueError("one line of text is wanted, which people will read")
     return text
-
-
-ExpiryField = Annotated[
-    Expiry,
-    PlainValidator(_expiry),
-    PlainSerializer(lambda expiry: expiry.text, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
 
 
 class DenialSettings(Settings):
@@ -184,7 +138,7 @@ class DenialSettings(Settings):
         min_length=1, max_length=REASON_MAX_CHARACTERS
     )
     """Why, in one line; whoever is refused reads it."""
-    expires: ExpiryField | None = None
+    expires: InstantField | None = None
     """The time, as in RFC 3339, from which the entry has no effect any more."""
 
     def denial(self) -> Denial:

@@ -32,8 +32,8 @@ from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.glob import Glob
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import quoted
-from landwaiter.rules.denied_images import Clock, utc_now
 from landwaiter.rules.image_content import PLATFORMS_MAX, ConfigurationsQuestion, said_once
+from landwaiter.rules.instants import Clock, utc_now
 from landwaiter.rules.protocol import Facts, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.settings import PlatformField, RuleSettings
 from landwaiter.workloads.values import ImageUse

@@ -11,20 +11,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from landwaiter.cluster.state import ClusterState
-from landwaiter.cluster.view import NamespaceLabels
+from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidManifest, InvalidReview, RegistryUnavailable
-from landwaiter.images.reference import ShortNames
+from landwaiter.images.configuration import ImageConfiguration, ImageIndex, IndexEntry
+from landwaiter.images.platforms import Platform
+from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
 from landwaiter.policy.case import Case, Operation, Requester, Side
 from landwaiter.policy.declared import DeclaredCase, FactSettings, PolicyTest
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.sources import load_documents
+from landwaiter.registry.image_reading import Content
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
+from landwaiter.rules.image_content import (
+    Configurations,
+    ConfigurationsQuestion,
+    OfferedPlatforms,
+    PlatformsQuestion,
+)
 from landwaiter.rules.protocol import CurrentDigest, Inquiry
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.rules.verdict import Verdict
 from landwaiter.wiring.facts import FactSources
+from landwaiter.wiring.image_indexes import offered_platforms, runnable_images
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
 from landwaiter.workloads.values import Workload
@@ -56,6 +66,36 @@ class DeclaredFacts:
             return SignatureAnswer(verified=True)
         return SignatureAnswer(verified=False, detail="it is not declared to have signed this")
 
+    async def platforms(self, question: PlatformsQuestion, _: Inquiry) -> OfferedPlatforms:
+        """Return the platforms of a declared image. Raises `RegistryUnavailable`."""
+        return await offered_platforms(question.subject, self._content, may_be_told=True)
+
+    async def configurations(self, question: ConfigurationsQuestion, _: Inquiry) -> Configurations:
+        """Return what declared images say. Raises `RegistryUnavailable`."""
+        return await runnable_images(question, self._content, may_be_told=True)
+
+    async def _content(self, reference: ImageReference) -> Content:
+        name = reference.at_digest
+        if (image := self.facts.images.get(name)) is None:
+            raise RegistryUnavailable(f'facts.images does not name "{name}"')
+        digest = str(reference.digest)
+        if image.index is not None:
+            entries = (IndexEntry(each, self._platform(reference, each)) for each in image.index)
+            return ImageIndex(digest, tuple(entries))
+        return ImageConfiguration(
+            digest,
+            image.platform,
+            image.user,
+            image.labels,
+            None if image.created is None else image.created.at,
+            tuple(image.layer_sizes),
+        )
+
+    def _platform(self, index: ImageReference, digest: str) -> Platform | None:
+        """Return what an index says of an image: the platform that is declared for the image."""
+        image = self.facts.images.get(index.with_digest(digest).at_digest)
+        return None if image is None else image.platform
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -75,14 +115,7 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
     folder = Path(document.source).parent
     policies = load_documents(*(folder / name for name in test.policies)).policy_set
     view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
-    facts = DeclaredFacts(test.facts)
-    source = FactSources(
-        {
-            CurrentDigest: facts.digest,
-            SignatureQuestion: facts.signature,
-            PullSecretQuestion: PullSecretStates(PullSecretReader(view)).answer,
-        }
-    )
+    source = declared_source(test.facts, view)
     judge = Judge(policies=lambda: policies, source=source, namespaces=NamespaceLabels(view))
     decided = []
     for index, case in enumerate(test.cases):
@@ -90,6 +123,20 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
         place = f"{document.source}:{document.line_of(('cases', index))}"
         decided.append(Decided(case, place, verdict.without_retry()))
     return decided
+
+
+def declared_source(declared: FactSettings, view: ClusterView) -> FactSources:
+    """Return what answers the questions of rules from what is declared."""
+    facts = DeclaredFacts(declared)
+    return FactSources(
+        {
+            CurrentDigest: facts.digest,
+            SignatureQuestion: facts.signature,
+            PlatformsQuestion: facts.platforms,
+            ConfigurationsQuestion: facts.configurations,
+            PullSecretQuestion: PullSecretStates(PullSecretReader(view)).answer,
+        }
+    )
 
 
 def _state(document: Document, test: PolicyTest) -> Iterator[Document]:

@@ -14,6 +14,11 @@ class FactSources:
     def __init__(self, answerers: Mapping[type[Question[Any]], Answerer]) -> None:
         self._answerers = dict(answerers)
 
+    @property
+    def questions(self) -> frozenset[type[Question[Any]]]:
+        """The types of questions that have an answerer."""
+        return frozenset(self._answerers)
+
     async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
         """Return the answer; a `KeyError` means that nothing was wired for such questions."""
         answerer = self._answerers[type(question)]

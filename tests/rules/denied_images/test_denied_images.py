@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.denied_images import DeniedImages, DeniedImagesSettings, utc_now
+from landwaiter.rules.denied_images import DeniedImages, DeniedImagesSettings
+from landwaiter.rules.instants import utc_now
 from landwaiter.rules.protocol import NO_FACTS, CurrentDigest, Facts, Undecided, Violation
 from landwaiter.workloads.values import ImagePlace, ImageUse
 
