@@ -31,10 +31,11 @@ if __name__ == "__main__":  # Run as a file: Python has put this folder on its p
 from cosign.fakes import FakeKeychain, FakeRegistry
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.command import GO_MEMORY_LIMIT
-from landwaiter.cosign.fetching import KeychainT, fetch_material
+from landwaiter.cosign.fetching import fetch_material
 from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Lifetimes
 from landwaiter.cosign.outcome import Verified
+from landwaiter.cosign.pieces import KeychainT, Leases
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.deadline import Deadline
 from landwaiter.images.content import Manifest
@@ -229,7 +230,11 @@ async def _material(scene: Scene, client: RegistryClient) -> list[Ratio]:
     ratios = []
     for name, image, as_files in pairs:
         material = await fetch_material(
-            client, image, keychain=EMPTY_KEYCHAIN, deadline=Deadline.after(60)
+            client,
+            image,
+            keychain=EMPTY_KEYCHAIN,
+            deadline=Deadline.after(60),
+            leases=Leases(1),
         )
         settings = VerifierSettings(scene.cosign, lifetimes=COLD)
         async with SignatureVerifier(_in_memory(material), settings) as verifier:

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from landwaiter.cosign.authority import Authority, Criterion, Signer
-from landwaiter.cosign.fetching import Keychain, SignatureSource
 from landwaiter.cosign.material import SimpleSignature
 from landwaiter.cosign.observer import Answered, Observer, RunEnd
 from landwaiter.cosign.outcome import SIGNATURE_TYPE, SignatureFormat
+from landwaiter.cosign.pieces import Keychain, SignatureSource
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMissing, LandwaiterError
 from landwaiter.identities import Identity, Name

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 from cosign.fakes import CountingObserver, FakeKeychain, FakeRegistry
 from landwaiter.cosign.authority import Authority
-from landwaiter.cosign.fetching import KeychainT, SignatureSource, fetch_material
+from landwaiter.cosign.fetching import fetch_material
 from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.outcome import Outcome
+from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.deadline import Deadline
 from landwaiter.images.content import Manifest
@@ -47,7 +48,11 @@ async def material_at(registry: Registry, image: ImageReference) -> SignatureMat
     """Return the real signatures of an image."""
     async with a_client(registry) as client:
         return await fetch_material(
-            client, image, keychain=EMPTY_KEYCHAIN, deadline=Deadline.after(60)
+            client,
+            image,
+            keychain=EMPTY_KEYCHAIN,
+            deadline=Deadline.after(60),
+            leases=Leases(1),
         )
 
 

@@ -15,15 +15,16 @@ from cosign.fakes import (
     a_simple_signature,
     signature_tag,
 )
+from landwaiter.cosign.annotations import LOG_ENTRY
 from landwaiter.cosign.failure import Failure
-from landwaiter.cosign.fetching import FETCHES_AT_ONCE, fetch_material
+from landwaiter.cosign.fetching import fetch_material
 from landwaiter.cosign.material import (
-    SIGNATURE_MAX_BYTES,
-    SIGNATURES_MAX,
-    TOTAL_MAX_BYTES,
+    PORTION_MAX_BYTES,
+    SIGNATURE_LIMITS,
     SignatureMaterial,
 )
 from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.cosign.pieces import FETCHES_AT_ONCE, Leases
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
     AccessDenied,
@@ -35,9 +36,16 @@ from landwaiter.images.content import Descriptor
 from landwaiter.images.reference import ImageReference
 
 
-async def fetched(registry: FakeRegistry, image: ImageReference) -> SignatureMaterial:
+async def fetched(
+    registry: FakeRegistry, image: ImageReference, repository: ImageReference | None = None
+) -> SignatureMaterial:
     return await fetch_material(
-        registry, image, keychain=FakeKeychain(), deadline=Deadline.after(30)
+        registry,
+        image,
+        keychain=FakeKeychain(),
+        deadline=Deadline.after(30),
+        leases=Leases(1),
+        repository=repository,
     )
 
 
@@ -62,7 +70,7 @@ async def test_an_unsigned_image_has_no_material() -> None:
 
     assert (SignatureMaterial(image), ()) == (
         material := await fetched(registry, image),
-        material.formats,
+        tuple(material.runs()),
     )
 
 
@@ -116,13 +124,14 @@ async def test_nobody_hides_a_good_signature_behind_bad_ones() -> None:
     good = a_bundle(str(image.digest))
     registry.attach(image, b"\x1f\x8b not a bundle")
     registry.attach(image, a_bundle(a_digest("another image")))
-    registry.attach(image, b" " * (SIGNATURE_MAX_BYTES + 1))
+    registry.attach(image, b" " * (SIGNATURE_LIMITS.piece_bytes + 1))
     gone = registry.attach(image, a_bundle(str(image.digest), a_key(2)))
     del registry.manifests[str(replace(image, digest=gone.digest))]
     registry.attach(image, b"{}", layer_type="text/plain")
     registry.attach(image, good)
 
-    oversized = f"a signature of {SIGNATURE_MAX_BYTES + 1} bytes, at most {SIGNATURE_MAX_BYTES}"
+    most = SIGNATURE_LIMITS.piece_bytes
+    oversized = f"a signature of {most + 1} bytes, at most {most}"
 
     assert SignatureMaterial(
         image,
@@ -171,7 +180,7 @@ async def test_semantics_14_too_many_bundles_are_a_refusal() -> None:
     image = registry.push()
     registry.referring[str(image)] = [
         Descriptor("any", a_digest(str(number)), 800, BUNDLE_TYPE)
-        for number in range(SIGNATURES_MAX + 1)
+        for number in range(SIGNATURE_LIMITS.pieces + 1)
     ]
     unread = (await fetched(registry, image)).unread
 
@@ -211,23 +220,22 @@ async def test_semantics_14_too_much_in_total_is_a_refusal() -> None:
     """Pieces below their own limit are too much together, payloads and annotations alike."""
     registry = FakeRegistry()
     image = registry.push()
-    padding = {"padding": "x" * (SIGNATURE_MAX_BYTES - 1000)}
+    padding = {LOG_ENTRY: "x" * (SIGNATURE_LIMITS.piece_bytes - 1000)}
     registry.tag_signatures(
         image,
         *(
             a_simple_signature(image, reference=f"name{number}", annotations=padding)
-            for number in range(TOTAL_MAX_BYTES // SIGNATURE_MAX_BYTES + 1)
+            for number in range(SIGNATURE_LIMITS.total_bytes // SIGNATURE_LIMITS.piece_bytes + 1)
         ),
     )
     unread = (await fetched(registry, image)).unread
 
-    expected = (
-        f"the signatures of {image} have over {TOTAL_MAX_BYTES} bytes, which is more than is judged"
-    )
+    most = SIGNATURE_LIMITS.total_bytes
+    expected = f"the signatures of {image} have over {most} bytes, which is more than is judged"
     assert Failure(ContentMalformed, expected) == unread
 
 
-@pytest.mark.parametrize("padding", ["x" * 2000, "\x00" * 400])
+@pytest.mark.parametrize("padding", ["x" * 6000, "\x00" * 1000])
 async def test_semantics_14_a_list_that_keeps_cosign_busy_is_a_refusal(padding: str) -> None:
     """
     Many old signatures with long annotations are refused before cosign meets its time limit.
@@ -238,7 +246,7 @@ async def test_semantics_14_a_list_that_keeps_cosign_busy_is_a_refusal(padding: 
     registry = FakeRegistry()
     image = registry.push()
     signatures = [
-        a_simple_signature(image, reference=f"n{number}", annotations={"padding": padding})
+        a_simple_signature(image, reference=f"n{number}", annotations={LOG_ENTRY: padding})
         for number in range(300)
     ]
     registry.tag_signatures(image, *signatures)
@@ -247,6 +255,55 @@ async def test_semantics_14_a_list_that_keeps_cosign_busy_is_a_refusal(padding: 
     assert unread is not None
     assert unread.kind is ContentMalformed
     assert unread.message.startswith(f"{image} has 300 signatures in a list of ")
+
+
+async def test_hundreds_of_old_signatures_are_judged_in_portions() -> None:
+    """What a certificate, a log and a timestamp prove is long, and read anew for each of them."""
+    registry = FakeRegistry()
+    image = registry.push()
+    signatures = [
+        a_simple_signature(image, reference=f"n{number}", annotations={LOG_ENTRY: "x" * 3700})
+        for number in range(300)
+    ]
+    registry.tag_signatures(image, *signatures)
+    runs = [part.simple for _, part in (await fetched(registry, image)).runs()]
+
+    assert tuple(signatures) == tuple(each for part in runs for each in part)
+    assert [True] * 4 == [
+        len(part) * sum(each.listed_bytes for each in part) <= PORTION_MAX_BYTES for part in runs
+    ]
+
+
+async def test_what_cosign_does_not_read_is_not_held() -> None:
+    """Annotations that somebody pads a signature with take no room and are no reason to refuse."""
+    registry = FakeRegistry()
+    image = registry.push()
+    plain = a_simple_signature(image)
+    registry.tag_signatures(
+        image,
+        *(
+            replace(plain, annotations={**plain.annotations, f"padding{number}": "x" * 20_000})
+            for number in range(300)
+        ),
+    )
+
+    assert (plain,) * 300 == (await fetched(registry, image)).simple
+
+
+async def test_signatures_are_looked_for_in_another_repository() -> None:
+    """The image is read from its own repository, and what signs it from the one that is named."""
+    registry = FakeRegistry()
+    image = registry.push()
+    elsewhere = ImageReference.parse("signatures.example.com/all")
+    there = replace(image, registry=elsewhere.registry, repository=elsewhere.repository)
+    registry.attach(there, bundle := a_bundle(str(image.digest)))
+    registry.tag_signatures(there, simple := a_simple_signature(image))
+    registry.tag_signatures(image, a_simple_signature(image, a_key(2)))
+
+    assert SignatureMaterial(image, bundles=(bundle,), simple=(simple,)) == await fetched(
+        registry, image, elsewhere
+    )
+    assert [f"manifest {image}"] == [each for each in registry.asked if image.name in each]
 
 
 async def test_five_hundred_old_signatures_by_a_key_are_fetched() -> None:
@@ -361,7 +418,7 @@ def test_material_tells_its_formats_and_size() -> None:
         ((SignatureFormat.SIMPLE_SIGNING,), len(simple.payload) + annotations),
         ((), 0),
     ] == [
-        (material.formats, material.size_bytes)
+        (tuple(form for form, _ in material.runs()), material.size_bytes)
         for material in (
             SignatureMaterial(image, bundles=(bundle, bundle), simple=(simple,)),
             SignatureMaterial(image, simple=(simple,)),

@@ -385,6 +385,51 @@ async def test_semantics_14_bundles_that_are_none_to_cosign_are_a_refusal(
     assert "no valid signature" == getattr(outcome, "reason", None)
 
 
+@pytest.mark.parametrize(("form", "format_"), [("bundle", BUNDLE), ("old", OLD)])
+async def test_annotations_are_those_that_were_signed(
+    signed: Signed, tmp_path: Path, form: str, format_: SignatureFormat
+) -> None:
+    """What `cosign sign -a` has signed counts, and neither another value nor one more does."""
+    image = ImageMaker(tmp_path / "i", signed.registry).make_image(f"team/noted-{form}:1")
+    sign = signed.signer.sign_with_cosign3 if form == "bundle" else signed.signer.sign_with_cosign2
+    sign(image, signed.ours, annotations={"stage": "prod", "team": "shop"})
+    noted = replace(signed, images={"noted": ImageReference.parse(image)})
+    wanted = [(("stage", "prod"),), (("stage", "dev"),), (("stage", "prod"), ("by", "ann"))]
+    said = "the key has signed this digest with the annotation"
+
+    assert [
+        Verified(format_),
+        NotVerified(
+            "signed for something else", f'{format_}: {said} "stage" "prod", "dev" is wanted'
+        ),
+        NotVerified("signed for something else", f'{format_}: {said} "by", "ann" is wanted'),
+    ] == [
+        await verified(noted, "noted", replace(signed.authority, annotations=each))
+        for each in wanted
+    ]
+
+
+@pytest.mark.parametrize(("form", "format_"), [("bundle", BUNDLE), ("old", OLD)])
+async def test_signatures_in_another_repository_are_found_there(
+    signed: Signed, tmp_path: Path, form: str, format_: SignatureFormat
+) -> None:
+    """Where `COSIGN_REPOSITORY` has both versions put them, and in no other place."""
+    maker = ImageMaker(tmp_path / "i", signed.registry)
+    image = maker.make_image(f"team/elsewhere-{form}:1")
+    place = f"{signed.registry.host}/signatures/{form}"
+    sign = signed.signer.sign_with_cosign3 if form == "bundle" else signed.signer.sign_with_cosign2
+    if form == "bundle":
+        # cosign 3 asks its registry for the subject where it stores the bundle.
+        maker.copy(image, f"signatures/{form}:1")
+    sign(image, signed.ours, repository=place)
+    moved = replace(signed, images={"moved": ImageReference.parse(image)})
+    there = replace(signed.authority, repository=ImageReference.parse(place))
+
+    assert [NotVerified("no signature", "it carries no cosign signature"), Verified(format_)] == [
+        await verified(moved, "moved", each) for each in (signed.authority, there)
+    ]
+
+
 PRIVATE_KEYS: dict[str, Callable[[], PrivateKeyTypes]] = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),

@@ -325,6 +325,25 @@ async def test_an_old_signature_of_a_key_in_a_log_is_verified(scene: Scene, tmp_
     ]
 
 
+async def test_hundreds_of_signatures_on_one_image_are_judged(scene: Scene) -> None:
+    """The one that is wanted is found behind hundreds of others, in both formats."""
+    ann, eve = await scene.material("bundle"), await scene.material("evil")
+    old, eve_old = await scene.material("old"), await scene.material("evil-old")
+    others = tuple(eve.bundles[0] + b" " * number for number in range(400))
+    others_old = tuple(
+        replace(eve_old.simple[0], payload=eve_old.simple[0].payload + b" " * number)
+        for number in range(200)
+    )
+    outcomes = [
+        await judged(replace(ann, bundles=(*others, *ann.bundles)), scene.authority()),
+        await judged(
+            replace(old, simple=(*others_old, *old.simple)), scene.authority(checks=STAMPED)
+        ),
+    ]
+
+    assert [Verified(BUNDLE), Verified(OLD)] == outcomes
+
+
 @pytest.mark.parametrize("annotation", ["dev.sigstore.cosign/rfc3161timestamp", CERTIFICATE])
 async def test_attack_an_old_signature_that_was_stripped_is_refused(
     scene: Scene, annotation: str

@@ -372,6 +372,49 @@ async def test_a_refusal_by_many_signers_stays_short(tmp_path: Path) -> None:
         )
 
 
+async def test_semantics_21_what_was_found_elsewhere_is_remembered_apart(tmp_path: Path) -> None:
+    """One key in two places is two questions, and so are two annotations."""
+    elsewhere = ImageReference.parse("signatures.example.com/all")
+    there = replace(CI, repository=elsewhere)
+    async with a_room(tmp_path) as room:
+        image = room.signed()
+        outcomes = [
+            await room.verify(image, each)
+            for each in (CI, there, replace(CI, annotations=(("stage", "prod"),)))
+        ]
+        place = replace(image, registry=elsewhere.registry, repository=elsewhere.repository)
+        room.registry.attach(place, a_bundle(str(image.digest)))
+        room.clock.seconds = 60.0
+        outcomes.append(await room.verify(image, there))
+
+        assert [Verified(BUNDLE), None, None, Verified(BUNDLE)] == [
+            each if isinstance(each, Verified) else None for each in outcomes
+        ]
+
+
+async def test_semantics_21_a_refusal_is_that_of_the_credentials_for_both_places(
+    tmp_path: Path,
+) -> None:
+    """Other credentials for the repository of the signatures may see what these did not."""
+    there = replace(CI, repository=ImageReference.parse("signatures.example.com/all"))
+
+    @dataclass(frozen=True)
+    class Ring(FakeKeychain):
+        """Credentials that are others for another registry."""
+
+        def fingerprint(self, reference: ImageReference) -> str:
+            return self.name if reference.registry.startswith("signatures") else "one"
+
+    async with a_room(tmp_path) as room:
+        image = room.registry.push()
+        for name in ("a", "b", "a"):
+            await room.verifier.verify(
+                image, there, keychain=Ring(name), deadline=Deadline.after(60)
+            )
+
+        assert (["refused"], 2) == (room.observer.hits, room.observer.misses)
+
+
 async def test_signatures_of_another_kind_start_no_run(tmp_path: Path) -> None:
     """A bundle by a certificate is not judged by a key; it is told that it is there."""
     by_certificate = json.loads(a_bundle(a_digest("any")))

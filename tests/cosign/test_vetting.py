@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from cosign.fakes import BUNDLE_TYPE, MANIFEST_TYPE, SIGN_TYPE, a_bundle, a_digest, a_statement
 from landwaiter.cosign.vetting import (
     UnusableError,
-    bundle_layer,
     check_bundle,
     check_referrer,
+    only_layer,
     signature_layers,
 )
 from landwaiter.images.content import Descriptor, Manifest
@@ -69,7 +69,7 @@ def test_a_referrer_that_says_it_is_no_signature_is_left_out(
 
 def test_a_bundle_is_the_only_layer_of_its_manifest() -> None:
     """The layer is taken with its digest, size and media type."""
-    assert Descriptor(BUNDLE_TYPE, DIGEST, 700) == bundle_layer(a_manifest({"layers": [a_layer()]}))
+    assert Descriptor(BUNDLE_TYPE, DIGEST, 700) == only_layer(a_manifest({"layers": [a_layer()]}))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_bundle_is_the_only_layer_of_its_manifest() -> None:
 def test_a_manifest_without_a_bundle_is_unusable(value: object) -> None:
     """Whatever a manifest has instead of one bundle, it is no signature."""
     with pytest.raises(UnusableError):
-        bundle_layer(a_manifest(value))
+        only_layer(a_manifest(value))
 
 
 def test_a_signature_of_the_digest_is_usable() -> None:
@@ -176,7 +176,7 @@ def test_hostile_content_raises_nothing_but_its_own_error(content: bytes) -> Non
     manifest = Manifest(MANIFEST_TYPE, DIGEST, content)
     unusable = 0
     for look in (
-        lambda: bundle_layer(manifest),
+        lambda: only_layer(manifest),
         lambda: check_bundle(content, DIGEST),
     ):
         try:

@@ -77,6 +77,7 @@ FREE_FIELDS = {
     "allowedRegistries.deny",
     "cosignSignatures.authorities",
     *(f"cosignSignatures.authorities[].{field}" for field in AUTHORITY_FIELDS),
+    "cosignSignatures.authorities[].annotations",
     "cosignSignatures.unpinned",
     "deniedImages.entries",
     "deniedImages.entries[].expires",
@@ -193,6 +194,16 @@ def cosign(authority: str) -> str:
             (
                 "7: field spec.rules.cosignSignatures.authorities[0].trustedRoot.file: "
                 f"{ONLY}: it is a file where Landwaiter runs"
+            ),
+        ),
+        (
+            cosign(
+                "{name: ci, repository: r.example.com/signatures, "
+                "key: {secretRef: {namespace: shop, name: key}}}"
+            ),
+            (
+                "7: field spec.rules.cosignSignatures.authorities[0].repository: "
+                f"{ONLY}: it is a repository that Landwaiter would read"
             ),
         ),
     ],

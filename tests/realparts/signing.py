@@ -67,10 +67,16 @@ class Signer:
         *,
         annotations: Mapping[str, str] | None = None,
         recursive: bool = False,
+        repository: str | None = None,
     ) -> None:
-        """Sign what a reference by digest names, with a v0.3 bundle."""
+        """
+        Sign what a reference by digest names, with a v0.3 bundle.
+
+        It is stored in another `repository` where one is named.
+        """
         options = [*_annotations(annotations), f"--recursive={str(recursive).lower()}"]
-        self._cosign3("sign", *self._offline_bundle(key), *options, reference)
+        arguments = ("sign", *self._offline_bundle(key), *options, reference)
+        self._run("cosign3", arguments, check=True, repository=repository)
 
     def sign_with_cosign2(
         self,
@@ -80,12 +86,18 @@ class Signer:
         annotations: Mapping[str, str] | None = None,
         recursive: bool = False,
         identity: str | None = None,
+        repository: str | None = None,
     ) -> None:
-        """Sign in the old format; `identity` is written as the signed name instead of the real."""
+        """
+        Sign in the old format; `identity` is written as the signed name instead of the real.
+
+        It is stored in another `repository` where one is named.
+        """
         options = [*_annotations(annotations), f"--recursive={str(recursive).lower()}"]
         if identity is not None:
             options.append(f"--sign-container-identity={identity}")
-        self._cosign2("sign", *_offline_old(key), *options, reference)
+        arguments = ("sign", *_offline_old(key), *options, reference)
+        self._run("cosign2", arguments, check=True, repository=repository)
 
     def attest_with_cosign3(
         self, reference: str, key: SigningKey, *, predicate_type: str, predicate: Mapping[str, Any]
@@ -222,11 +234,17 @@ class Signer:
         return self._run("cosign2", arguments, check=True)
 
     def _run(
-        self, part: str, arguments: tuple[str, ...], *, check: bool
+        self,
+        part: str,
+        arguments: tuple[str, ...],
+        *,
+        check: bool,
+        repository: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         return run(
             [ensure([part])[part], *arguments],
-            environment=self._environment,
+            environment=self._environment
+            | ({} if repository is None else {"COSIGN_REPOSITORY": repository}),
             timeout_seconds=COSIGN_SECONDS,
             directory=self._folder,
             check=check,

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from cosign.fakes import a_key
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, LandwaiterError
 from landwaiter.images.content import Descriptor
@@ -16,6 +18,8 @@ from landwaiter.policy.matching import Policy
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
+from landwaiter.rules.authorities import SigningAuthority
+from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.telemetry.observers import REQUEST_OUTCOMES, RegistryMetrics
@@ -45,6 +49,12 @@ def with_rule(rule: Rule) -> Policy:
     )
 
 
+def signed_in(repository: str) -> CosignSignatures:
+    """Return a rule that wants signatures in a repository, and others beside images."""
+    there = SigningAuthority("ci", a_key(), repository=ImageReference.parse(repository))
+    return CosignSignatures((SigningAuthority("beside", a_key()), there))
+
+
 @pytest.mark.parametrize(
     ("policy", "is_named"),
     [
@@ -59,6 +69,9 @@ def with_rule(rule: Rule) -> Policy:
         (with_rule(AllowedRegistries(deny=patterns(HOST))), False),
         (with_rule(AllowedRegistries(allow=patterns("docker.io"), deny=patterns(HOST))), False),
         (with_rule(PullSecrets(patterns(f"{HOST}/team"))), True),
+        (with_rule(signed_in(f"{HOST}/signatures")), True),
+        (with_rule(signed_in("other.corp.example/signatures")), False),
+        (replace(with_rule(signed_in(f"{HOST}/signatures")), namespace="shop"), False),
     ],
 )
 def test_semantics_11_hosts_that_policies_name_without_wildcard(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from landwaiter.cluster.values import ConfigMap, Secret
 from landwaiter.cosign.authority import Authority
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable
+from landwaiter.images.reference import ImageReference
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
 from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
@@ -46,6 +48,16 @@ async def test_what_stands_in_the_policy_is_asked_of_nobody(cluster: FakeCluster
         await read(cluster, asked),
         cluster.asked,
         stands_in_cluster(asked),
+    )
+
+
+async def test_annotations_and_the_place_of_signatures_are_handed_on(cluster: FakeCluster) -> None:
+    """What a policy says of them is what cosign's answer is held to."""
+    place = ImageReference.parse("r.example.com/signatures")
+    more: dict[str, Any] = {"annotations": (("stage", "prod"),), "repository": place}
+
+    assert Authority("ci", (a_key(),), **more) == await read(
+        cluster, SigningAuthority("ci", a_key(), **more)
     )
 
 

@@ -22,7 +22,7 @@ from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.command import Command, files_for, verify_command
 from landwaiter.cosign.documents import served_repository
 from landwaiter.cosign.endpoint import LoopbackEndpoint, Service
-from landwaiter.cosign.material import TOTAL_MAX_BYTES, SignatureMaterial
+from landwaiter.cosign.material import SIGNATURE_LIMITS, SignatureMaterial
 from landwaiter.cosign.observer import Observer, RunEnd
 from landwaiter.cosign.outcome import FinishedRun, Outcome, SignatureFormat, Unjudged, meaning_of
 from landwaiter.cosign.runner import CosignRunner, RunPlace
@@ -34,8 +34,11 @@ Images in one run. From there on the start of cosign is a small part of it, and 
 make the first of them wait for the last.
 """
 
-BATCH_MAX_BYTES = TOTAL_MAX_BYTES
-"""Signatures in one run: what it prints grows with them (`STDOUT_MAX_BYTES` in `runner.py`)."""
+BATCH_MAX_BYTES = SIGNATURE_LIMITS.easy_bytes
+"""
+Signatures of several images in one run: what it prints grows with them (`STDOUT_MAX_BYTES` in
+`runner.py`). An image that has more is alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from landwaiter.cosign.annotations import CERTIFICATE, LOG_ENTRY, SIGNATURE, TIMESTAMP
 from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
 from landwaiter.cosign.outcome import SignatureFormat
-from landwaiter.cosign.selection import (
-    CERTIFICATE_ANNOTATION,
-    LOG_ANNOTATION,
-    TIMESTAMP_ANNOTATION,
-)
 from landwaiter.cosign.vetting import (
     BUNDLE_TYPE_PREFIX,
-    SIGNATURE_ANNOTATION,
     SIMPLE_SIGNING_TYPE,
 )
 from landwaiter.identities import Identity
@@ -99,14 +94,14 @@ def served_repository(
 
 
 def _kept_annotations(criterion: Criterion) -> frozenset[str]:
-    kept = {SIGNATURE_ANNOTATION}
+    kept = {SIGNATURE}
     if criterion.checks.transparency_log:
         # Who signs with a key and a certificate for it has the log file the certificate.
-        kept |= {LOG_ANNOTATION, CERTIFICATE_ANNOTATION}
+        kept |= {LOG_ENTRY, CERTIFICATE}
     if criterion.checks.timestamps:
-        kept.add(TIMESTAMP_ANNOTATION)
+        kept.add(TIMESTAMP)
     if isinstance(criterion.signer, Identity):
-        kept.add(CERTIFICATE_ANNOTATION)
+        kept.add(CERTIFICATE)
     return frozenset(kept)
 
 

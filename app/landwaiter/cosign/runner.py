@@ -27,10 +27,11 @@ from landwaiter.cosign.pipes import BoundedPipe
 from landwaiter.cosign.process import ChildProcess
 from landwaiter.errors import CosignUnavailable
 
-STDOUT_MAX_BYTES = 8_388_608
+STDOUT_MAX_BYTES = 16_777_216
 """
-cosign prints parts of what it verified, at most 1 MiB in one run (`TOTAL_MAX_BYTES` in
-`material.py`), and JSON writes a byte with at most six: 6 MiB, and room for the rest.
+cosign prints parts of what it verified, at most 4 MiB in one run (`SIGNATURE_LIMITS` in
+`material.py`). JSON writes some bytes with six, but what is printed is signed by somebody whom the
+policy trusts: nobody else can have that limit broken.
 """
 
 STDERR_MAX_BYTES = 8_388_608

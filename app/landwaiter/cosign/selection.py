@@ -22,14 +22,11 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from landwaiter.cosign.annotations import CERTIFICATE, TIMESTAMP
 from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
 from landwaiter.cosign.vetting import UnusableError
 from landwaiter.identities import Identity
-
-LOG_ANNOTATION = "dev.sigstore.cosign/bundle"
-CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate"
-TIMESTAMP_ANNOTATION = "dev.sigstore.cosign/rfc3161timestamp"
 
 _Piece = TypeVar("_Piece")
 _CERTIFICATES = frozenset({"certificate", "x509CertificateChain"})
@@ -83,13 +80,13 @@ def _keys_in(bundle: bytes) -> frozenset[str]:
 
 def _simple(signature: SimpleSignature, criterion: Criterion) -> SimpleSignature:
     annotations = signature.annotations
-    if criterion.checks.timestamps and not annotations.get(TIMESTAMP_ANNOTATION):
+    if criterion.checks.timestamps and not annotations.get(TIMESTAMP):
         raise UnusableError("a signature without timestamp")
     if not isinstance(criterion.signer, Identity):
         return signature
-    if not (certificate := annotations.get(CERTIFICATE_ANNOTATION)):
+    if not (certificate := annotations.get(CERTIFICATE)):
         raise UnusableError("a signature by a key")
-    named = {**annotations, CERTIFICATE_ANNOTATION: _of_one_name(certificate)}
+    named = {**annotations, CERTIFICATE: _of_one_name(certificate)}
     return replace(signature, annotations=named)
 
 

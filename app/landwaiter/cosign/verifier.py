@@ -28,12 +28,13 @@ from landwaiter.cosign.batches import Batches
 from landwaiter.cosign.command import version_command
 from landwaiter.cosign.endpoint import LoopbackEndpoint
 from landwaiter.cosign.failure import Failure
-from landwaiter.cosign.fetching import KeychainT, SignatureSource, fetch_material
+from landwaiter.cosign.fetching import beside, fetch_material
 from landwaiter.cosign.flights import Flights
 from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Asked, Finding, Lifetimes, Memory
 from landwaiter.cosign.observer import Answered, Observer, Unobserved
 from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
+from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.quoting import quoted, quoted_value
 from landwaiter.cosign.runner import CosignRunner, RunLimits
@@ -63,7 +64,8 @@ class VerifierSettings:
     Which cosign runs, and what it may take.
 
     A run takes one core for 40 ms and 60 MiB, so `runs_at_once` is the number of cores. The
-    signatures of `images_at_once` images are in memory, at most 1 MiB each; those of one
+    signatures of `images_at_once` images are in memory, at most 1 MiB each, and of
+    `large_images_at_once` of them 3 MiB more; those of one
     registry have `images_of_one_registry` places, so that a slow one leaves places for others.
     `work_seconds` is the limit of one verification, fetching and waiting for a place included; it
     ends work that nobody asks about any more. `waiting_max` bounds what a flood of different
@@ -76,9 +78,14 @@ class VerifierSettings:
     work_seconds: float = 120.0
     images_at_once: int = 128
     images_of_one_registry: int = 48
+    large_images_at_once: int = 16
     waiting_max: int = 5_000
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     temporary_folder: Path | None = None
+
+
+_Beside = tuple[ImageReference, ImageReference | None, str]
+"""An image, where its signatures are, and the credentials that both are read with."""
 
 
 class SignatureVerifier(Generic[KeychainT]):
@@ -113,10 +120,11 @@ class SignatureVerifier(Generic[KeychainT]):
         self._places = ImagePlaces(
             in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
         )
+        self._leases = Leases(settings.large_images_at_once)
         self._findings: Flights[Asked, Finding] = Flights(
             settings.waiting_max, lane_of=lambda asked: lane_of(asked.subject.registry)
         )
-        self._materials: Flights[tuple[ImageReference, str], SignatureMaterial | Failure] = Flights(
+        self._materials: Flights[_Beside, SignatureMaterial | Failure] = Flights(
             settings.waiting_max
         )
         self._versions: Flights[str, str | Failure] = Flights(1)
@@ -176,7 +184,10 @@ class SignatureVerifier(Generic[KeychainT]):
             return NotVerified("no signature", "cosign signs sha256 digests, this is another one")
         pinned = replace(subject, tag=None)
         fingerprint = authority.fingerprint(await self.version(deadline=deadline))
-        asked = Asked(pinned, fingerprint, keychain.fingerprint(pinned))
+        credentials = keychain.fingerprint(pinned)
+        if (repository := authority.repository) is not None:
+            credentials += f" {keychain.fingerprint(beside(pinned, repository))}"
+        asked = Asked(pinned, fingerprint, credentials)
         finding = self._memory.recall(asked)
         if finding is not None:
             self._observer.cache_hit(_answered(finding))
@@ -195,7 +206,7 @@ class SignatureVerifier(Generic[KeychainT]):
         self._observer.flights_changed(len(self._findings))
         try:
             async with limit.timeout(), self._places.of(self._lane_of(asked.subject.registry)):
-                material = await self._material(asked, keychain, limit)
+                material = await self._material(asked, authority.repository, keychain, limit)
                 finding = await self._judge(material, authority)
         except (TimeoutError, DeadlineExceeded):
             finding = Failure(
@@ -210,7 +221,11 @@ class SignatureVerifier(Generic[KeychainT]):
         return finding
 
     async def _material(
-        self, asked: Asked, keychain: KeychainT, limit: Deadline
+        self,
+        asked: Asked,
+        repository: ImageReference | None,
+        keychain: KeychainT,
+        limit: Deadline,
     ) -> SignatureMaterial:
         """Return what is fetched once for all authorities that ask about the image meanwhile."""
 
@@ -218,14 +233,19 @@ class SignatureVerifier(Generic[KeychainT]):
             try:
                 async with limit.timeout():
                     return await fetch_material(
-                        self._source, asked.subject, keychain=keychain, deadline=limit
+                        self._source,
+                        asked.subject,
+                        keychain=keychain,
+                        deadline=limit,
+                        leases=self._leases,
+                        repository=repository,
                     )
             except TimeoutError:
                 return Failure(DeadlineExceeded, "")
             except (ImageProblem, Unavailable) as error:
                 return Failure.of(error)
 
-        key = (asked.subject, asked.credentials)
+        key = (asked.subject, repository, asked.credentials)
         found = await self._materials.join(key, fetch, deadline=limit)
         if isinstance(found, Failure):
             raise found.error()
@@ -238,9 +258,9 @@ class SignatureVerifier(Generic[KeychainT]):
         left_out: list[str] = []
         for criterion in authority.criteria():
             chosen = selected(material, criterion)
-            for signature_format in chosen.formats:
+            for signature_format, portion in chosen.runs():
                 try:
-                    outcome = await self._batches.judge(criterion, chosen, signature_format)
+                    outcome = await self._batches.judge(criterion, portion, signature_format)
                 except CosignUnavailable as fault:
                     faults.append(fault)
                     continue

@@ -15,6 +15,7 @@ import json
 import re
 from typing import Any
 
+from landwaiter.cosign.annotations import SIGNATURE
 from landwaiter.cosign.outcome import SIGNATURE_TYPE, SignatureFormat
 from landwaiter.cosign.quoting import quoted_value
 from landwaiter.images.content import Descriptor, Manifest
@@ -23,7 +24,6 @@ BUNDLE_TYPE_PREFIX = "application/vnd.dev.sigstore.bundle"
 """cosign takes every version of the bundle whose media type begins like this."""
 
 SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
-SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature"
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 
 _UNTOLD_TYPES = frozenset({None, "", "application/vnd.oci.empty.v1+json"})
@@ -52,7 +52,7 @@ def check_referrer(descriptor: Descriptor) -> None:
         raise UnusableError(f"an attestation ({quoted_value(predicate_type)})")
 
 
-def bundle_layer(manifest: Manifest) -> Descriptor:
+def only_layer(manifest: Manifest) -> Descriptor:
     """Return where the bundle of a referrer's manifest is. Raises `UnusableError`."""
     layers = _layers(manifest)
     if len(layers) != 1 or not layers[0].media_type.startswith(BUNDLE_TYPE_PREFIX):
@@ -87,7 +87,7 @@ def check_bundle(content: bytes, digest: str) -> None:
 
 def signature_layers(manifest: Manifest) -> tuple[Descriptor, ...]:
     """Return where the payloads of a `.sig` manifest are. Raises `UnusableError`."""
-    return tuple(layer for layer in _layers(manifest) if SIGNATURE_ANNOTATION in layer.annotations)
+    return tuple(layer for layer in _layers(manifest) if SIGNATURE in layer.annotations)
 
 
 def _layers(manifest: Manifest) -> list[Descriptor]:

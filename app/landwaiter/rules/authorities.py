@@ -9,12 +9,13 @@ begins with `unsafe`. Certificates of an authority of one's own are as good as t
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.identities import ANYBODY, Identity, Name
+from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
 from landwaiter.rules.references import (
     CertificatesSettings,
@@ -22,10 +23,12 @@ from landwaiter.rules.references import (
     KeySettings,
     TrustedRootSettings,
 )
-from landwaiter.rules.settings import Settings
+from landwaiter.rules.settings import ClusterOnly, RepositoryField, Settings
 from landwaiter.trusted_roots import NO_CHECKS, AuthorityCertificates, Checks, TrustedRoot
 
 Required = Literal["Ignored", "Required"]
+
+A_REPOSITORY = ClusterOnly("it is a repository that Landwaiter would read")
 
 IDENTITIES_MAX = 10
 """Each identity costs a cosign run of a cold image."""
@@ -52,12 +55,19 @@ NO_TRUST = Trust()
 
 @dataclass(frozen=True, slots=True)
 class SigningAuthority:
-    """Somebody who may sign, and what else their signatures have to bring."""
+    """
+    Somebody who may sign, and what else their signatures have to bring.
+
+    `annotations` have to be signed along. `repository` is where the signatures are, None for the
+    image's own; only its registry and repository count.
+    """
 
     name: str
     signers: Signers
     checks: Checks = NO_CHECKS
     trust: Trust = NO_TRUST
+    annotations: tuple[tuple[str, str], ...] = ()
+    repository: ImageReference | None = None
 
 
 class IdentitySettings(Settings):
@@ -160,6 +170,8 @@ class AuthoritySettings(Settings):
     """
     trusted_root: TrustedRootSettings | None = None
     """The logs and authorities to trust; needed where something of it is read."""
+    repository: Annotated[RepositoryField | None, A_REPOSITORY] = None
+    """The repository that has the signatures, as `COSIGN_REPOSITORY` names it to cosign."""
 
     @model_validator(mode="after")
     def _one_signer(self) -> Self:
@@ -235,7 +247,11 @@ class AuthoritySettings(Settings):
             authorities = self.certificate.authorities
             certificates = authorities.value(folder, "certificate.authorities")
         return SigningAuthority(
-            self.name, self._signers(folder), self.checks, Trust(root, certificates)
+            self.name,
+            self._signers(folder),
+            self.checks,
+            Trust(root, certificates),
+            repository=self.repository,
         )
 
     def _signers(self, folder: Path) -> Signers:

@@ -11,11 +11,11 @@ Source:   github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md and BUNDLE_SPEC.md
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.images.reference import ImageReference
@@ -23,6 +23,29 @@ from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.settings import RuleSettings
 from landwaiter.workloads.values import ImageUse
+
+ANNOTATIONS_MAX = 20
+
+PRINTED_NAMES = frozenset(
+    {
+        "Bundle",
+        "Issuer",
+        "RFC3161Timestamp",
+        "Subject",
+        "githubWorkflowTrigger",
+        "githubWorkflowSha",
+        "githubWorkflowName",
+        "githubWorkflowRepository",
+        "githubWorkflowRef",
+    }
+)
+PRINTED_PREFIX = "1.3.6.1.4.1.57264."
+"""
+What cosign prints beside the annotations that are signed, in the old format.
+
+It reads them from a certificate that may stand there unsigned, so they are never taken for signed
+ones. Source: cosign v3.1.3, PrintVerification in cmd/cosign/cli/verify/common.go.
+"""
 
 AUTHORITIES_MAX = 20
 """Each authority costs a cosign run of a cold image: more would not end within a deadline."""
@@ -105,10 +128,41 @@ def _names(authorities: tuple[SigningAuthority, ...]) -> str:
     return " or ".join(f'"{authority.name}"' for authority in authorities)
 
 
+def _annotation(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("characters given that cannot be printed, others wanted")
+    return text
+
+
+def _annotation_name(name: str) -> str:
+    if name in PRINTED_NAMES or name.startswith(PRINTED_PREFIX):
+        raise ValueError(f'"{name}" given, which cosign writes itself; another name wanted')
+    return _annotation(name)
+
+
+AnnotationName = Annotated[
+    str, Field(min_length=1, max_length=256), AfterValidator(_annotation_name)
+]
+AnnotationText = Annotated[str, Field(max_length=1024), AfterValidator(_annotation)]
+
+
+class SignatureAuthoritySettings(AuthoritySettings):
+    """Somebody who may sign: exactly one of `key`, `keyless` and `certificate`."""
+
+    annotations: dict[AnnotationName, AnnotationText] = Field(
+        default_factory=dict, min_length=1, max_length=ANNOTATIONS_MAX
+    )
+    """What has to be signed along, as `cosign sign -a` writes it: each with this value."""
+
+    def authority(self, folder: Path) -> SigningAuthority:
+        """Return the authority. Raises `InvalidPolicy` for a file that cannot be used."""
+        return replace(super().authority(folder), annotations=tuple(self.annotations.items()))
+
+
 class CosignSignaturesSettings(RuleSettings):
     """Every image carries a cosign signature by one of the authorities."""
 
-    authorities: list[AuthoritySettings] = Field(min_length=1, max_length=AUTHORITIES_MAX)
+    authorities: list[SignatureAuthoritySettings] = Field(min_length=1, max_length=AUTHORITIES_MAX)
     """Who may sign; the signature of one of them is enough."""
     unpinned: Unpinned = "Deny"
     """What becomes of a reference without digest whose current image is signed."""

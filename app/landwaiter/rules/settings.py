@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema
 from landwaiter.errors import InvalidInput, InvalidPattern
 from landwaiter.images.patterns import ImagePattern, TagPattern
 from landwaiter.images.platforms import PLATFORM_MAX_CHARACTERS, PLATFORM_PATTERN, Platform
+from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.rules.protocol import Rule
 
 CLUSTER_ONLY: Final = "x-cluster-only"
@@ -110,6 +111,26 @@ RepositoryPatternField = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
 ]
 """A pattern field that says which images something is about, so nobody may step out of it."""
+
+
+def _repository(value: object) -> ImageReference:
+    if isinstance(value, ImageReference):
+        return value
+    if not isinstance(value, str):
+        raise InvalidInput(f"a repository is a string, not {type(value).__name__}")
+    reference = ImageReference.parse(value, short_names=ShortNames.REFUSE)
+    if reference.tag is not None or reference.digest is not None:
+        raise InvalidInput(f'"{value}" given, a repository without tag and digest wanted')
+    return reference
+
+
+RepositoryField = Annotated[
+    ImageReference,
+    PlainValidator(_repository),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1024}),
+]
+"""A model field that holds one repository with its registry, and is written as a string."""
 
 
 def _tag_pattern(value: object) -> TagPattern:

@@ -23,6 +23,7 @@ from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistriesFile, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
+from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.telemetry.observers import RegistryMetrics
 
@@ -135,3 +136,6 @@ def _trusted_patterns(policy: Policy) -> Iterable[ImagePattern]:
             yield from rule.allow
         elif isinstance(rule, PullSecrets):
             yield from rule.require_for
+        elif isinstance(rule, CosignSignatures):
+            repositories = (each.repository for each in rule.authorities)
+            yield from (ImagePattern.parse(str(each)) for each in repositories if each)

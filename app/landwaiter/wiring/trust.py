@@ -44,6 +44,8 @@ class AuthorityReader:
                 asked.checks,
                 root,
                 certificate_chains=asked.trust.certificates is not None,
+                annotations=asked.annotations,
+                repository=asked.repository,
             )
         except InvalidInput as problem:
             raise ClusterUnavailable(str(problem)) from problem

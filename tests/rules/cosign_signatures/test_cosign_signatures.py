@@ -126,6 +126,24 @@ def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
         ([{"name": "ci"}], "nothing given, exactly one of key, keyless and certificate wanted"),
         ([an_authority(transparencyLog="sometimes")], "Input should be 'Ignored' or 'Required'"),
         ([an_authority(name="Not a name")], "String should match pattern"),
+        ([an_authority(annotations={})], "at least 1 item"),
+        ([an_authority(annotations={"": "x"})], "at least 1 character"),
+        ([an_authority(annotations={"a": "x" * 1025})], "at most 1024 characters"),
+        ([an_authority(annotations={"a": "x\n"})], "characters given that cannot be printed"),
+        ([an_authority(annotations={"a\0": "x"})], "characters given that cannot be printed"),
+        ([an_authority(annotations={"a": 1})], "Input should be a valid string"),
+        ([an_authority(annotations={str(n): "x" for n in range(21)})], "at most 20 items"),
+        ([an_authority(annotations={"Subject": "x"})], '"Subject" given, which cosign writes'),
+        (
+            [an_authority(annotations={"1.3.6.1.4.1.57264.1.1": "x"})],
+            '"1.3.6.1.4.1.57264.1.1" given, which cosign writes',
+        ),
+        ([an_authority(repository="signatures")], 'registry "signatures" given, a registry'),
+        (
+            [an_authority(repository="r.example.com/a:1")],
+            '"r.example.com/a:1" given, a repository without tag and digest wanted',
+        ),
+        ([an_authority(repository=1)], "a repository is a string, not int"),
         ([an_authority(kms="awskms:///x")], "Extra inputs are not permitted"),
     ],
 )
@@ -296,6 +314,15 @@ def test_a_certificate_by_an_authority_of_ones_own(tmp_path: Path) -> None:
         {"name": "b", "certificate": by_expression},
         {"name": "c", "certificate": by_subject, **logged},
     ).authorities
+
+
+def test_annotations_and_the_place_of_signatures_are_settings() -> None:
+    """Both are part of the question, so they are part of what is remembered."""
+    settings = {"annotations": {"stage": "prod"}, "repository": "r.example.com/signatures"}
+    place = ImageReference.parse("r.example.com/signatures")
+    expected = SigningAuthority("ci", KEY, annotations=(("stage", "prod"),), repository=place)
+
+    assert (expected,) == the_rule(an_authority(**settings)).authorities
 
 
 def test_roots_and_certificates_can_stand_in_the_cluster() -> None:
