@@ -263,6 +263,35 @@ def test_the_last_good_set_has_a_place(
     )
 
 
+@WAYS
+def test_policies_can_be_objects_of_the_cluster(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Beside a folder or without one; our own namespace has to be known then."""
+    options = {"policies-from-cluster": "true", "own-namespace": "lw"}
+    without_folder = {name: files[name] for name in ("tls-cert", "tls-key")}
+    if by_variable:
+        result = run("serve", *arguments(without_folder), environment=variables(options))
+    else:
+        flags = ["--policies-from-cluster", "--own-namespace=lw"]
+        result = run("serve", *arguments(without_folder), *flags)
+
+    assert 0 == result.exit_code, result.output
+    assert [replace(plain(files), policies=None, own_namespace="lw")] == started
+
+
+def test_policies_of_the_cluster_need_our_own_namespace(
+    files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """Exceptions there are the cluster's, so it cannot be guessed."""
+    result = run("serve", *arguments(files), "--policies-from-cluster")
+
+    assert (2, []) == (result.exit_code, started)
+    assert "--own-namespace is wanted with --policies-from-cluster" in result.stderr
+
+
 def test_the_command_line_wins_over_the_environment(
     files: dict[str, Path], started: list[InstallSettings]
 ) -> None:

@@ -33,6 +33,10 @@ def undescribed(schema: dict[str, Any], path: str = "") -> list[str]:
             {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}], "default": None},
             {"type": "string", "maxLength": 3},
         ),
+        (
+            {"type": "string", "minLength": 1, "default": ""},
+            {"type": "string", "minLength": 1},
+        ),
         ({"$ref": "#/$defs/T", "default": "x"}, {"type": "string", "default": "x"}),
         (
             {"type": "object", "additionalProperties": False, "properties": {}},

@@ -1,8 +1,8 @@
 """
 Landwaiter as a process, with the rights it needs in a cluster, and its two webhook objects.
 
-Its account may watch namespaces and service accounts, read Secrets by name, write ConfigMaps of
-its own namespace, and nothing else.
+Its account may watch namespaces, service accounts and policies, read Secrets by name, write
+ConfigMaps of its own namespace, and nothing else.
 """
 
 import base64
@@ -26,6 +26,7 @@ READY_SECONDS = 30.0
 SCRAPE_SECONDS = 5.0
 OK = 200
 NAMESPACE = "landwaiter-system"
+DOCUMENTS = "landwaiter.dev"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
 NOT_OURS: Mapping[str, Any] = {
@@ -44,7 +45,8 @@ class Landwaiter:
     """
     `landwaiter serve` with a folder of policies, from `with` or `start` to `stop`.
 
-    `policies` and `registries` are the documents as text; `arguments` are added to the command.
+    `policies` and `registries` are the documents as text, the first None for no folder;
+    `arguments` are added to the command.
     With `without_cluster` it counts as started when it is alive: it does not become ready.
     """
 
@@ -52,7 +54,7 @@ class Landwaiter:
         self,
         folder: Path,
         *,
-        policies: str,
+        policies: str | None,
         registries: str = "registries: []",
         cluster: ControlPlane | None = None,
         arguments: Sequence[str] = (),
@@ -62,7 +64,9 @@ class Landwaiter:
     ) -> None:
         self._ready_path = "/livez" if without_cluster else "/readyz"
         self.folder = folder
-        self._documents = {"policies/policies.yaml": policies, "registries.yaml": registries}
+        self._documents = {"registries.yaml": registries}
+        if policies is not None:
+            self._documents["policies/policies.yaml"] = policies
         self._cluster = cluster
         self._arguments = tuple(arguments)
         self._cosign = cosign
@@ -151,7 +155,9 @@ class Landwaiter:
         """Return the command that starts it."""
         cosign = self._cosign or ensure(["cosign3"])["cosign3"]
         command = [sys.executable, "-m", "landwaiter", "serve", "--host=127.0.0.1"]
-        command += [f"--policies={self.folder / 'policies'}", f"--cosign={cosign}"]
+        command += [f"--cosign={cosign}"]
+        if (folder := self.folder / "policies").exists():
+            command.append(f"--policies={folder}")
         command += [f"--registries={self.folder / 'registries.yaml'}"]
         command += self.certificate_arguments()
         command += [f"--port={self.port}", f"--metrics-port={self.metrics_port}"]
@@ -278,6 +284,7 @@ class Landwaiter:
 def _account_and_rights() -> list[dict[str, Any]]:
     group = "rbac.authorization.k8s.io"
     watched = ["namespaces", "serviceaccounts"]
+    kinds = ["clusterimagepolicies", "imagepolicies", "imagepolicyexceptions"]
     subject = {"kind": "ServiceAccount", "name": "landwaiter", "namespace": NAMESPACE}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
@@ -293,6 +300,12 @@ def _account_and_rights() -> list[dict[str, Any]]:
             "rules": [
                 {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]},
                 {"apiGroups": [""], "resources": watched, "verbs": ["get", "list", "watch"]},
+                {"apiGroups": [DOCUMENTS], "resources": kinds, "verbs": ["get", "list", "watch"]},
+                {
+                    "apiGroups": [DOCUMENTS],
+                    "resources": [f"{kind}/status" for kind in kinds],
+                    "verbs": ["update"],
+                },
             ],
         },
         {
@@ -311,7 +324,12 @@ def _account_and_rights() -> list[dict[str, Any]]:
                     "apiGroups": [""],
                     "resources": ["configmaps"],
                     "verbs": ["get", "create", "update"],
-                }
+                },
+                {
+                    "apiGroups": ["coordination.k8s.io"],
+                    "resources": ["leases"],
+                    "verbs": ["get", "create", "update"],
+                },
             ],
         },
         {

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from landwaiter.cli.exits import EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_UNDECIDED
-from landwaiter.cli.options import option, options_of_both, policy_install
+from landwaiter.cli.options import option, options_of_both, policies_option, policy_install
 from landwaiter.cli.reports import REPORTS, STDIN, Checked
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput, InvalidManifest, InvalidReview, LandwaiterError
@@ -29,6 +29,7 @@ undecided, else 0. What only warns or audits never changes it."""
 
 @click.command(epilog=EPILOG)
 @click.argument("manifests", nargs=-1, metavar="[MANIFEST|-]...")
+@policies_option(required=True)
 @options_of_both
 @option(
     "--cluster-state",

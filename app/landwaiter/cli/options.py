@@ -70,12 +70,16 @@ def options_of_both(command: Command) -> Command:
         option(
             "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."
         ),
-        option(
-            "--policies", type=EXISTING_FOLDER, required=True, help="Folder of policy documents."
-        ),
     ):
         command = each(command)
     return command
+
+
+def policies_option(*, required: bool) -> Callable[[Command], Command]:
+    """Declare the folder of policies."""
+    return option(
+        "--policies", type=EXISTING_FOLDER, required=required, help="Folder of policy documents."
+    )
 
 
 def policy_paths(command: Command) -> Command:

@@ -7,9 +7,20 @@ from typing import Any
 import click
 
 from landwaiter.cli.exits import EXIT_BAD_INPUT
-from landwaiter.cli.options import EXISTING_FILE, option, options_of_both, policy_install
-from landwaiter.cli.webhook_options import tls_options, webhook_options, webhook_settings
-from landwaiter.errors import LandwaiterError
+from landwaiter.cli.options import (
+    EXISTING_FILE,
+    option,
+    options_of_both,
+    policies_option,
+    policy_install,
+)
+from landwaiter.cli.webhook_options import (
+    own_namespace_of,
+    tls_options,
+    webhook_options,
+    webhook_settings,
+)
+from landwaiter.errors import InvalidInput, LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings, run
@@ -18,6 +29,13 @@ from landwaiter.wiring.policies import ConfigMapName
 
 
 @click.command(epilog="Exit status: 0 stopped on request, 2 bad options, policies or certificate.")
+@policies_option(required=False)
+@option(
+    "--policies-from-cluster",
+    is_flag=True,
+    help="Take policies from the cluster too: ClusterImagePolicy, ImagePolicy and "
+    "ImagePolicyException objects.",
+)
 @options_of_both
 @tls_options
 @option("--host", default="", help="Address to listen on; all addresses when empty.")
@@ -88,4 +106,14 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,
         install=policy_install(given),
         webhook=webhook_settings(given),
+        own_namespace=_namespace_of_policies(given),
     )
+
+
+def _namespace_of_policies(given: Mapping[str, Any]) -> str | None:
+    """Return our own namespace where policies come from the cluster, None where they do not."""
+    if not given["policies_from_cluster"]:
+        if given["policies"] is None:
+            raise InvalidInput("--policies or --policies-from-cluster is wanted")
+        return None
+    return own_namespace_of(given, "--policies-from-cluster")

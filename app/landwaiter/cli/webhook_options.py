@@ -116,9 +116,7 @@ def webhook_settings(given: Mapping[str, Any]) -> WebhookSettings | None:
         return None
     if not is_dns_subdomain(name):
         raise InvalidInput(f'--webhook-name: "{name:.100}" given, the name of an object is wanted')
-    own = given["own_namespace"] or _namespace_of_this_pod()
-    if own is None:
-        raise InvalidInput("--own-namespace is wanted with --webhook-name outside of a Pod")
+    own = own_namespace_of(given, "--webhook-name")
     return WebhookSettings(
         name=name,
         address=_address(given),
@@ -127,6 +125,14 @@ def webhook_settings(given: Mapping[str, Any]) -> WebhookSettings | None:
         excluded=frozenset(given["exclude_namespace"]),
         timeout_seconds=_timeout(given["webhook_timeout_seconds"]),
     )
+
+
+def own_namespace_of(given: Mapping[str, Any], needed_by: str) -> str:
+    """Return Landwaiter's own namespace. Raises `InvalidInput` where it is not known."""
+    own = given["own_namespace"] or _namespace_of_this_pod()
+    if own is None:
+        raise InvalidInput(f"--own-namespace is wanted with {needed_by} outside of a Pod")
+    return str(own)
 
 
 def _check_certificate(given: Mapping[str, Any]) -> None:

@@ -164,7 +164,7 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
     if "anyOf" in schema:
         return structural(_without_null(schema), definitions)
     found = {key: value for key, value in schema.items() if key in _KEPT}
-    if found.get("default", ...) is None:
+    if "default" in found and _stands_for_nothing(found):
         del found["default"]
     if "const" in schema:
         found["enum"] = [schema["const"]]
@@ -174,6 +174,12 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
         if exclusive in schema:
             found |= {bound: schema[exclusive], exclusive: True}
     return found | _parts(schema, definitions)
+
+
+def _stands_for_nothing(schema: Mapping[str, Any]) -> bool:
+    """Whether a default is what a field has that was left out, and nobody could write."""
+    default = schema["default"]
+    return default is None or (default == "" and schema.get("minLength", 0) > 0)
 
 
 def _parts(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:

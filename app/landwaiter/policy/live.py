@@ -45,13 +45,15 @@ def load_folder(
 
 class PoliciesInForce:
     """
-    What every request is judged by. Used on one event loop only, so it needs no lock.
+    What every request is judged by: the sets of all sources together.
 
-    `changed` is called after each replacement, and after each change of `problems`.
+    Used on one event loop only, so it needs no lock. `changed` is called after each replacement,
+    and after each change of `problems`.
     """
 
     def __init__(self, policies: PolicySet = NO_POLICIES) -> None:
         self._policies = policies
+        self._sets: dict[str, PolicySet] = {}
         self._problems: dict[str, str] = {}
         self._listeners: list[Callable[[], None]] = []
 
@@ -75,7 +77,8 @@ class PoliciesInForce:
 
     def replace(self, source: str, policies: PolicySet) -> None:
         """Put a set in force, which its source holds as it is."""
-        self._policies = policies
+        self._sets[source] = policies
+        self._policies = PolicySet.together(self._sets.values())
         self._problems.pop(source, None)
         self._tell()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from landwaiter.manifests.names import (
     is_dns_label,
@@ -19,7 +19,7 @@ from landwaiter.policy.subjects import (
     is_controller_user,
     service_account_user,
 )
-from landwaiter.rules.settings import RepositoryPatternField, Settings
+from landwaiter.rules.settings import RepositoryPatternField, Settings, in_cel
 
 CONDITIONS_MAX = 100
 VALUES_MAX = 1000
@@ -46,6 +46,18 @@ LabelValue = Annotated[str, AfterValidator(_label_value)]
 
 class LabelRequirementSettings(Settings):
     """One condition on one label, as in Kubernetes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=in_cel(
+            (
+                (
+                    "self.operator in ['In', 'NotIn'] ? has(self.values) && size(self.values) > 0 "
+                    ": !has(self.values) || size(self.values) == 0"
+                ),
+                "values wanted with In and NotIn, and none with the others",
+            )
+        )
+    )
 
     key: LabelKey
     """The label that is compared."""

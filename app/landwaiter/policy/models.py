@@ -8,9 +8,9 @@ Pod could step out of. docs/policies.md tells what each field means.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
-from pydantic import AfterValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.policy.match_models import (
@@ -24,7 +24,7 @@ from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
 from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.protocol import Rule
-from landwaiter.rules.settings import RuleSettings, Settings
+from landwaiter.rules.settings import RuleSettings, Settings, in_cel
 from landwaiter.rules.verdict import Action, FailurePolicy
 
 API_VERSION = "landwaiter.dev/v1alpha1"
@@ -34,6 +34,8 @@ OVERRIDES_MAX = 20
 
 class _Rules(Settings):
     """What images must be like; all rules that are given must admit an image."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     @model_validator(mode="after")
     def _decides_something(self) -> Self:
@@ -78,7 +80,14 @@ def _distinct_actions(actions: list[Action]) -> list[Action]:
 
 Actions = Annotated[
     list[Annotated[Action, Field(strict=False)]],
-    Field(min_length=1),
+    Field(
+        min_length=1,
+        max_length=len(Action),
+        json_schema_extra={
+            "x-kubernetes-list-type": "set",
+            **in_cel(("!('Deny' in self && 'Warn' in self)", "Deny or Warn wanted, not both")),
+        },
+    ),
     AfterValidator(_distinct_actions),
 ]
 
@@ -109,6 +118,25 @@ class ActionOverrideSettings(Settings):
 
 class PolicySpec(Settings):
     """What the policy asks for, of which images, and what it does about those that fail."""
+
+    model_config = ConfigDict(
+        json_schema_extra=in_cel(
+            (
+                (
+                    "!has(self.templates) || self.templates != 'Deny' || "
+                    "'Deny' in self.validationActions"
+                ),
+                "templates: Deny wants Deny in validationActions",
+            ),
+            (
+                (
+                    "!has(self.templates) || self.templates != 'Warn' || "
+                    "self.validationActions != ['Audit']"
+                ),
+                "templates: Warn wants Deny or Warn in validationActions",
+            ),
+        )
+    )
 
     validation_actions: Actions
     """
@@ -177,8 +205,30 @@ class PolicySpec(Settings):
         )
 
 
+_ELSEWHERE: Final = "(has(self.actionOverrides) && self.actionOverrides.exists(each, %s))"
+
+
 class ClusterPolicySpec(PolicySpec):
     """What the policy asks for, of which images, and what it does about those that fail."""
+
+    model_config = ConfigDict(
+        json_schema_extra=in_cel(
+            (
+                "!has(self.templates) || self.templates != 'Deny' || "
+                "'Deny' in self.validationActions || "
+                + _ELSEWHERE
+                % "'Deny' in each.validationActions",
+                "templates: Deny wants Deny in validationActions",
+            ),
+            (
+                "!has(self.templates) || self.templates != 'Warn' || "
+                "self.validationActions != ['Audit'] || "
+                + _ELSEWHERE
+                % "each.validationActions != ['Audit']",
+                "templates: Warn wants Deny or Warn in validationActions",
+            ),
+        )
+    )
 
     action_overrides: list[ActionOverrideSettings] = Field(
         default_factory=list, min_length=1, max_length=OVERRIDES_MAX

@@ -10,22 +10,36 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from landwaiter.rules.references import A_FILE
 from landwaiter.rules.settings import ClusterOnly, OwnNamespace, Settings
 
 
 def beyond_namespace(settings: Settings, namespace: str) -> Iterator[tuple[str, str]]:
     """Give the path of each field that a policy of the namespace may not give, and why."""
+    for path, field, value in _given_fields(settings):
+        if (problem := _problem(field, value, namespace)) is not None:
+            yield path, problem
+
+
+def files_named(settings: Settings) -> Iterator[str]:
+    """Give the path of each field that names a file where Landwaiter runs."""
+    for path, field, value in _given_fields(settings):
+        if value is not None and any(mark is A_FILE for mark in field.metadata):
+            yield path
+
+
+def _given_fields(settings: Settings) -> Iterator[tuple[str, FieldInfo, object]]:
+    """Give the path, the field and the value of everything that a document gives."""
     for name in sorted(settings.model_fields_set):
         field = type(settings).model_fields[name]
         value = getattr(settings, name)
-        if (problem := _problem(field, value, namespace)) is not None:
-            yield str(field.alias), problem
+        yield str(field.alias), field, value
         below = value if isinstance(value, list) else [value]
         for index, each in enumerate(below):
             if isinstance(each, Settings):
                 step = f"{field.alias}[{index}]" if isinstance(value, list) else str(field.alias)
-                for path, text in beyond_namespace(each, namespace):
-                    yield f"{step}.{path}", text
+                for path, found, inside in _given_fields(each):
+                    yield f"{step}.{path}", found, inside
 
 
 def _problem(field: FieldInfo, value: object, namespace: str) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.rules.protocol import Facts, Question, RuleId, Unpinned, Violation
@@ -81,6 +81,8 @@ def _seen(use: ImageUse) -> str:
 
 class AllowedRegistriesSettings(RuleSettings):
     """Every image comes from a registry, or a part of one, that is allowed."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     allow: list[PatternField] = Field(default_factory=list, min_length=1, max_length=PATTERNS_MAX)
     """Patterns of images that may run; without it everything may that is not denied."""

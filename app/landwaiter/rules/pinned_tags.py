@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from landwaiter.images.patterns import DEFAULT_TAG, TagPattern
 from landwaiter.rules.protocol import Facts, Question, RuleId, Unpinned, Violation
-from landwaiter.rules.settings import RuleSettings, TagPatternField
+from landwaiter.rules.settings import RuleSettings, TagPatternField, in_cel
 from landwaiter.workloads.values import ImageUse
 
 LATEST = TagPattern.parse(DEFAULT_TAG)
@@ -76,6 +76,15 @@ class PinnedTags:
 
 class PinnedTagsSettings(RuleSettings):
     """Every image names a digest, or a tag that does not float."""
+
+    model_config = ConfigDict(
+        json_schema_extra=in_cel(
+            (
+                "self.require != 'digest' || !has(self.floating)",
+                "floating wanted only with require: fixedTag",
+            )
+        )
+    )
 
     require: Literal["digest", "fixedTag"]
     """What every image must have: a digest, or at least a tag that does not float."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from landwaiter.errors import InvalidInput, InvalidPolicy
 from landwaiter.public_keys import PEM_MAX_CHARACTERS, PublicKey
@@ -68,6 +68,8 @@ class PublicKeyEntrySettings(EntrySettings):
 
 class SourceSettings(Settings, Generic[Value]):
     """Where a value stands: exactly one of the fields."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     data: str | None
     file: str | None

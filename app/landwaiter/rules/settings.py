@@ -64,6 +64,20 @@ class OwnNamespace:
     """Marks a field that holds a namespace, in an `ImagePolicy` that of the policy itself."""
 
 
+def in_cel(*rules: tuple[str, str]) -> dict[str, Any]:
+    """
+    Return schema keys with which the API server checks what spans fields.
+
+    Each rule is an expression in CEL and what is wanted; the same is said by a validator, which
+    reads files and has the better sentence.
+    """
+    return {
+        "x-kubernetes-validations": [
+            {"rule": expression, "message": wanted} for expression, wanted in rules
+        ]
+    }
+
+
 class RuleSettings(Settings):
     """The settings of one rule, as they stand in a policy document."""
 

@@ -22,7 +22,7 @@ RUN_BUCKETS: Final = (0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30
 """In seconds: the start of a cosign process takes 0.04, a verification 0.06 to 0.13."""
 
 
-POLICY_SOURCES: Final = ("files",)
+POLICY_SOURCES: Final = ("files", "cluster")
 
 
 class PolicyMetrics:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ from landwaiter.telemetry.observers import PolicyMetrics
 from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.arming import paths_needed
+from landwaiter.wiring.cluster_policies import ClusterPolicySettings, cluster_policies
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.views import observe_views, unsettled
@@ -59,10 +60,11 @@ class InstallSettings:
     """
     Everything that an admin decides for an install.
 
-    `last_good` is where the last good set of policies is kept, None where it is not.
+    `policies` is None where none are in files, `own_namespace` where none are in the cluster;
+    `last_good` is where the last good set is kept, None where it is not.
     """
 
-    policies: Path
+    policies: Path | None
     server: ServerSettings
     outside: OutsideSettings
     short_names: ShortNames
@@ -71,6 +73,7 @@ class InstallSettings:
     install: PolicyInstallSettings = DEFAULTS
     webhook: WebhookSettings | None = None
     rotation: RotationTimes = field(default_factory=RotationTimes)
+    own_namespace: str | None = None
 
 
 def run(settings: InstallSettings) -> None:
@@ -150,7 +153,7 @@ async def _cluster(
 async def _watched(
     settings: InstallSettings, policies: PoliciesInForce, cluster: _Cluster
 ) -> AsyncIterator[None]:
-    """Keep the policies of the folder in force inside the block; raises as `run` does."""
+    """Keep the policies in force inside the block; raises as `run` does."""
     last_good = None
     if settings.last_good is not None:
         if cluster.objects is None:
@@ -158,9 +161,22 @@ async def _watched(
                 f"--last-good-set: seen {settings.last_good}, wanted none without a cluster"
             )
         last_good = LastGoodSet(cluster.objects, settings.last_good, settings.install)
-    folder = PolicyFolder(settings.policies, policies, last_good, settings.install)
-    await folder.start()
-    async with folder.watched():
+    async with AsyncExitStack() as stack:
+        if settings.policies is not None:
+            folder = PolicyFolder(settings.policies, policies, last_good, settings.install)
+            await folder.start()
+            await stack.enter_async_context(folder.watched())
+        if settings.own_namespace is not None:
+            if cluster.transport is None:
+                raise InvalidInput("--policies-from-cluster: given, but there is no cluster")
+            kept = None if settings.last_good is None else settings.last_good.beside("cluster")
+            await stack.enter_async_context(
+                cluster_policies(
+                    ClusterPolicySettings(settings.own_namespace, settings.install, kept),
+                    cluster.transport,
+                    policies,
+                )
+            )
         yield
 
 

@@ -62,6 +62,10 @@ class ConfigMapName:
             )
         return cls(namespace, name)
 
+    def beside(self, suffix: str) -> "ConfigMapName":
+        """Return the name of another ConfigMap beside this one."""
+        return ConfigMapName(self.namespace, f"{self.name}-{suffix}")
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
@@ -81,14 +85,21 @@ class LastGoodSet:
 
     async def policies(self) -> PolicySet:
         """Return the policies that were kept. Raises `InvalidPolicy`, `ClusterUnavailable`."""
+        snapshot = await self.snapshot()
+        try:
+            return await asyncio.to_thread(_policies_of, snapshot, self._install)
+        except InvalidPolicy as problem:
+            raise InvalidPolicy(f"ConfigMap {self._where}: {problem}") from problem
+
+    async def snapshot(self) -> FolderSnapshot:
+        """Return the files that were kept. Raises `InvalidPolicy`, `ClusterUnavailable`."""
         found = await self._objects.get(
             CONFIG_MAPS, self._where.name, namespace=self._where.namespace
         )
         if found is None:
             raise InvalidPolicy(f"ConfigMap {self._where} does not exist: no set was kept yet")
         try:
-            snapshot = snapshot_in(found)
-            return await asyncio.to_thread(_policies_of, snapshot, self._install)
+            return snapshot_in(found)
         except InvalidPolicy as problem:
             raise InvalidPolicy(f"ConfigMap {self._where}: {problem}") from problem
 
