@@ -171,7 +171,7 @@ def test_standard_input_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_standard_input_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than is ever rendered is refused before it is parsed."""
-    monkeypatch.setattr("landwaiter.cli.check.STDIN_MAX_BYTES", 10)
+    monkeypatch.setattr("landwaiter.cli.manifests.STDIN_MAX_BYTES", 10)
     result = run("check", "--policies", policies(tmp_path, PINNED), stdin=pod(GOOD))
 
     assert (2, "landwaiter: <stdin>: over 10 bytes given, less is wanted\n") == (

@@ -374,3 +374,67 @@ async def test_credentials_of_the_cluster_state_are_tried(
         named = text.replace("containers", "imagePullSecrets: [{name: regcred}], containers")
 
         assert ["allow"] == await outcome(options, named, by_variable=False)
+
+
+UNREACHABLE = """
+apiVersion: v1
+kind: Config
+current-context: one
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
+contexts: [{name: one, context: {cluster: c, user: u}}]
+users: [{name: u, user: {token: t}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "the list of deployments.apps could not be read: the Kubernetes API did not answer"),
+        ({"LANDWAITER_CONTEXT": "two"}, "no usable configuration for the Kubernetes API in "),
+    ],
+)
+def test_a_cluster_can_be_named_by_variables(
+    tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    """A report on a cluster that does not answer is bad input, and no empty report."""
+    environment = {
+        "LANDWAITER_FROM_CLUSTER": "1",
+        "LANDWAITER_POLICIES": str(policies(tmp_path, PINNED)),
+        "LANDWAITER_KUBECONFIG": str(written(tmp_path / "kubeconfig", UNREACHABLE)),
+        **variables,
+    }
+    result = run("check", environment=[*environment.items()])
+
+    assert (2, "", True) == (result.exit_code, result.stdout, said in result.stderr), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from-cluster", "-"], "--from-cluster given with manifests, one of them is wanted"),
+        (["--from-cluster", "--cluster-state=."], "--from-cluster given with manifests, one of"),
+        (["--context=one", "-"], "--kubeconfig and --context are wanted with --from-cluster only"),
+        (["--kubeconfig={kubeconfig}", "-"], "--kubeconfig and --context are wanted with --from-"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    """A cluster and manifests are two questions, and each has its own options."""
+    file = written(tmp_path / "kubeconfig", UNREACHABLE)
+    given = [each.replace("{kubeconfig}", str(file)) for each in arguments]
+    result = run("check", "--policies", policies(tmp_path, PINNED), *given, stdin=pod(GOOD))
+
+    assert (2, "", True) == (result.exit_code, result.stdout, said in result.stderr), result.stderr
+
+
+def test_variables_of_serve_do_not_disturb_a_check(tmp_path: Path) -> None:
+    """Both commands can run in one environment."""
+    file = written(tmp_path / "kubeconfig", UNREACHABLE)
+    result = run(
+        *("check", "--policies", policies(tmp_path, PINNED)),
+        stdin=pod(GOOD),
+        environment=[("LANDWAITER_KUBECONFIG", str(file))],
+    )
+
+    assert 0 == result.exit_code

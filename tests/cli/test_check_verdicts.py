@@ -153,6 +153,7 @@ spec:
             "kind": "Deployment",
             "namespace": "shop",
             "name": "web",
+            "alike": {},
             "decision": "deny",
             "images": [
                 {

@@ -14,7 +14,7 @@ import pytest
 
 from landwaiter.cluster import transport as transport_module
 from landwaiter.cluster.keys import ObjectKey, Resource
-from landwaiter.cluster.transport import ANSWER_MAX_BYTES, THREADS, ApiTransport
+from landwaiter.cluster.transport import ANSWER_MAX_BYTES, THREADS, AccessRefused, ApiTransport
 from landwaiter.errors import ClusterUnavailable
 
 A_SECRET = ObjectKey(Resource.SECRETS, "shop", "acr")
@@ -171,6 +171,25 @@ async def test_other_answers_are_faults_that_say_what_to_do(
 
     assert problem == fault
     assert {"/api/v1/namespaces/shop/secrets/acr"} == {path for path, _ in server.seen}
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [(401, True), (403, True), (429, False), (500, False)]
+)
+async def test_a_missing_right_is_told_from_a_fault_that_may_pass(
+    tmp_path: Path,
+    status: int,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    """Only where asking again changes nothing."""
+    with (
+        api_server(status=status) as server,
+        connected(tmp_path, url_of(server)) as api,
+        pytest.raises(ClusterUnavailable) as fault,
+    ):
+        await api.get(A_SECRET)
+
+    assert refused == isinstance(fault.value, AccessRefused)
 
 
 async def test_an_answer_cut_in_the_middle_is_a_fault(tmp_path: Path) -> None:

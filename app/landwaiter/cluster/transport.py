@@ -63,6 +63,10 @@ class AnswerTooLarge(ClusterUnavailable):
     """An answer has more than `ANSWER_MAX_BYTES`; a list can be asked for in smaller pages."""
 
 
+class AccessRefused(ClusterUnavailable):
+    """The API server does not let us ask this; asking again changes nothing."""
+
+
 class Transport(Protocol):
     """Whatever fetches single objects."""
 
@@ -94,11 +98,12 @@ class ApiTransport:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
 
     @classmethod
-    def connect(cls, kubeconfig: Path | None = None) -> Self:
+    def connect(cls, kubeconfig: Path | None = None, *, context: str | None = None) -> Self:
         """
         Return a transport to the cluster of a kubeconfig, or without one to our own.
 
-        Raises `ClusterUnavailable` when the configuration cannot be used.
+        `context` is one of the kubeconfig, None for the current one. Raises `ClusterUnavailable`
+        when the configuration cannot be used.
         """
         configuration = Configuration()
         try:
@@ -108,7 +113,10 @@ class ApiTransport:
                 )
             else:
                 load_kube_config(  # type: ignore[no-untyped-call]  # It has no types.
-                    str(kubeconfig), client_configuration=configuration, persist_config=False
+                    str(kubeconfig),
+                    context=context,
+                    client_configuration=configuration,
+                    persist_config=False,
                 )
         except _NOT_USABLE as cause:
             where = "in this Pod" if kubeconfig is None else f"in {kubeconfig}"
@@ -127,7 +135,8 @@ class ApiTransport:
             return answer.content
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
-        raise ClusterUnavailable(refusal(request, answer.status))
+        refused = answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        raise (AccessRefused if refused else ClusterUnavailable)(refusal(request, answer.status))
 
     async def send(self, request: ApiRequest) -> ApiAnswer:
         """

@@ -48,7 +48,8 @@ class Checked:
     One object, where it stands, and what was found about it.
 
     `line` is that of the object and `lines` those of its images by their JSON paths; an object
-    that stands in no file has none of them.
+    that stands in no file has none of them. `alike` counts by kind the objects of a cluster that
+    were made alike and about which the same was found.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Checked:
     line: int | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
+    alike: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def in_manifest(cls, document: Document, workload: Workload) -> "Checked":

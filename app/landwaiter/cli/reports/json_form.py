@@ -28,6 +28,7 @@ def _json(checked: Checked) -> dict[str, Any]:
         "kind": workload.kind,
         "namespace": workload.namespace,
         "name": workload.name,
+        "alike": dict(checked.alike),
         "decision": checked.verdict.decision.value,
         "images": [_image(checked, judged) for judged in judged_uses(checked)],
         "warnings": list(warnings_of(checked.verdict)),
