@@ -55,7 +55,7 @@ RUN dpkg --add-architecture "${TARGETARCH}" \
       gcc-12-base libbz2-1.0 libc6 libexpat1 libffi8 libgcc-s1 liblzma5 libpython3.11-minimal \
       libpython3.11-stdlib libssl3 libstdc++6 libuuid1 python3.11-minimal zlib1g)
 WORKDIR /system
-RUN mkdir -p etc/landwaiter etc/ssl/certs tmp usr/lib/ssl var/lib/dpkg/status.d \
+RUN mkdir -p dev etc/landwaiter etc/ssl/certs proc sys tmp usr/lib/ssl var/lib/dpkg/status.d \
  && chmod 1777 tmp \
  && for package in /packages/*.deb; do \
       dpkg-deb --extract "${package}" . \

@@ -66,10 +66,13 @@ class ImageBuild:
         self._ensure_bases(bases)
         name = f"localhost/landwaiter:{self._architecture}"
         go = find_or_install_go(read_pins().go, tick=self._step.tick)
+        (folder / "root").mkdir()
+        (folder / "root").chmod(0o755)  # What runtimes make of it; layers do not say.
         with tempfile.TemporaryDirectory(prefix="landwaiter-image-") as secrets:
-            options = [*self._options(name), *_secrets(Path(secrets), go), *_go_volumes(go)]
+            options = [*self._options(name), f"--output=type=local,dest={folder / 'root'}"]
+            options += [*_secrets(Path(secrets), go), *_go_volumes(go)]
             self._logged("building", [*self._program(), "build", *options, str(ROOT)])
-        self._export(name, folder)
+        self._describe(name, folder)
 
     def _options(self, name: str) -> list[str]:
         return [
@@ -87,7 +90,8 @@ class ImageBuild:
             return
         with tempfile.TemporaryDirectory(prefix="landwaiter-base-") as folder:
             archive = Path(folder) / "base.tar"
-            packages = ["--variant=apt", "--include=ca-certificates"]
+            # The real base does not wait for the disk after each package either.
+            packages = ["--variant=apt", "--include=ca-certificates", "--dpkgopt=force-unsafe-io"]
             self._logged("making the base", ["mmdebstrap", *packages, SUITE, archive])
             container = self._buildah("from", "scratch")
             self._buildah("add", container, archive, "/")
@@ -95,13 +99,10 @@ class ImageBuild:
         self._buildah("commit", "--rm", container, names[0])
         self._buildah("tag", names[0], *names[1:])
 
-    def _export(self, name: str, folder: Path) -> None:
+    def _describe(self, name: str, folder: Path) -> None:
         described = json.loads(self._buildah("inspect", "--type=image", name))
         text = json.dumps(described["OCIv1"], indent=1)
         (folder / "configuration.json").write_text(text, encoding="utf-8")
-        container = self._buildah("from", "--pull-never", name)
-        self._run(["cp", "--archive", self._buildah("mount", container), folder / "root"])
-        self._buildah("rm", container)
 
     def _logged(self, doing: str, command: Sequence[str | Path]) -> None:
         run_logged(
@@ -122,7 +123,9 @@ class ImageBuild:
 
     def _program(self) -> list[str]:
         store = [f"--root={self._store / 'root'}", f"--runroot={self._store / 'run'}"]
-        return ["buildah", f"--storage-driver={self._driver()}", *store]
+        # In a namespace of its own, whatever it mounts is gone with it, also when it is killed.
+        alone = ["unshare", "--mount"]
+        return [*alone, "buildah", f"--storage-driver={self._driver()}", *store]
 
     def _driver(self) -> str:
         """Return how layers are stored: an overlay cannot lie on another one, as in a container."""
