@@ -75,6 +75,9 @@ AUTHORITY_FIELDS = {
 FREE_FIELDS = {
     "allowedRegistries.allow",
     "allowedRegistries.deny",
+    "cosignSignatures.allOf",
+    "cosignSignatures.anyOf",
+    "cosignSignatures.threshold",
     "cosignSignatures.authorities",
     *(f"cosignSignatures.authorities[].{field}" for field in AUTHORITY_FIELDS),
     "cosignSignatures.authorities[].annotations",

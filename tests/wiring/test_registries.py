@@ -22,6 +22,7 @@ from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.pull_secrets import PullSecrets
+from landwaiter.rules.requirement import Requirement
 from landwaiter.telemetry.observers import REQUEST_OUTCOMES, RegistryMetrics
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
 from policy.builders import a_policy
@@ -52,7 +53,8 @@ def with_rule(rule: Rule) -> Policy:
 def signed_in(repository: str) -> CosignSignatures:
     """Return a rule that wants signatures in a repository, and others beside images."""
     there = SigningAuthority("ci", a_key(), repository=ImageReference.parse(repository))
-    return CosignSignatures((SigningAuthority("beside", a_key()), there))
+    authorities = (SigningAuthority("beside", a_key()), there)
+    return CosignSignatures(authorities, Requirement(("beside", "ci")))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cosign.fakes import a_key, a_root, fake_cosign
+from cosign.fakes import a_key, a_root, an_authority, fake_cosign
 from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import NamespaceLabels
 from landwaiter.deadline import Deadline
@@ -29,6 +29,7 @@ from landwaiter.rules.cosign_signatures import (
 )
 from landwaiter.rules.protocol import CurrentDigest, FactSource, Question, Violation
 from landwaiter.rules.references import SecretEntry
+from landwaiter.rules.requirement import Requirement
 from landwaiter.rules.verdict import Decision, Verdict
 from landwaiter.trusted_roots import Checks
 from landwaiter.wiring.outside import OutsideSettings, fact_source
@@ -40,7 +41,7 @@ from wiring.signed_images import REPOSITORY, manifest_of, signed, unsigned
 
 IN_SECRET = SecretEntry("trust", "keys", "cosign.pub")
 LOG = Checks(transparency_log=True)
-GOOD = SignatureAnswer(verified=True)
+GOOD = SignatureAnswer(verified=True, signer=an_authority().signer)
 
 
 @dataclass
@@ -111,7 +112,8 @@ def by(key: PublicKey | SecretEntry, name: str = "ci") -> SigningAuthority:
 
 
 def wanting(*authorities: SigningAuthority, name: str = "p") -> Policy:
-    rule = CosignSignatures(authorities, unpinned="Deny")
+    names = tuple(each.name for each in authorities)
+    rule = CosignSignatures(authorities, Requirement(names), unpinned="Deny")
     return replace(a_policy(), name=name, rules=(rule,))
 
 
@@ -197,7 +199,8 @@ async def test_a_root_that_was_changed_a_moment_ago_verifies(world: Outside) -> 
 
     answer = await world.source.answer(SignatureQuestion(image, asking), an_inquiry())
 
-    assert (GOOD, 2) == (answer, world.runs)
+    verified = SignatureAnswer(verified=True, signer=an_authority(2).signer)
+    assert (verified, 2) == (answer, world.runs)
 
 
 async def test_semantics_21_a_changed_key_never_meets_an_old_verdict(world: Outside) -> None:
@@ -222,6 +225,22 @@ async def test_semantics_21_neither_policy_nor_authority_names_a_verdict(world: 
 
     assert [Decision.ALLOW, Decision.ALLOW, Decision.DENY] == decisions
     assert 2 == world.runs
+
+
+async def test_attack_a_threshold_is_not_met_twice_by_one_key(world: Outside) -> None:
+    """Keys that stand in two Secrets and are one key have signed once."""
+    image = signed(world.registry, a_key())
+    names = ("one", "two")
+    for name in names:
+        world.cluster.add_secret(Secret("trust", name, "Opaque", {"k": a_key().pem.encode()}))
+    authorities = tuple(by(SecretEntry("trust", name, "k"), name) for name in names)
+    decisions = []
+    for threshold in (2, 1):
+        rule = CosignSignatures(authorities, Requirement(names, threshold=threshold))
+        world.policies[:] = [replace(a_policy(), rules=(rule,))]
+        decisions.append((await world.judged(str(image))).decision)
+
+    assert [Decision.DENY, Decision.ALLOW] == decisions
 
 
 async def test_semantics_21_kyverno_a_moved_tag_is_judged_anew(world: Outside) -> None:

@@ -74,14 +74,9 @@ class Criterion:
 
     def shaping(self) -> Mapping[str, object]:
         """Return what the fingerprint is made from."""
-        signer, root = self.signer, self.trusted_root
-        by = (
-            [_shaping(signer.issuer), _shaping(signer.subject)]
-            if isinstance(signer, Identity)
-            else signer.fingerprint
-        )
+        root = self.trusted_root
         return {
-            "by": by,
+            "by": _by(self.signer),
             "transparencyLog": self.checks.transparency_log,
             "certificateTransparency": self.checks.certificate_transparency,
             "timestamps": self.checks.timestamps,
@@ -125,6 +120,11 @@ class Authority:
             for signer in self.signers
         )
 
+    @property
+    def signer(self) -> str:
+        """A hash of who may sign: the same for the same key, whatever else is asked of it."""
+        return _hashed({"signers": sorted(json.dumps(_by(each)) for each in self.signers)})
+
     def fingerprint(self, cosign_version: str) -> str:
         """
         Return a hash of everything that shapes a verification by this authority.
@@ -152,6 +152,12 @@ def _authority_fingerprint(authority: Authority, cosign_version: str) -> str:
             "cosign": cosign_version,
         }
     )
+
+
+def _by(signer: Signer) -> object:
+    if isinstance(signer, Identity):
+        return [_shaping(signer.issuer), _shaping(signer.subject)]
+    return signer.fingerprint
 
 
 def _shaping(name: Name) -> list[object]:

@@ -7,6 +7,7 @@ the certificate's own log are what makes a stolen login visible: leaving one out
 begins with `unsafe`. Certificates of an authority of one's own are as good as that authority is.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -259,3 +260,16 @@ class AuthoritySettings(Settings):
             return self.key.value(folder, "key")
         given = self.keyless.identities if self.keyless is not None else [self.certificate]
         return tuple(each.identity() for each in given if each is not None)
+
+
+def authorities_of(
+    settings: Iterable[AuthoritySettings], folder: Path
+) -> tuple[SigningAuthority, ...]:
+    """Return the authorities. Raises `InvalidPolicy`, which names the field."""
+    authorities = []
+    for index, each in enumerate(settings):
+        try:
+            authorities.append(each.authority(folder))
+        except InvalidPolicy as problem:
+            raise InvalidPolicy(f"authorities[{index}].{problem}") from problem
+    return tuple(authorities)

@@ -13,15 +13,14 @@ Source:   github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md and BUNDLE_SPEC.md
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from landwaiter.errors import InvalidPolicy
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority
+from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority, authorities_of
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
-from landwaiter.rules.settings import RuleSettings
+from landwaiter.rules.requirement import AUTHORITIES_MAX, Requirement, RequirementSettings
 from landwaiter.workloads.values import ImageUse
 
 ANNOTATIONS_MAX = 20
@@ -47,16 +46,20 @@ It reads them from a certificate that may stand there unsigned, so they are neve
 ones. Source: cosign v3.1.3, PrintVerification in cmd/cosign/cli/verify/common.go.
 """
 
-AUTHORITIES_MAX = 20
-"""Each authority costs a cosign run of a cold image: more would not end within a deadline."""
+_SIGNED = "it is signed"
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureAnswer:
-    """Whether an authority has signed; `detail` says in one sentence why not."""
+    """
+    Whether an authority has signed; `detail` says in one sentence why not.
+
+    `signer` is a fingerprint of whoever may sign as the authority, the same for the same key.
+    """
 
     verified: bool
     detail: str = ""
+    signer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class SignatureQuestion(Question[SignatureAnswer]):
 
 @dataclass(frozen=True, slots=True)
 class CosignSignatures:
-    """Refuses images that none of the authorities has signed."""
+    """Refuses images that the authorities have not signed as it is required."""
 
     id: ClassVar[RuleId] = RuleId("cosignSignatures")
     reads: ClassVar[frozenset[str]] = frozenset()
@@ -77,6 +80,7 @@ class CosignSignatures:
     vouches_for_registry: ClassVar[bool] = False
 
     authorities: tuple[SigningAuthority, ...]
+    requirement: Requirement
     unpinned: Unpinned = "Deny"
 
     def needs(self, use: ImageUse) -> tuple[SignatureQuestion, ...]:
@@ -84,23 +88,25 @@ class CosignSignatures:
         return tuple(SignatureQuestion(use.reference, each) for each in self.authorities)
 
     def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
-        """Return None as soon as one authority has signed, whatever became of the others."""
+        """Return None as soon as enough have signed, whatever became of the others."""
         answers = [(q.authority, _answer(q, facts)) for q in self.needs(use)]
         settled = [(by, each) for by, each in answers if isinstance(each, SignatureAnswer)]
-        if any(answer.verified for _, answer in settled):
+        signed = {by.name: (each.signer, by.annotations) for by, each in settled if each.verified}
+        if self.requirement.met_by(signed):
             return None
         open_ = [(by, each) for by, each in answers if isinstance(each, Undecided)]
-        if open_:
+        if self.requirement.met_by(signed, maybe=[by.name for by, _ in open_]):
+            going_on = [by.name for by, each in open_ if each.retry]
             return Undecided(
                 reason="signature not verified yet",
                 detail=_sentence((by.name, each.detail) for by, each in open_),
-                retry=any(each.retry for _, each in open_),
+                retry=self.requirement.met_by(signed, maybe=going_on),
             )
         return Violation(
             self.id,
             reason="no valid signature",
-            detail=_sentence((by.name, each.detail) for by, each in settled)
-            + f"; a cosign signature by {_names(self.authorities)} is wanted",
+            detail=_sentence((by.name, each.detail or _SIGNED) for by, each in settled)
+            + f"; a cosign signature by {self.requirement} is wanted",
             remedy=f"sign it: `cosign sign {self._key_flag}{use.reference.at_digest}`",
         )
 
@@ -122,10 +128,6 @@ def _sentence(parts: Iterable[tuple[str, str]]) -> str:
     for name, detail in parts:
         by_detail.setdefault(detail, []).append(name)
     return "; ".join(f"{', '.join(names)}: {detail}" for detail, names in by_detail.items())
-
-
-def _names(authorities: tuple[SigningAuthority, ...]) -> str:
-    return " or ".join(f'"{authority.name}"' for authority in authorities)
 
 
 def _annotation(text: str) -> str:
@@ -159,27 +161,15 @@ class SignatureAuthoritySettings(AuthoritySettings):
         return replace(super().authority(folder), annotations=tuple(self.annotations.items()))
 
 
-class CosignSignaturesSettings(RuleSettings):
+class CosignSignaturesSettings(RequirementSettings):
     """Every image carries a cosign signature by one of the authorities."""
 
     authorities: list[SignatureAuthoritySettings] = Field(min_length=1, max_length=AUTHORITIES_MAX)
-    """Who may sign; the signature of one of them is enough."""
+    """Who may sign; the signature of one of them is enough unless more is said."""
     unpinned: Unpinned = "Deny"
     """What becomes of a reference without digest whose current image is signed."""
 
-    @model_validator(mode="after")
-    def _distinct_names(self) -> Self:
-        names = [authority.name for authority in self.authorities]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"authority {twice[0]!r} is given twice, distinct names wanted")
-        return self
-
     def rule(self, folder: Path) -> CosignSignatures:
-        """Return the rule. Raises `InvalidPolicy` when a key file cannot be used."""
-        authorities = []
-        for index, each in enumerate(self.authorities):
-            try:
-                authorities.append(each.authority(folder))
-            except InvalidPolicy as problem:
-                raise InvalidPolicy(f"authorities[{index}].{problem}") from problem
-        return CosignSignatures(tuple(authorities), self.unpinned)
+        """Return the rule. Raises `InvalidPolicy` when a file cannot be used."""
+        authorities = authorities_of(self.authorities, folder)
+        return CosignSignatures(authorities, self.requirement(authorities), self.unpinned)

@@ -48,5 +48,5 @@ class Signatures:
             ),
         )
         if isinstance(outcome, Verified):
-            return SignatureAnswer(verified=True)
+            return SignatureAnswer(verified=True, signer=authority.signer)
         return SignatureAnswer(verified=False, detail=outcome.detail)

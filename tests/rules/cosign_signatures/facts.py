@@ -25,5 +25,5 @@ def answer(question: Question[Any], section: Mapping[str, Any]) -> str | Signatu
     if (fault := section.get("undecided", {}).get(name)) is not None:
         raise RegistryUnavailable(fault)
     if question.subject.digest in section.get("signed", {}).get(name, []):
-        return SignatureAnswer(verified=True)
+        return SignatureAnswer(verified=True, signer=str(question.authority.signers))
     return SignatureAnswer(verified=False, detail="it carries no cosign signature")

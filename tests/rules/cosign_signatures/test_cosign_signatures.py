@@ -23,6 +23,7 @@ from landwaiter.rules.cosign_signatures import (
 )
 from landwaiter.rules.protocol import Facts, Undecided
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
+from landwaiter.rules.requirement import Requirement
 from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
 from landwaiter.workloads.values import ImagePlace, ImageUse
 from realparts.certificates import Authority as CertificateAuthority
@@ -56,7 +57,7 @@ def the_rule(
 
 def test_the_design_example_loads_with_its_defaults() -> None:
     """A name and a key are enough: the log is not needed, and a digest is."""
-    expected = CosignSignatures((SigningAuthority("ci", KEY),), "Deny")
+    expected = CosignSignatures((SigningAuthority("ci", KEY),), Requirement(("ci",)), "Deny")
 
     assert expected == the_rule(an_authority())
 
@@ -352,7 +353,8 @@ def judged(*answers: SignatureAnswer | Undecided) -> object:
     use = a_use()
     questions = (SignatureQuestion(use.reference, each) for each in authorities)
     facts = Facts(dict(zip(questions, answers, strict=True)))
-    return CosignSignatures(authorities).judge(use, facts)
+    requirement = Requirement(tuple(each.name for each in authorities))
+    return CosignSignatures(authorities, requirement).judge(use, facts)
 
 
 @pytest.mark.parametrize(
