@@ -25,6 +25,7 @@ ROLES = f"/apis/{RBAC}/v1/clusterroles"
 OBJECT = f"{CONFIGURATIONS}/{NAME}"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NAME}"
+OWN_ROLE = f"/apis/{RBAC}/v1/namespaces/{NAMESPACE}/roles/{NAME}"
 
 
 def door() -> dict[str, Any]:
@@ -108,8 +109,16 @@ def rights() -> list[dict[str, Any]]:
     ]
 
 
+SHORT_LIVED = Path(__file__).resolve().with_name("short_lived.py")
+"""What is run in the place of `python -m landwaiter` where time is to go faster."""
+
+
 class Replica(Landwaiter):
-    """One process of an install; `certificate` are its options about the certificate."""
+    """
+    One process of an install; `certificate` are its options about the certificate.
+
+    With `short_lived` its certificates live for seconds.
+    """
 
     def __init__(
         self,
@@ -119,9 +128,20 @@ class Replica(Landwaiter):
         cluster: ControlPlane,
         certificate: Sequence[str],
         arguments: Sequence[str],
+        short_lived: bool = False,
     ) -> None:
         super().__init__(folder, policies=policies, cluster=cluster, arguments=arguments)
         self._certificate = list(certificate)
+        self._short_lived = short_lived
+
+    def command(self) -> list[str]:
+        """Return the command that starts it."""
+        interpreter, *rest = super().command()
+        return (
+            [interpreter, "-P", str(SHORT_LIVED), *rest[2:]]
+            if self._short_lived
+            else super().command()
+        )
 
     def certificate_arguments(self) -> list[str]:
         """Return the options that say what it serves with."""
@@ -148,6 +168,7 @@ class Guard:
         policies: str,
         certificate: Sequence[str] = (f"--tls-secret={SECRET}",),
         arguments: Sequence[str] = (),
+        short_lived: bool = False,
     ) -> None:
         self.folder = folder
         self.cluster = cluster
@@ -156,6 +177,7 @@ class Guard:
         self._policies = policies
         self._certificate = certificate
         self._arguments = tuple(arguments)
+        self._short_lived = short_lived
 
     def install(self) -> None:
         """Create its rights, the door among them."""
@@ -164,6 +186,13 @@ class Guard:
 
     def start(self, *arguments: str, policies: str | None = None) -> Replica:
         """Start another replica and lead connections to it as well; return it when it is ready."""
+        replica = self.prepared(*arguments, policies=policies)
+        replica.start()
+        self.balancer.ports = (*self.balancer.ports, replica.port)
+        return replica
+
+    def prepared(self, *arguments: str, policies: str | None = None) -> Replica:
+        """Return another replica that is not started yet."""
         replica = Replica(
             self.folder / f"replica-{len(self.replicas)}",
             policies=policies or self._policies,
@@ -177,10 +206,9 @@ class Guard:
                 *self._arguments,
                 *arguments,
             ],
+            short_lived=self._short_lived,
         )
         self.replicas.append(replica)
-        replica.start()
-        self.balancer.ports = (*self.balancer.ports, replica.port)
         return replica
 
     def stop(self) -> None:
@@ -207,3 +235,25 @@ class Guard:
             within_seconds=within_seconds,
             what=f"the webhooks {names}",
         )
+
+    def uninstall(self) -> None:
+        """Kill every replica and delete the rights; return when nothing is left in the cluster."""
+        self.stop()
+        self.cluster.request("DELETE", f"{ROLES}/{NAME}")
+        self.cluster.request("DELETE", OWN_ROLE)
+        wait_until(
+            lambda: (
+                not any(
+                    self.cluster.request("GET", path).status == OK
+                    for path in (OBJECT, LEASE, f"{SECRETS}/{SECRET}")
+                )
+            ),
+            within_seconds=PATIENCE_SECONDS,
+            what="what Landwaiter has made to go with the roles that own it",
+        )
+
+    def clear(self) -> None:
+        """Kill every replica and delete by name what it has made, the roles included."""
+        self.stop()
+        for path in (f"{ROLES}/{NAME}", OWN_ROLE, OBJECT, LEASE, f"{SECRETS}/{SECRET}"):
+            self.cluster.request("DELETE", path)

@@ -139,14 +139,22 @@ class Landwaiter:
         self._launch()
 
     def _launch(self) -> None:
+        self.spawn(self.command())
+        self.wait_until_ready()
+
+    def spawn(self, command: Sequence[str]) -> None:
+        """Start it by a command that `command` has returned, and return at once."""
         self._process = ChildProcess(
             "landwaiter",
-            self.command(),
+            command,
             log=self.log,
             environment={"HOME": str(self.folder), "PATH": os.defpath, **self._environment},
             directory=self.folder,
         )
-        self._process.wait_until_ready(
+
+    def wait_until_ready(self) -> None:
+        """Return once it is ready."""
+        self.process.wait_until_ready(
             lambda: http_status(f"{self.metrics_url}{self._ready_path}") == OK,
             within_seconds=READY_SECONDS,
         )
