@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from landwaiter import __version__
 from landwaiter.cluster import transport as transport_module
 from landwaiter.cluster.keys import ObjectKey, Resource
 from landwaiter.cluster.transport import ANSWER_MAX_BYTES, THREADS, AccessRefused, ApiTransport
@@ -31,6 +33,8 @@ class _Server(ThreadingHTTPServer):
         self.status = status
         self.body = body
         self.seen: list[tuple[str, str | None]] = []
+        self.agents: list[str | None] = []
+        self.ahead_seconds = 0.0
         self.release = threading.Event()
         self.mode = "whole"
 
@@ -42,6 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         server.seen.append((self.path, self.headers["Authorization"]))
+        server.agents.append(self.headers["User-Agent"])
         if server.mode == "hang":
             server.release.wait(30)
             self.close_connection = True
@@ -61,6 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(bytes([byte]))
             return
         self.wfile.write(server.body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        moment = time.time() + self.server.ahead_seconds
+        return super().date_time_string(int(moment if timestamp is None else timestamp))
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output to itself."""
@@ -297,3 +306,28 @@ def test_outside_a_cluster_a_kubeconfig_is_needed(monkeypatch: pytest.MonkeyPatc
         "no usable configuration for the Kubernetes API in this Pod: "
         "Service host/port is not set." == str(fault.value)
     )
+
+
+@pytest.mark.parametrize(
+    ("ahead_seconds", "expected"), [(0.0, 0.0), (3.0, 0.0), (-86400.0, -86400.0), (7200.0, 7200.0)]
+)
+async def test_the_time_is_the_api_servers(
+    tmp_path: Path, ahead_seconds: float, expected: float
+) -> None:
+    """It checks certificates by its own clock; some seconds are no difference."""
+    with api_server() as server, connected(tmp_path, url_of(server)) as api:
+        server.ahead_seconds = ahead_seconds
+        before = api.server_time() - time.time()
+        await api.get(A_SECRET)
+        after = api.server_time() - time.time()
+
+    assert abs(before) < 1
+    assert abs(after - expected) < 3
+
+
+async def test_requests_say_who_asks(tmp_path: Path) -> None:
+    """The API server writes it down beside each field that was written."""
+    with api_server() as server, connected(tmp_path, url_of(server)) as api:
+        await api.get(A_SECRET)
+
+    assert [f"landwaiter/{__version__}"] == server.agents

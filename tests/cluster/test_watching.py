@@ -308,3 +308,19 @@ async def test_closing_ends_the_thread_in_the_middle_of_a_watch() -> None:
 
     names = [thread.name for thread in threading.enumerate()]
     assert "watch serviceaccounts" not in names
+
+
+async def test_one_object_alone_is_asked_for_by_its_name() -> None:
+    """The list and the watch both say so, for the right to that object is all there is."""
+    server, script = Server(), Script()
+    watch = Watch(server, Watched(ACCOUNTS, secret_of, "shop", "a"))
+    watch.start()
+    server.lists.put(a_list(an_account("a")))
+    server.streams.put(script)
+    await until(lambda: len(server.asked) == 2)
+    server.end()
+    script.shutdown()
+    await watch.close()
+
+    assert ["metadata.name=a"] * 2 == [dict(each.query)["fieldSelector"] for each in server.asked]
+    assert {("shop", "a"): "acr"} == dict(watch.values)

@@ -28,7 +28,7 @@ def certificates_in(bundle: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificates(bundle))
     except ValueError as cause:
-        raise InvalidCertificate("no CA certificates in PEM") from cause
+        raise InvalidCertificate("no certificates in PEM") from cause
 
 
 def fingerprint_of(certificate: x509.Certificate) -> Fingerprint:

@@ -115,8 +115,9 @@ def _check_names(identity: Identity, entry: str) -> None:
 
 
 def _certificates(entries: Mapping[str, bytes], name: str) -> tuple[x509.Certificate, ...]:
+    content = _entry(entries, name)
     try:
-        return certificates_in(_entry(entries, name))
+        return certificates_in(content)
     except InvalidCertificate as cause:
         raise InvalidCertificate(f"{name}: {cause}") from cause
 
