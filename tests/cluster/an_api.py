@@ -14,8 +14,9 @@ from landwaiter.errors import ClusterUnavailable
 @dataclass
 class FakeAPI:
     """
-    Keeps objects by their paths; `asked` are the requests so far, as "METHOD path", of which
-    `answered` have their answer.
+    Keeps objects by their paths.
+
+    `asked` are the requests so far, as "METHOD path", and `answered` is how many have an answer.
 
     `down` is raised by every request, `refused` are methods that are answered with 403.
     """

@@ -38,7 +38,7 @@ from landwaiter.webhooks.configuration import (
 from landwaiter.webhooks.drift import by_name, differences, last_manager
 from landwaiter.webhooks.plan import Create, Delete, Replace, Step, step_to
 from landwaiter.webhooks.settings import WebhookSettings
-from landwaiter.webhooks.view import DoorState, WebhookView
+from landwaiter.webhooks.view import DoorState, Seen
 
 TICK_SECONDS: Final = 1.0
 """How often the policies in force are looked at; what changes in the cluster is seen at once."""
@@ -85,7 +85,7 @@ class WebhookKeeper:
     def __init__(
         self,
         objects: ClusterObjects,
-        view: WebhookView,
+        view: Seen,
         settings: WebhookSettings,
         surroundings: Surroundings,
         *,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from landwaiter.cluster.following import Watched, WatchSource
 from landwaiter.cluster.listing import Content
@@ -36,6 +36,24 @@ class Door:
 
     state: DoorState
     uid: str = ""
+
+
+class Seen(Protocol):
+    """Whatever knows how the door and the webhook object stand."""
+
+    def problem(self) -> str | None:
+        """Return what is not known, None for nothing."""
+        ...
+
+    @property
+    def door(self) -> Door:
+        """How the door stands."""
+        ...
+
+    @property
+    def live(self) -> Content | None:
+        """The webhook object, None where there is none or it is not known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
