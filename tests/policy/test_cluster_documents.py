@@ -14,6 +14,7 @@ from landwaiter.policy.cluster_documents import (
     document_of,
 )
 from landwaiter.policy.install import DEFAULTS
+from landwaiter.policy.snapshot import FolderSnapshot
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 KIND = "ClusterImagePolicy"
@@ -139,7 +140,7 @@ def test_a_kept_document_that_does_not_load_any_more_is_left() -> None:
         name: content.replace(b"digest", b"digests") for name, content in snapshot.files.items()
     }
     after = in_the_cluster()
-    after.restore(module.FolderSnapshot({**files, "x.json": b"[", "y.json": b"{}"}), NOW)
+    after.restore(FolderSnapshot({**files, "x.json": b"[", "y.json": b"{}"}), NOW)
 
     assert [] == names(after)
 

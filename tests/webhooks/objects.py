@@ -38,12 +38,15 @@ def stored(content: dict[str, Any], *, version: str = "7") -> dict[str, Any]:
     return {**content, "metadata": {**content["metadata"], **more}}
 
 
+A_CLOSED_DOOR = Door(DoorState.CLOSED, "role-1")
+
+
 @dataclass
 class View:
     """What a test says that there is."""
 
     live: dict[str, Any] | None = None
-    door: Door = Door(DoorState.CLOSED, "role-1")
+    door: Door = A_CLOSED_DOOR
     unknown: str | None = None
 
     def problem(self) -> str | None:

@@ -50,7 +50,10 @@ def test_the_whole_object() -> None:
                 "scope": "Namespaced",
             }
             for group, resources in (
-                ("", ["pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"]),
+                (
+                    "",
+                    ["pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"],
+                ),
                 ("apps", ["deployments", "statefulsets", "daemonsets", "replicasets"]),
                 ("batch", ["jobs", "cronjobs"]),
             )
@@ -120,7 +123,8 @@ def test_an_address_outside_of_the_cluster_is_a_url() -> None:
     ],
 )
 def test_conditions_are_for_servers_that_know_them(
-    version: ServerVersion | None, expected: bool  # noqa: FBT001
+    version: ServerVersion | None,
+    expected: bool,  # noqa: FBT001
 ) -> None:
     """An older one would drop them, and the object would never be as it should."""
     webhook = an_object([VALIDATE], version=version)["webhooks"][0]

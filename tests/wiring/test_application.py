@@ -128,6 +128,7 @@ def test_images_without_a_policy_are_treated_as_the_install_says(
     """The same review is refused where a policy is wanted for every image."""
     install = PolicyInstallSettings(unmatched_images=UnmatchedImages.DENY)
     about = POLICIES.replace("spec:", "spec:\n  match: {images: [r.example.com]}")
+    assert settings.policies is not None
     (settings.policies / "p.yaml").write_text(about)
 
     assert [403] == serve(replace(settings, install=install), "nginx:1").codes
@@ -151,6 +152,7 @@ def test_semantics_22_policies_that_do_not_load_stop_the_start(
     serve: Callable[..., Served], settings: InstallSettings
 ) -> None:
     """Nothing is served, not for a moment."""
+    assert settings.policies is not None
     (settings.policies / "q.yaml").write_text("kind: Nonsense")
 
     with pytest.raises(InvalidInput, match=r"q\.yaml:1: field kind"):
