@@ -1,0 +1,43 @@
+{{/*
+Refuse values that do not go together, which no schema can say in words that help.
+*/}}
+{{- define "landwaiter.check" -}}
+{{- $tls := .Values.tls -}}
+{{- if eq $tls.mode "secret" -}}
+{{- if not $tls.secretName }}{{ fail "tls.secretName: wanted with tls.mode secret" }}{{ end -}}
+{{- else if or $tls.secretName $tls.ca -}}
+{{- fail (printf "tls.secretName, tls.ca: given, but tls.mode is %s and not secret" $tls.mode) -}}
+{{- end -}}
+{{- $client := .Values.clientAuth -}}
+{{- if and $client.ca $client.existingConfigMap -}}
+{{- fail "clientAuth.ca, clientAuth.existingConfigMap: both given, one wanted" -}}
+{{- end -}}
+{{- if ne (empty $client.name) (empty (or $client.ca $client.existingConfigMap)) -}}
+{{- fail "clientAuth.name and clientAuth.ca (or existingConfigMap) go together: the authority vouches for callers, the name says which of them is the API server" -}}
+{{- end -}}
+{{- $least := add .Values.drain.timeoutSeconds 45 -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int $least) -}}
+{{- fail (printf "terminationGracePeriodSeconds: %d given, at least %d wanted: drain.timeoutSeconds, and 45 for the last answers" (int .Values.terminationGracePeriodSeconds) (int $least)) -}}
+{{- end -}}
+{{- if lt (int .Values.drain.timeoutSeconds) (int .Values.drain.seconds) -}}
+{{- fail "drain.timeoutSeconds: less than drain.seconds given, at least as much wanted" -}}
+{{- end -}}
+{{- if eq (int .Values.ports.webhook) (int .Values.ports.metrics) -}}
+{{- fail "ports.webhook, ports.metrics: the same port given, two wanted" -}}
+{{- end -}}
+{{- if and (not .Values.existingPolicies) (not .Values.policies) -}}
+{{- fail "policies: none given, at least one wanted, or existingPolicies" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) -}}
+{{- fail "autoscaling.maxReplicas: less than autoscaling.minReplicas given" -}}
+{{- end -}}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.name: wanted where none is made" -}}
+{{- end -}}
+{{- if and .Values.access.secretNamespaces (not .Values.access.secrets) -}}
+{{- fail "access.secretNamespaces: given, but access.secrets is false" -}}
+{{- end -}}
+{{- if and .Values.guard.enabled (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "guard.enabled: wants Kubernetes 1.30 or newer, this is %s" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- end -}}

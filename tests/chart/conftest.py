@@ -1,0 +1,37 @@
+"""Gives the tests of the chart their Helm, which is made ready before the first of them."""
+
+from pathlib import Path
+
+import pytest
+
+from realparts.building import BuildError
+from realparts.cache import CacheError
+from realparts.helm import Helm
+from realparts.install import ensure
+from realparts.toolchain import NoGoError
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder as `system`: Helm is a real part."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.system)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find or build Helm, on no test's time."""
+    chosen = any(item.path.is_relative_to(HERE) for item in session.items)
+    if not chosen or session.config.option.collectonly:
+        return
+    try:
+        ensure(["helm"])
+    except (BuildError, CacheError, NoGoError) as error:
+        pytest.exit(f"Helm is not ready: {error}", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Give a Helm that knows no cluster."""
+    return Helm(tmp_path_factory.mktemp("helm"))

@@ -1,0 +1,228 @@
+"""What the chart renders is what Landwaiter can start with, and what its admins were promised."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from chart.matrix import ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
+from landwaiter.policy.sources import load_policies
+from landwaiter.registry.settings import RegistriesFile
+from landwaiter.rules.verdict import Action
+from landwaiter.telemetry.metrics import Metrics, ServingMetrics
+from landwaiter.telemetry.observers import (
+    CosignMetrics,
+    PolicyMetrics,
+    RegistryMetrics,
+    ViewMetrics,
+)
+from realparts.helm import CHART, NAMESPACE, Helm, named
+
+METRIC = re.compile(r"\blandwaiter_\w+")
+ONE_POLICY: Mapping[str, Any] = {
+    **ANOTHER_POLICY,
+    "spec": {
+        "validationActions": ["Deny"],
+        "match": {"images": ["registry.example.com/1000000000000:*", "docker.io/library/**"]},
+        "rules": {"pinnedTags": {"require": "fixedTag", "floating": ["1e3", "off", "2026-11-24"]}},
+    },
+}
+
+
+def pod_template(helm: Helm, values: Mapping[str, Any] | None = None, **how: str) -> dict[str, Any]:
+    found: dict[str, Any] = named(helm.objects(values, **how), "Deployment")["spec"]["template"]
+    return found
+
+
+def written(folder: Path, config_map: Mapping[str, Any]) -> Path:
+    folder.mkdir()
+    for name, text in config_map["data"].items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_default_policies_load(helm: Helm, tmp_path: Path) -> None:
+    """An install without values starts, and refuses nothing."""
+    config_map = named(helm.objects(), "ConfigMap", "landwaiter-policies")
+    policies = load_policies(written(tmp_path / "policies", config_map))
+
+    assert [("baseline", frozenset({Action.WARN, Action.AUDIT}))] == [
+        (policy.name, frozenset(policy.actions)) for policy in policies
+    ]
+
+
+def test_policies_arrive_as_they_were_written(helm: Helm) -> None:
+    """On the way through Helm no text becomes a number, a truth or a date."""
+    config_map = named(helm.objects({"policies": [ONE_POLICY]}), "ConfigMap", "landwaiter-policies")
+    (text,) = config_map["data"].values()
+
+    assert yaml.safe_load(text) == ONE_POLICY
+
+
+def test_registries_load_with_their_authorities(helm: Helm, tmp_path: Path) -> None:
+    """The file of the registries finds the files that it names beside it."""
+    objects = helm.objects(INSTALLS["everything"])
+    folder = written(
+        tmp_path / "registries", named(objects, "ConfigMap", "customs-registries")
+    )
+    document = yaml.safe_load((folder / "registries.yaml").read_text("utf-8"))
+    settings = RegistriesFile.of(document).settings(folder)
+
+    assert settings.of("registry.example.com").ca_file == folder / "ca.pem"
+
+
+@pytest.mark.parametrize("values", [*INSTALLS.values(), GUARDED], ids=[*INSTALLS, "guarded"])
+def test_every_volume_is_there_and_every_file_is_mounted(
+    helm: Helm, values: Mapping[str, Any]
+) -> None:
+    """Each path in an argument is below a mount, and each mount and its ConfigMap exist."""
+    objects = helm.objects(values)
+    spec = next(each for each in objects if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    paths = [found for each in container["args"] if (found := each.partition("=/")[2])]
+    made = {each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"}
+    ours = {name for name in _config_maps(spec) if not name.startswith("our-")}
+
+    assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    assert [] == [path for path in paths if not _is_below(f"/{path}", mounts)]
+    assert ours <= made
+
+
+def _config_maps(spec: Mapping[str, Any]) -> Iterator[str]:
+    for volume in spec["volumes"]:
+        for source in (volume, *volume.get("projected", {}).get("sources", ())):
+            if "configMap" in source:
+                yield source["configMap"]["name"]
+
+
+def _is_below(path: str, mounts: list[str]) -> bool:
+    return any(path == mount or path.startswith(f"{mount}/") for mount in mounts)
+
+
+def test_policies_and_authorities_change_without_a_restart(helm: Helm) -> None:
+    """They are read again while the Pod runs; a restart would be a risk for nothing."""
+    before = {"clientAuth": {"name": "kube-apiserver", "ca": CHANGED["tls.ca"]}}
+    after = merged(
+        before,
+        {"policies": [ANOTHER_POLICY], "policyFiles": {"ci.pub": "key"}},
+        {"clientAuth": {"ca": CHANGED["clientAuth.ca"]}},
+    )
+
+    assert pod_template(helm, before) == pod_template(helm, after)
+
+
+def test_registries_change_with_a_restart(helm: Helm) -> None:
+    """They are read at the start, so the Pods have to be other ones."""
+    one, two = ({"registries": [{"host": host}]} for host in ("a.example.com", "b.example.com"))
+
+    assert pod_template(helm, one) != pod_template(helm, two)
+
+
+def test_the_version_of_the_chart_alone_restarts_nothing(helm: Helm) -> None:
+    """The Pods carry no label that changes with every release of the chart."""
+    labels = pod_template(helm)["metadata"]["labels"]
+
+    expected = {"name": "landwaiter", "instance": "landwaiter"}
+    assert labels == {f"app.kubernetes.io/{key}": value for key, value in expected.items()}
+
+
+def test_no_label_of_an_admin_hides_the_pods(helm: Helm) -> None:
+    """What Services and the budget select by cannot be written over."""
+    labels = {"app.kubernetes.io/name": "other", "app.kubernetes.io/instance": "other"}
+    objects = helm.objects({"commonLabels": labels, "podLabels": labels})
+    selector = named(objects, "Deployment")["spec"]["selector"]["matchLabels"]
+    template = named(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+
+    assert selector == template == named(objects, "Service")["spec"]["selector"]
+
+
+def test_drains_of_nodes_always_come_to_their_end(helm: Helm) -> None:
+    """One Pod may go at any time, and those that do not work at once."""
+    budget = named(helm.objects(), "PodDisruptionBudget")["spec"]
+    older = named(helm.objects(kube_version="1.25.0"), "PodDisruptionBudget")["spec"]
+    selector = named(helm.objects(), "Deployment")["spec"]["selector"]
+
+    expected = {"maxUnavailable": 1, "selector": selector}
+    assert budget == {**expected, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    assert older == expected
+
+
+def test_the_door_grants_nothing_and_has_the_webhook_objects_name(helm: Helm) -> None:
+    """Who deletes it to open the door takes no right from Landwaiter."""
+    objects = helm.objects()
+    (container,) = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    assert named(objects, "ClusterRole")["rules"] == []
+    assert "--webhook-name=landwaiter" in container["args"]
+
+
+def rights(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return what is granted: where, what, and which verb."""
+    return {
+        (each["metadata"].get("namespace", ""), f"{resource}{_names(rule)}", verb)
+        for each in objects
+        if each["kind"] in {"ClusterRole", "Role"}
+        for rule in each["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def _names(rule: Mapping[str, Any]) -> str:
+    return f"/{','.join(rule['resourceNames'])}" if "resourceNames" in rule else ""
+
+
+def test_without_secrets_there_is_no_right_to_read_any(helm: Helm) -> None:
+    """Rights go with the features that are on."""
+    everywhere = rights(helm.objects())
+    nowhere = rights(helm.objects({"access": {"secrets": False}, "tls": {"mode": "certManager"}}))
+    somewhere = rights(helm.objects({"access": {"secretNamespaces": ["shop"]}}))
+
+    accounts = {("", "serviceaccounts", verb) for verb in ("get", "list", "watch")}
+    own = {
+        (NAMESPACE, "secrets", "create"),
+        *((NAMESPACE, "secrets/landwaiter-tls", verb) for verb in ("get", "list", "update")),
+        (NAMESPACE, "secrets/landwaiter-tls", "watch"),
+    }
+    assert everywhere - nowhere == {("", "secrets", "get"), *accounts, *own}
+    assert everywhere ^ somewhere == {("", "secrets", "get"), ("shop", "secrets", "get")}
+
+
+def known_metrics() -> set[str]:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    ServingMetrics(registry)
+    PolicyMetrics(registry, count=lambda: 0, problems=lambda: ())
+    ViewMetrics(registry, objects=lambda _: 0, age_seconds=lambda _: 0.0)
+    CosignMetrics(registry)
+    RegistryMetrics(registry)
+    ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+    return {f"{each.name}{end}" for each in registry.collect() for end in ends[each.type]}
+
+
+@pytest.mark.parametrize("file", ["alerts.yaml", "dashboard.json"])
+def test_alerts_and_dashboard_ask_for_metrics_that_there_are(file: str) -> None:
+    """A metric that nobody exports would be an alert that cannot fire."""
+    asked = set(METRIC.findall((CHART / "files" / file).read_text("utf-8")))
+
+    assert asked
+    assert set() == asked - known_metrics()
+
+
+def test_alerts_and_dashboard_arrive_as_they_are(helm: Helm) -> None:
+    """Helm does not take Prometheus' and Grafana's braces for its own."""
+    objects = helm.objects(INSTALLS["everything"])
+    alerts = named(objects, "PrometheusRule", "customs")["spec"]
+    dashboard = named(objects, "ConfigMap", "customs-dashboard")["data"]["landwaiter.json"]
+
+    assert alerts == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text("utf-8"))
+    assert json.loads(dashboard) == json.loads(
+        (CHART / "files" / "dashboard.json").read_text("utf-8")
+    )
