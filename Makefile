@@ -45,16 +45,18 @@ demo-parts: setup
 demo: demo-parts ## Run the main job on the real parts (KEEP=1 leaves the cluster up).
 	@$(BIN)/python tests/demo/run.py $(if $(KEEP),--keep)
 
-check: setup ## Format, lint, types, import layers, generated files, documentation.
+check: setup ## Format, lint, types, import layers, generated files, documentation, the chart.
+	@$(BIN)/python tests/realparts/install.py helm
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy --strict $(SOURCES)
 	$(BIN)/lint-imports
-	$(PYTEST) -q tests/repository
+	$(PYTEST) -q tests/repository tests/chart
 
 generate: setup ## Write the generated parts of the documents anew.
 	$(BIN)/python tests/repository/generated.py
 	$(BIN)/python tests/repository/crds.py
+	$(BIN)/python tests/repository/chart_values.py
 	$(BIN)/python tests/wiring/fault_table.py
 
 test: check parts ## Run every check and every test, on the real parts.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 A_CA: Final = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 A_DIGEST: Final = f"sha256:{'a' * 64}"
-ANYBODY: Final = [{"namespaceSelector": {}}]
+ANYBODY: Final[list[dict[str, Any]]] = [{"namespaceSelector": {}}]
 ANOTHER_POLICY: Final[Mapping[str, Any]] = {
     "apiVersion": "landwaiter.dev/v1alpha1",
     "kind": "ClusterImagePolicy",
@@ -35,6 +35,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "policies": [ANOTHER_POLICY],
     "policyFiles": {"ci.pub": "-----BEGIN PUBLIC KEY-----\n"},
     "existingPolicies": "our-policies",
+    "unmatchedImages": "Deny",
     "shortNames": "Refuse",
     "registries": [{"host": "registry.example.com", "caFile": "ca.pem"}],
     "registryFiles": {"ca.pem": A_CA},

@@ -11,6 +11,9 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from chart.matrix import ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
+from landwaiter.cli.main import main
+from landwaiter.cli.serve import _settings, serve
+from landwaiter.cli.webhook_options import _timeout as timeout_of
 from landwaiter.policy.sources import load_policies
 from landwaiter.registry.settings import RegistriesFile
 from landwaiter.rules.verdict import Action
@@ -23,6 +26,7 @@ from landwaiter.telemetry.observers import (
 )
 from realparts.helm import CHART, NAMESPACE, Helm, named
 
+TIMEOUT = "--webhook-timeout-seconds="
 METRIC = re.compile(r"\blandwaiter_\w+")
 ONE_POLICY: Mapping[str, Any] = {
     **ANOTHER_POLICY,
@@ -34,8 +38,9 @@ ONE_POLICY: Mapping[str, Any] = {
 }
 
 
-def pod_template(helm: Helm, values: Mapping[str, Any] | None = None, **how: str) -> dict[str, Any]:
-    found: dict[str, Any] = named(helm.objects(values, **how), "Deployment")["spec"]["template"]
+def pod_template(helm: Helm, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    (deployment,) = (each for each in helm.objects(values) if each["kind"] == "Deployment")
+    found: dict[str, Any] = deployment["spec"]["template"]
     return found
 
 
@@ -67,9 +72,7 @@ def test_policies_arrive_as_they_were_written(helm: Helm) -> None:
 def test_registries_load_with_their_authorities(helm: Helm, tmp_path: Path) -> None:
     """The file of the registries finds the files that it names beside it."""
     objects = helm.objects(INSTALLS["everything"])
-    folder = written(
-        tmp_path / "registries", named(objects, "ConfigMap", "customs-registries")
-    )
+    folder = written(tmp_path / "registries", named(objects, "ConfigMap", "customs-registries"))
     document = yaml.safe_load((folder / "registries.yaml").read_text("utf-8"))
     settings = RegistriesFile.of(document).settings(folder)
 
@@ -82,7 +85,7 @@ def test_every_volume_is_there_and_every_file_is_mounted(
 ) -> None:
     """Each path in an argument is below a mount, and each mount and its ConfigMap exist."""
     objects = helm.objects(values)
-    spec = next(each for each in objects if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+    spec = pod_template(helm, values)["spec"]
     (container,) = spec["containers"]
     volumes = {volume["name"] for volume in spec["volumes"]}
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
@@ -104,6 +107,66 @@ def _config_maps(spec: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_below(path: str, mounts: list[str]) -> bool:
     return any(path == mount or path.startswith(f"{mount}/") for mount in mounts)
+
+
+@pytest.mark.parametrize("values", [*INSTALLS.values(), GUARDED], ids=[*INSTALLS, "guarded"])
+def test_serve_takes_every_argument(helm: Helm, tmp_path: Path, values: Mapping[str, Any]) -> None:
+    """What a Pod is started with are options that there are, with values that go together."""
+    spec = pod_template(helm, values)["spec"]
+    verb, *given = spec["containers"][0]["args"]
+    arguments = [_with_files(argument, tmp_path) for argument in given]
+    landwaiter = main.make_context("landwaiter", [verb, *arguments])
+    settings = _settings(serve.make_context(verb, arguments, parent=landwaiter).params)
+
+    assert verb == serve.name
+    assert settings.webhook is not None
+    assert {"kube-system", NAMESPACE} <= set(settings.webhook.left_out)
+
+
+@pytest.mark.parametrize("seconds", [2, 30])
+def test_serve_takes_every_timeout_that_the_schema_takes(helm: Helm, seconds: int) -> None:
+    """Both ends of what an admin may give are good."""
+    template = pod_template(helm, {"webhook": {"timeoutSeconds": seconds}})
+    (given,) = (
+        int(each.removeprefix(TIMEOUT))
+        for each in template["spec"]["containers"][0]["args"]
+        if each.startswith(TIMEOUT)
+    )
+
+    assert seconds == given == timeout_of(given)
+
+
+def _with_files(argument: str, folder: Path) -> str:
+    """Return an argument whose file or folder is there, with anything in it."""
+    name, _, value = argument.partition("=")
+    if not value.startswith("/"):
+        return argument
+    place = folder / value.removeprefix("/")
+    if place.suffix:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    else:
+        place.mkdir(parents=True)
+    return f"{name}={place}"
+
+
+def test_policies_of_two_namespaces_may_have_one_name(helm: Helm, tmp_path: Path) -> None:
+    """Neither of them is lost on the way."""
+    both = [
+        {
+            "apiVersion": ANOTHER_POLICY["apiVersion"],
+            "kind": "ImagePolicy",
+            "metadata": {"name": "pinned", "namespace": namespace},
+            "spec": {
+                "validationActions": ["Deny"],
+                "rules": {"pinnedTags": {"require": "digest"}},
+            },
+        }
+        for namespace in ("shop", "web")
+    ]
+    config_map = named(helm.objects({"policies": both}), "ConfigMap", "landwaiter-policies")
+
+    assert len(load_policies(written(tmp_path / "policies", config_map))) == len(both)
 
 
 def test_policies_and_authorities_change_without_a_restart(helm: Helm) -> None:

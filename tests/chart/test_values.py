@@ -9,7 +9,7 @@ import pytest
 
 from chart.matrix import A_CA, A_DIGEST, CHANGED, GUARDED, INSTALLS, merged, nested, together
 from landwaiter import __version__
-from realparts.helm import CHART, KUBE_VERSION, Helm
+from realparts.helm import CHART, KUBE_VERSION, RELEASE, Helm
 from repository.chart_values import SCHEMA, chart_values, schema_text
 
 VALUES = [value.name for value in chart_values()]
@@ -61,7 +61,8 @@ def test_every_value_does_something(helm: Helm, path: str) -> None:
 def test_helm_finds_nothing_to_complain_about(helm: Helm, install: str) -> None:
     """`helm lint --strict` passes, its templates included."""
     values = INSTALLS.get(install, GUARDED)
-    said = helm.run("lint", "--strict", CHART, f"--kube-version={KUBE_VERSION}", values=values)
+    version = f"--kube-version={KUBE_VERSION}"
+    said = helm.run("lint", "--strict", CHART, version, values=values)
 
     complaints = [line for line in said.stdout.splitlines() if line.startswith("[")]
     assert complaints == ["[INFO] Chart.yaml: icon is recommended"]
@@ -95,8 +96,9 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
 def refusal(
     helm: Helm, values: Mapping[str, Any], version: str = KUBE_VERSION
 ) -> subprocess.CompletedProcess[str]:
-    where = ["template", "landwaiter", CHART, f"--kube-version={version}"]
-    return helm.run(*where, values=values, check=False)
+    return helm.run(
+        "template", RELEASE, CHART, f"--kube-version={version}", values=values, check=False
+    )
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -120,8 +122,7 @@ DISAGREEING: Mapping[str, tuple[Mapping[str, Any], str]] = {
     ),
     "a name without authority": (
         {"clientAuth": {"name": "kube-apiserver"}},
-        "clientAuth.name and clientAuth.ca (or existingConfigMap) go together: the authority "
-        "vouches for callers, the name says which of them is the API server",
+        "clientAuth.name and clientAuth.ca (or existingConfigMap) go together",
     ),
     "two authorities": (
         {"clientAuth": {"name": "kube-apiserver", "ca": A_CA, "existingConfigMap": "ours"}},
@@ -129,8 +130,7 @@ DISAGREEING: Mapping[str, tuple[Mapping[str, Any], str]] = {
     ),
     "an end before the drain": (
         {"terminationGracePeriodSeconds": 30},
-        "terminationGracePeriodSeconds: 30 given, at least 145 wanted: drain.timeoutSeconds, and "
-        "45 for the last answers",
+        "terminationGracePeriodSeconds: 30 given, at least 145 wanted: drain.timeoutSeconds, and",
     ),
     "a drain that ends before it begins": (
         {"drain": {"seconds": 60, "timeoutSeconds": 30}},

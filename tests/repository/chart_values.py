@@ -10,14 +10,14 @@ Run this file to write the definitions anew (`make generate`).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from landwaiter.policy.models import ClusterImagePolicy
+from landwaiter.policy.documents import KINDS, schema_of
 from landwaiter.registry.settings import RegistryEntry
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "landwaiter"
@@ -63,17 +63,29 @@ def schema_text() -> str:
     """Return the schema with the definitions of the models written anew."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     by_hand = {name: each for name, each in schema["$defs"].items() if name[0].islower()}
-    generated: dict[str, Any] = {}
-    for model in (ClusterImagePolicy, RegistryEntry):
-        found = model.model_json_schema(by_alias=True)
-        generated |= found.pop("$defs", {})
-        generated[model.__name__] = found
-    schema["$defs"] = by_hand | dict(sorted(generated.items()))
+    generated = [
+        *((kind, schema_of(model)) for kind, model in KINDS.items()),
+        (RegistryEntry.__name__, RegistryEntry.model_json_schema(by_alias=True)),
+    ]
+    schema["$defs"] = {
+        **by_hand,
+        **{name: each for kind, found in generated for name, each in _definitions(kind, found)},
+    }
     return json.dumps(schema, indent=2) + "\n"
 
 
+def _definitions(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the schema of a document and those of its parts, under names that no other has."""
+    text = json.dumps(found).replace('"#/$defs/', f'"#/$defs/{kind}.')
+    document = json.loads(text)
+    parts = document.pop("$defs", {})
+    yield kind, document
+    for name, part in sorted(parts.items()):
+        yield f"{kind}.{name}", part
+
+
 def _values(
-    node: yaml.MappingNode, content: Any, lines: list[str], path: tuple[str, ...]
+    node: yaml.MappingNode, content: dict[str, Any], lines: list[str], path: tuple[str, ...]
 ) -> Iterator[ChartValue]:
     for key, value in node.value:
         comment = _comment_above(key.start_mark.line, lines)

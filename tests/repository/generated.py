@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from landwaiter.cli import main
 from landwaiter.policy.reference import markdown
 from landwaiter.rules.catalogue import CATALOGUE
+from repository.chart_values import values_table
 from repository.readme_refusal import refusal_block
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
     "landwaiter policies docs": lambda: f"{markdown()}\n",
     "refusal": lambda: refusal_block(ROOT / "README.md"),
+    "values of the chart": values_table,
     "landwaiter serve --help": lambda: help_text("serve"),
     "landwaiter check --help": lambda: help_text("check"),
 }
