@@ -35,6 +35,8 @@ CHANGED: Final[Mapping[str, Any]] = {
     "policies": [ANOTHER_POLICY],
     "policyFiles": {"ci.pub": "-----BEGIN PUBLIC KEY-----\n"},
     "existingPolicies": "our-policies",
+    "exceptions.maxDays": 3,
+    "exceptions.namespaced": "Allow",
     "unmatchedImages": "Deny",
     "shortNames": "Refuse",
     "registries": [{"host": "registry.example.com", "caFile": "ca.pem"}],

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
@@ -23,9 +24,16 @@ from landwaiter.telemetry.observers import (
     PolicyMetrics,
     RegistryMetrics,
     ViewMetrics,
+    WebhookMetrics,
 )
 from realparts.helm import CHART, NAMESPACE, Helm, named
 
+NOT_FOR_PODS = {
+    "--cosign",  # It is in the image, on PATH.
+    "--host",  # All addresses of the Pod.
+    "--kubeconfig",  # The Pod has a service account.
+    "--webhook-url",  # The Service is used.
+}
 TIMEOUT = "--webhook-timeout-seconds="
 METRIC = re.compile(r"\blandwaiter_\w+")
 ONE_POLICY: Mapping[str, Any] = {
@@ -150,6 +158,18 @@ def _with_files(argument: str, folder: Path) -> str:
     return f"{name}={place}"
 
 
+def test_every_option_of_serve_can_be_given(helm: Helm) -> None:
+    """An option that the chart does not know could not be used where Landwaiter runs."""
+    given = {
+        argument.partition("=")[0]
+        for values in INSTALLS.values()
+        for argument in pod_template(helm, values)["spec"]["containers"][0]["args"]
+    }
+    options = {each.opts[0] for each in serve.params if isinstance(each, click.Option)}
+
+    assert options - given == NOT_FOR_PODS
+
+
 def test_policies_of_two_namespaces_may_have_one_name(helm: Helm, tmp_path: Path) -> None:
     """Neither of them is lost on the way."""
     both = [
@@ -264,6 +284,7 @@ def known_metrics() -> set[str]:
     ServingMetrics(registry)
     PolicyMetrics(registry, count=lambda: 0, problems=lambda: ())
     ViewMetrics(registry, objects=lambda _: 0, age_seconds=lambda _: 0.0)
+    WebhookMetrics(registry, armed=lambda _: False, wanted=lambda _: False, leads=lambda: False)
     CosignMetrics(registry)
     RegistryMetrics(registry)
     ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}

@@ -69,9 +69,26 @@ def schema_text() -> str:
     ]
     schema["$defs"] = {
         **by_hand,
+        "Document": _any_document(),
         **{name: each for kind, found in generated for name, each in _definitions(kind, found)},
     }
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _any_document() -> dict[str, Any]:
+    """Return the schema of a document, whichever kind it says it is."""
+    return {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"enum": list(KINDS)}},
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": kind}}},
+                "then": {"$ref": f"#/$defs/{kind}"},
+            }
+            for kind in KINDS
+        ],
+    }
 
 
 def _definitions(kind: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
