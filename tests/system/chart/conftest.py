@@ -1,0 +1,36 @@
+"""Gives the tests of the chart a cluster in which Pods of Landwaiter run, and Helm for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from realparts.helm import Helm
+from realparts.node import ClusterWithNode
+from system.chart.release import Release, install_third_parties
+from system.conftest import LOG_FOLDERS
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[ClusterWithNode]:
+    """Give a cluster with a node, shared by all tests of the chart."""
+    folder = tmp_path_factory.mktemp("chart")
+    pytestconfig.stash.setdefault(LOG_FOLDERS, []).append(folder)
+    with ClusterWithNode(folder) as cluster:
+        install_third_parties(cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def helm(cluster: ClusterWithNode) -> Helm:
+    """Give the Helm of an admin."""
+    return Helm(cluster.folder, cluster.control_plane.environment)
+
+
+@pytest.fixture
+def release(cluster: ClusterWithNode, helm: Helm) -> Iterator[Release]:
+    """Give a release that is yet to be installed, in a namespace of its own."""
+    release = Release(cluster, helm)
+    yield release
+    release.remove()

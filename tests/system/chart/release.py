@@ -1,0 +1,162 @@
+"""A release of the chart in the test cluster, and everything that there is in that cluster."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chart.matrix import merged
+from realparts.control_plane import ControlPlane
+from realparts.helm import CHART, RELEASE, Helm
+from realparts.node import API_SERVER, ClusterWithNode
+from realparts.processes import free_port, wait_until
+from system.objects import DEPLOYMENT, pods_of
+
+RESTRICTED = {
+    f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")
+}
+THIRD_PARTIES = (
+    ("cert-manager.io", "v1", "Certificate"),
+    ("cert-manager.io", "v1", "Issuer"),
+    ("monitoring.coreos.com", "v1", "ServiceMonitor"),
+    ("monitoring.coreos.com", "v1", "PrometheusRule"),
+)
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+PASSING = {"Event", "Endpoints", "EndpointSlice", "ControllerRevision", "PodMetrics"}
+"""Kinds whose objects come and go by themselves, some time after what they are about."""
+PATIENCE_SECONDS = 60.0
+HELM_SECONDS = 120.0
+
+
+class Release:
+    """Installs, changes and removes one release; its namespace wants restricted Pods."""
+
+    def __init__(self, cluster: ClusterWithNode, helm: Helm) -> None:
+        self.cluster = cluster
+        self.api = cluster.control_plane
+        self.helm = helm
+        self.namespace = self.api.new_namespace(prefix="landwaiter", labels=RESTRICTED)
+        self._where = f"--namespace={self.namespace}"
+        self.values: Mapping[str, Any] = {
+            "ports": {"webhook": free_port(), "metrics": free_port()},
+            "drain": {"seconds": 1},
+            "clientAuth": {"name": API_SERVER, "ca": cluster.client_ca.read_text("utf-8")},
+        }
+
+    def objects(self, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return what these values render, in the order in which Helm installs it."""
+        given = merged(self.values, values or {})
+        return self.helm.objects(given, namespace=self.namespace)
+
+    def install(self, values: Mapping[str, Any] | None = None) -> None:
+        """Install it; return when all of its Pods are ready."""
+        self._helm("install", RELEASE, CHART, values=values or {})
+
+    def upgrade(self, values: Mapping[str, Any]) -> None:
+        """Give it other values; return when all of its Pods are the new ones, and ready."""
+        self._helm("upgrade", RELEASE, CHART, values=values)
+
+    def roll_back(self) -> None:
+        """Give it the values from before the last change."""
+        self._helm("rollback", RELEASE)
+
+    def uninstall(self) -> None:
+        """Remove it."""
+        self._helm("uninstall", RELEASE)
+
+    def remove(self) -> None:
+        """Leave nothing of a test behind, however it ended."""
+        self.helm.run("uninstall", RELEASE, self._where, "--ignore-not-found", check=False)
+        self.api.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        wait_until(lambda: not self.pods(), within_seconds=PATIENCE_SECONDS, what="no Pod")
+        self.cluster.mend_image()
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return its Pods, those that are ending included."""
+        found: list[dict[str, Any]] = self.api.request("GET", pods_of(self.namespace)).body["items"]
+        return found
+
+    def pod_template(self) -> dict[str, Any]:
+        """Return what its Pods are made from."""
+        path = f"{DEPLOYMENT.collection(self.namespace)}/{RELEASE}"
+        template: dict[str, Any] = self.api.request("GET", path).body["spec"]["template"]
+        return template
+
+    def armed(self) -> list[str]:
+        """Return the webhooks that there are."""
+        answer = self.api.request("GET", f"{CONFIGURATIONS}/{RELEASE}")
+        return [each["name"] for each in answer.body.get("webhooks", [])]
+
+    def wait_until_armed(self, *names: str) -> None:
+        """Return when there are just these webhooks."""
+        wait_until(
+            lambda: self.armed() == list(names),
+            within_seconds=PATIENCE_SECONDS,
+            what=f"the webhooks {names}",
+        )
+
+    def _helm(
+        self, verb: str, *arguments: str | Path, values: Mapping[str, Any] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        given = None if values is None else merged(self.values, values)
+        waiting = ["--wait", f"--timeout={HELM_SECONDS:.0f}s"]
+        return self.helm.run(verb, *arguments, self._where, *waiting, values=given)
+
+
+def install_third_parties(cluster: ClusterWithNode) -> None:
+    """Let the API server know the kinds of others that the chart can render, by their names."""
+    definitions = [_definition(*each) for each in THIRD_PARTIES]
+    objects = {"apiVersion": "v1", "kind": "List", "items": definitions}
+    cluster.control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
+    names = [f"crd/{each['metadata']['name']}" for each in definitions]
+    cluster.control_plane.kubectl("wait", "--for=condition=Established", *names)
+
+
+def _definition(group: str, version: str, kind: str) -> dict[str, Any]:
+    plural = f"{kind.lower()}s"
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"spec": anything}, "required": ["spec"]}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural},
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+
+
+def everything_in(api: ControlPlane) -> set[str]:
+    """Return every object of the cluster that does not pass by itself, of whatever kind."""
+    return {
+        f"{kind} {namespace}/{name}"
+        for kind, collection in _collections(api)
+        for namespace, name in _names_in(api, collection)
+    }
+
+
+def _collections(api: ControlPlane) -> Iterator[tuple[str, str]]:
+    """Yield each kind that can be listed and deleted, and the path of all of its objects."""
+    groups = api.request("GET", "/apis").body["groups"]
+    preferred = [group["preferredVersion"]["groupVersion"] for group in groups]
+    for root in ("/api/v1", *(f"/apis/{version}" for version in preferred)):
+        for resource in api.request("GET", root).body["resources"]:
+            can = {"list", "delete"} <= set(resource["verbs"])
+            if can and "/" not in resource["name"] and resource["kind"] not in PASSING:
+                yield resource["kind"], f"{root}/{resource['name']}"
+
+
+def _names_in(api: ControlPlane, collection: str) -> Iterator[tuple[str, str]]:
+    for each in api.request("GET", collection).body.get("items", []):
+        yield each["metadata"].get("namespace", ""), each["metadata"]["name"]
