@@ -7,6 +7,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     │   ├── InvalidPattern                 a pattern over image names
     │   ├── InvalidManifest                a YAML or JSON file
     │   ├── InvalidPolicy                  a policy document
+    │   ├── InvalidExpression              an expression of CEL in a document
     │   ├── InvalidPublicKey               a key that signatures are to be verified with
     │   ├── InvalidIdentity                whom a certificate has to name
     │   ├── InvalidTrust                   a trusted root, or certificates of authorities
@@ -21,6 +22,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
         ├── RegistryUnavailable            5xx, 429, network, TLS
         ├── ClusterUnavailable             the Kubernetes API
         │   └── ClusterConflict            somebody else has written the object meanwhile
+        ├── ExpressionsUnavailable         the process that evaluates expressions
         ├── CosignUnavailable              cosign missing, killed, over our limits
         └── DeadlineExceeded               the work goes on, ask again
 
@@ -59,6 +61,10 @@ class InvalidManifest(InvalidInput):
 
 class InvalidPolicy(InvalidInput):
     """A policy document does not load; the message names file, line, field, seen and wanted."""
+
+
+class InvalidExpression(InvalidInput):
+    """An expression does not compile; the message says where, what is seen and what is wanted."""
 
 
 class InvalidPublicKey(InvalidInput):
@@ -115,6 +121,10 @@ class ClusterUnavailable(Unavailable):
 
 class ClusterConflict(ClusterUnavailable):
     """An object exists already, or is not in the version any more that was to be replaced."""
+
+
+class ExpressionsUnavailable(Unavailable):
+    """The process that evaluates expressions cannot be started."""
 
 
 class CosignUnavailable(Unavailable):

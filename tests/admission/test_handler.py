@@ -178,6 +178,32 @@ async def test_the_judge_is_given_the_whole_case() -> None:
     ) == (case, side)
 
 
+async def test_conditions_are_given_the_request_under_the_names_of_kubernetes() -> None:
+    """Both objects as they were sent, and of the request what docs/conditions.md lists."""
+    judge = FixedJudge()
+    old, new = a_pod("nginx:1"), a_pod("nginx:2")
+    body = a_body(
+        new, operation="UPDATE", oldObject=old, dryRun=True, subResource="ephemeralcontainers"
+    )
+    await Desk(judge).ask(body)
+    ((case, _),) = judge.asked
+    assert case.objects is not None
+
+    assert {
+        "request": {
+            "operation": "UPDATE",
+            "name": "web",
+            "namespace": "shop",
+            "dryRun": True,
+            "subResource": "ephemeralcontainers",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "userInfo": {"username": "alice", "groups": ["developers"]},
+        },
+        "object": new,
+        "oldObject": old,
+    } == case.objects.take()
+
+
 async def test_semantics_15_ratify_connaisseur_kyverno_the_judge_is_done_in_time() -> None:
     """Its deadline is a little earlier than the answer's, which is earlier than the webhook's."""
     judge = FixedJudge()

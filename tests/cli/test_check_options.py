@@ -234,6 +234,26 @@ def test_short_names_can_be_refused(tmp_path: Path, by_variable: bool) -> None: 
     ]
 
 
+def test_conditions_are_evaluated_on_the_manifest(tmp_path: Path) -> None:
+    """As the webhook would evaluate them on the object, for the requester that is named."""
+    conditions = PINNED.replace(
+        "spec:",
+        """spec:
+  matchConditions:
+    - {name: team, expression: has(object.metadata.labels) && "team" in object.metadata.labels}
+    - {name: person, expression: 'request.userInfo.username != "bot"'}
+    - {name: created, expression: 'oldObject == null && request.operation == "CREATE"'}""",
+    )
+    options: dict[str, object] = {"policies": policies(tmp_path, conditions)}
+    with_team = pod(BAD, metadata=", labels: {team: shop}")
+    decisions = [
+        entries(options | more, stdin=text, by_variable=False)[0]["decision"]
+        for text, more in ((pod(BAD), {}), (with_team, {}), (with_team, {"requester": "bot"}))
+    ]
+
+    assert ["allow", "deny", "allow"] == decisions
+
+
 @WAYS
 def test_unmatched_images_can_be_refused(tmp_path: Path, by_variable: bool) -> None:  # noqa: FBT001
     """By default an image that no policy is about is admitted."""

@@ -157,7 +157,8 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         [
             (
                 "6: field spec.exceptions: no such field; there are "
-                "validationActions, failurePolicy, templates, match, rules, actionOverrides"
+                "validationActions, failurePolicy, templates, match, matchConditions, rules, "
+                "actionOverrides"
             )
         ],
     ),

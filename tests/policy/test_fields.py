@@ -158,6 +158,9 @@ def subject_effects(field: str, *, included: bool) -> dict[str, Effect]:
     }
 
 
+A_CONDITION = {"name": "a", "expression": "request.dryRun"}
+
+
 EFFECTS: dict[str, Effect] = {
     "apiVersion": Effect(
         ("landwaiter.dev/v1alpha1", "landwaiter.dev/v2"), lambda p: p.name, ("p", REFUSED)
@@ -206,6 +209,29 @@ EFFECTS: dict[str, Effect] = {
     ),
     **subject_effects("users", included=True),
     **subject_effects("excludeUsers", included=False),
+    "spec.matchConditions": Effect(
+        ([A_CONDITION], [A_CONDITION, {**A_CONDITION, "name": "b"}]),
+        lambda p: [each.name for each in p.conditions],
+        (["a"], ["a", "b"]),
+    ),
+    "spec.matchConditions[].name": Effect(
+        ([A_CONDITION], [{**A_CONDITION, "name": "b"}], [{**A_CONDITION, "name": "b c"}]),
+        lambda p: [each.name for each in p.conditions],
+        (["a"], ["b"], REFUSED),
+    ),
+    "spec.matchConditions[].expression": Effect(
+        (
+            [A_CONDITION],
+            [{**A_CONDITION, "expression": "namespaceObject.metadata.name == 'a'"}],
+            [{**A_CONDITION, "expression": "1 + 1"}],
+        ),
+        lambda p: [(each.expression.text, each.reads_namespace) for each in p.conditions],
+        (
+            [("request.dryRun", False)],
+            [("namespaceObject.metadata.name == 'a'", True)],
+            REFUSED,
+        ),
+    ),
     "spec.rules": Effect(
         ({"pinnedTags": {"require": "digest"}}, {"pullSecrets": {"requireFor": ["a.example"]}}),
         rules_of,

@@ -162,7 +162,7 @@ def cosign(authority: str) -> str:
             A_POLICY.replace("spec:", "spec:\n  actionOverrides: []"),
             (
                 "5: field spec.actionOverrides: no such field; there are "
-                "validationActions, failurePolicy, templates, match, rules"
+                "validationActions, failurePolicy, templates, match, matchConditions, rules"
             ),
         ),
         (

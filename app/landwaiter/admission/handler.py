@@ -37,7 +37,7 @@ from landwaiter.admission.review import AdmissionRequest
 from landwaiter.admission.text import cut, visible
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ShortNames
-from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
 from landwaiter.rules.protocol import Violation
 from landwaiter.rules.verdict import Action, Decision, Finding, Verdict
 from landwaiter.telemetry.logging import decided
@@ -136,6 +136,7 @@ class Handler:
             requester=Requester(request.user_info.username, request.user_info.groups or ()),
             dry_run=request.dry_run is True,
             credentials_allowed=call.is_api_server,
+            objects=RequestObjects(_attributes(request), request.object, request.old_object),
         )
 
     def _read(self, request: AdmissionRequest, obj: Mapping[str, Any]) -> Workload | None:
@@ -192,6 +193,24 @@ class Handler:
                     exception=finding.exception.name, policy=finding.policy, rule=finding.rule
                 )
         decided(decision_record(request, call, outcome, seconds))
+
+
+def _attributes(request: AdmissionRequest) -> dict[str, Any]:
+    """Return what conditions may ask of the request, under the names of Kubernetes."""
+    user = request.user_info
+    return {
+        "operation": request.operation,
+        "name": request.name,
+        "namespace": request.namespace,
+        "dryRun": request.dry_run is True,
+        "subResource": request.sub_resource,
+        "kind": {
+            "group": request.kind.group,
+            "version": request.kind.version,
+            "kind": request.kind.kind,
+        },
+        "userInfo": {"username": user.username, "groups": list(user.groups or ())},
+    }
 
 
 def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> Outcome:

@@ -23,7 +23,7 @@ from landwaiter.cli.running import report_of_cluster
 from landwaiter.deadline import Deadline
 from landwaiter.errors import LandwaiterError
 from landwaiter.images.reference import ShortNames
-from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
 from landwaiter.rules.verdict import Decision
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.wiring.outside import OutsideSettings
@@ -149,10 +149,18 @@ async def _judge_all(
                 Deadline.after(timeout_seconds),
                 requester=requester,
                 credentials_allowed=True,
+                objects=_objects_of(each, requester),
             )
             verdict = await judge.judge(case, Side.ALL)
             checked.append(each.judged(verdict.without_retry()))
         return checked
+
+
+def _objects_of(checked: Checked, requester: Requester | None) -> RequestObjects | None:
+    if checked.manifest is None:
+        return None
+    namespace = checked.workload.namespace
+    return RequestObjects.of_manifest(checked.manifest, namespace=namespace, requester=requester)
 
 
 def _exit_code(decisions: set[Decision]) -> int:

@@ -24,8 +24,8 @@ from pathlib import Path
 from landwaiter.cosign.command import Command
 from landwaiter.cosign.outcome import FinishedRun
 from landwaiter.cosign.pipes import BoundedPipe
-from landwaiter.cosign.process import ChildProcess
 from landwaiter.errors import CosignUnavailable
+from landwaiter.processes import ChildProcess
 
 STDOUT_MAX_BYTES = 16_777_216
 """

@@ -36,7 +36,8 @@ class Applicable:
     `possible` are the sets of actions that it may have for this object, one of them empty for a
     template that the policy skips; `here` are those that it may have in the namespace, whatever it
     does about templates. `applies` is None where the namespace's labels decide that. `doubt` is
-    what came of trying to find out, None where that was not needed, or has told.
+    what came of trying to find out, None where that was not needed, or has told. `applies_anew` is
+    True for a template that the policy's conditions did not meet as it is stored.
     """
 
     policy: Policy
@@ -44,6 +45,7 @@ class Applicable:
     here: frozenset[frozenset[Action]]
     possible: frozenset[frozenset[Action]]
     doubt: Doubt | None = None
+    applies_anew: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -101,6 +103,8 @@ def _applicable(policy: Policy, case: Case, labels: Mapping[str, str] | None) ->
     applies = policy.applies_to(case.workload, case.old, labels)
     if applies is False:
         return None
+    if labels is None and policy.reads_namespace:
+        applies = None
     here = policy.possible_actions(case.workload.namespace, labels)
     softened = frozenset(policy.softened(actions, case.workload) for actions in here)
     return Applicable(policy, applies, here, softened)
@@ -113,30 +117,34 @@ def is_new(use: Use, case: Case) -> bool:
 
 def has_a_say(case: Case, policy: Policy) -> bool:
     """Whether there is anything in the object that the policy may find something about."""
+    may_apply_anew = bool(policy.conditions)
     return bool(case.workload.placeholders) or any(
-        is_judged(use, case, policy) for use in case.workload.uses
+        is_judged(use, case, policy, anew=may_apply_anew) for use in case.workload.uses
     )
 
 
-def is_judged(use: Use, case: Case, policy: Policy) -> bool:
+def is_judged(use: Use, case: Case, policy: Policy, *, anew: bool) -> bool:
     """Whether a rule of the policy has to judge this use now."""
     return policy.covers(use) and any(
-        in_force_again(use, case, policy, rule) for rule in policy.rules
+        in_force_again(use, case, policy, rule, anew=anew) for rule in policy.rules
     )
 
 
-def in_force_again(use: Use, case: Case, policy: Policy, rule: Rule) -> bool:
+def in_force_again(use: Use, case: Case, policy: Policy, rule: Rule, *, anew: bool) -> bool:
     """
     Whether a rule has to judge this use now (design, semantics 6).
 
     A new use always; an old one of a Pod never; an old one of a template when a field that the
-    rule reads, or a label that the policy selects on, has changed.
+    rule reads, or a label that the policy selects on, has changed, or when the policy applies
+    `anew`, since its conditions did not hold for what is stored.
     """
     old = case.old
     if old is None or is_new(use, case):
         return True
     if not case.workload.is_template:
         return False
+    if anew:
+        return True
     return fields_changed(use, case.workload, old, rule.reads) or any(
         case.workload.labels.get(key) != old.labels.get(key) for key in policy.object_labels
     )

@@ -1,7 +1,9 @@
 """One request to judge an object, free of the protocol it came by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from landwaiter.deadline import Deadline
 from landwaiter.workloads.values import Workload
@@ -40,6 +42,58 @@ class Requester:
         return self.username.startswith("system:node:") and "system:nodes" in self.groups
 
 
+class RequestObjects:
+    """
+    What a request brought, as it was written, for whoever needs more than the workload in it.
+
+    It can be megabytes, so it is given away once, and not held while registries are waited for.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(
+        self,
+        request: Mapping[str, Any],
+        obj: Mapping[str, Any],
+        old: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._values: Mapping[str, Any] | None = {
+            "request": request,
+            "object": obj,
+            "oldObject": old,
+        }
+
+    @classmethod
+    def of_manifest(
+        cls,
+        obj: Mapping[str, Any],
+        *,
+        namespace: str,
+        requester: Requester | None,
+        old: Mapping[str, Any] | None = None,
+    ) -> "RequestObjects":
+        """Return what a request with this object would bring, where nobody has asked yet."""
+        group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
+        metadata = obj.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        by = requester or Requester()
+        request = {
+            "operation": (Operation.CREATE if old is None else Operation.UPDATE).value,
+            "name": name or "",
+            "namespace": namespace,
+            "dryRun": False,
+            "subResource": "",
+            "kind": {"group": group, "version": version, "kind": obj.get("kind")},
+            "userInfo": {"username": by.username, "groups": list(by.groups)},
+        }
+        return cls(request, obj, old)
+
+    def take(self) -> Mapping[str, Any] | None:
+        """Return `request`, `object` and `oldObject`, and None when they were given away before."""
+        values, self._values = self._values, None
+        return values
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """
@@ -47,7 +101,7 @@ class Case:
 
     `old` is what stands there now, None for CREATE. `requester` is None where nobody has asked yet,
     as in an offline check. `credentials_allowed` is False when the caller is not known to be the
-    API server (design, semantics 20).
+    API server (design, semantics 20). `objects` are None where only the workload is known.
     """
 
     operation: Operation
@@ -57,3 +111,4 @@ class Case:
     requester: Requester | None = None
     dry_run: bool = False
     credentials_allowed: bool = False
+    objects: RequestObjects | None = field(default=None, compare=False, repr=False)

@@ -42,7 +42,7 @@ class Hearing:
             if each.doubt is None or not each.belongs(self.side):
                 continue
             for use in self.case.workload.uses:
-                if is_judged(use, self.case, each.policy):
+                if is_judged(use, self.case, each.policy, anew=each.applies_anew):
                     verdict = by_use.get(use, UseVerdict(use))
                     finding = self._doubtful(use, each)
                     by_use[use] = replace(verdict, findings=(*verdict.findings, finding))
@@ -62,7 +62,7 @@ class Hearing:
 
     def _rules(self, use: Use, each: Applicable) -> Iterable[RuleInForce]:
         for rule in each.policy.rules:
-            if in_force_again(use, self.case, each.policy, rule):
+            if in_force_again(use, self.case, each.policy, rule, anew=each.applies_anew):
                 yield RuleInForce(
                     policy=each.policy.name,
                     actions=each.actions,

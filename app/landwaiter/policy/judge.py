@@ -9,16 +9,16 @@ the findings to the evaluator.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
 from landwaiter.policy.applicable import Applicable, Doubt, applicable, has_a_say
 from landwaiter.policy.case import Case, Side
+from landwaiter.policy.conditions import NO_CONDITIONS, Conditions
 from landwaiter.policy.exceptions import (
     Clock,
     ExceptionsInForce,
-    PolicyException,
     still_granted,
     utc_now,
 )
@@ -64,25 +64,31 @@ class Judge:
         namespaces: NamespaceLabels,
         install: PolicyInstallSettings = DEFAULTS,
         clock: Clock = utc_now,
+        conditions: Conditions = NO_CONDITIONS,
     ) -> None:
         self._policies = policies
         self._source = source
         self._namespaces = namespaces
         self._clock = clock
+        self._conditions = conditions
         self._refuses_unmatched = install.unmatched_images is UnmatchedImages.DENY
 
     async def judge(self, case: Case, side: Side) -> Verdict:
         """Return the findings that belong to this side, by the case's deadline."""
         workload = case.workload
+        objects = None if case.objects is None else case.objects.take()
         if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
         documents = self._policies()
         candidates = self._candidates(documents.policies, case, side)
         if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in candidates)):
             return Verdict()
-        hearing = self._hearing(
-            case, side, candidates, await self._labels(case, candidates), documents.exceptions
-        )
+        labels = await self._labels(case, candidates)
+        found = await self._settled(case, candidates, labels, objects)
+        del objects
+        unknown = labels if isinstance(labels, Undecided) else None
+        exceptions = ExceptionsInForce.among(documents.exceptions, workload, self._clock())
+        hearing = Hearing(case, side, tuple(found), unknown, exceptions, self._refuses_unmatched)
         charges = []
         for number, use in enumerate(workload.uses, start=1):
             charge = hearing.charge(use)
@@ -95,29 +101,24 @@ class Judge:
         verdicts = still_granted(hearing.with_doubts(verdicts), self._clock())
         return Verdict(verdicts, hearing.placeholder_warnings())
 
-    def _hearing(
+    async def _settled(
         self,
         case: Case,
-        side: Side,
         candidates: Iterable[Applicable],
         labels: Mapping[str, str] | Undecided,
-        exceptions: Iterable[PolicyException],
-    ) -> Hearing:
-        """Return who is heard, now that the labels have been asked for."""
-        unknown = labels if isinstance(labels, Undecided) else None
-        known = None if isinstance(labels, Undecided) else labels
-        found = applicable((each.policy for each in candidates), case, known)
-        if unknown is not None:
-            doubt = Doubt(NAMESPACE_LABELS, unknown)
-            found = [each if each.is_known else replace(each, doubt=doubt) for each in found]
-        return Hearing(
-            case,
-            side,
-            tuple(found),
-            unknown,
-            ExceptionsInForce.among(exceptions, case.workload, self._clock()),
-            self._refuses_unmatched,
-        )
+        objects: Mapping[str, Any] | None,
+    ) -> list[Applicable]:
+        """Return the policies that apply or are in doubt, now that the labels were asked for."""
+        policies = [each.policy for each in candidates]
+        if not isinstance(labels, Undecided):
+            found = applicable(policies, case, labels)
+            return await self._conditions.applied(found, case, objects, labels)
+        doubt = Doubt(NAMESPACE_LABELS, labels)
+        found = [
+            each if each.is_known else replace(each, doubt=doubt)
+            for each in applicable(policies, case, None)
+        ]
+        return await self._conditions.applied(found, case, objects, {})
 
     def _candidates(self, policies: Iterable[Policy], case: Case, side: Side) -> list[Applicable]:
         """

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from landwaiter.cel.expressions import Expression
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.policy.case import Operation, Requester
 from landwaiter.policy.subjects import NOBODY, Subjects
@@ -103,6 +104,19 @@ class ActionOverride:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """
+    A named expression that must be true for the policy to apply.
+
+    `reads_namespace` is True where it depends on the labels of the namespace.
+    """
+
+    name: str
+    expression: Expression
+    reads_namespace: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """
     One policy as it is applied; equal policies decide alike.
@@ -127,6 +141,12 @@ class Policy:
     excluded_users: Subjects = NOBODY
     action_overrides: tuple[ActionOverride, ...] = ()
     namespace: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def reads_namespace(self) -> bool:
+        """Whether a condition depends on the labels of the namespace."""
+        return any(each.reads_namespace for each in self.conditions)
 
     @property
     def object_labels(self) -> frozenset[str]:

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlia
 from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
 
 from landwaiter.errors import InvalidPolicy
-from landwaiter.policy.match_models import (
-    ClusterMatchSettings,
-    LabelSelectorSettings,
-    MatchSettings,
-    subjects_of,
-)
-from landwaiter.policy.matching import EVERYTHING, ActionOverride, Policy, TemplateAction
+from landwaiter.policy.action_models import ActionOverrideSettings, Actions
+from landwaiter.policy.condition_models import CONDITIONS_MAX, ConditionSettings, distinct_names
+from landwaiter.policy.match_models import ClusterMatchSettings, MatchSettings, subjects_of
+from landwaiter.policy.matching import EVERYTHING, Policy, TemplateAction
 from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
 from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
@@ -67,55 +64,6 @@ else:
     RulesSettings = _rules_model()
 
 
-def _distinct_actions(actions: list[Action]) -> list[Action]:
-    if len(set(actions)) != len(actions):
-        raise ValueError("an action given twice, distinct ones are wanted")
-    if {Action.DENY, Action.WARN} <= set(actions):
-        raise ValueError(
-            "Deny and Warn given, one of them is wanted: "
-            "a refusal tells the person all that a warning would"
-        )
-    return actions
-
-
-Actions = Annotated[
-    list[Annotated[Action, Field(strict=False)]],
-    Field(
-        min_length=1,
-        max_length=len(Action),
-        json_schema_extra={
-            "x-kubernetes-list-type": "set",
-            **in_cel(("!('Deny' in self && 'Warn' in self)", "Deny or Warn wanted, not both")),
-        },
-    ),
-    AfterValidator(_distinct_actions),
-]
-
-
-class ActionOverrideSettings(Settings):
-    """Other actions for some namespaces."""
-
-    namespace_selector: LabelSelectorSettings
-    """Labels of the namespaces, as under `match`; at least one condition."""
-    validation_actions: Actions
-    """What is done there, in place of the policy's `validationActions`."""
-
-    @model_validator(mode="after")
-    def _selects_some(self) -> Self:
-        if not self.namespace_selector.selector().requirements:
-            raise ValueError(
-                "namespaceSelector selects every namespace, at least one condition is wanted; "
-                "what is done everywhere stands in spec.validationActions"
-            )
-        return self
-
-    def override(self) -> ActionOverride:
-        """Return the override."""
-        return ActionOverride(
-            self.namespace_selector.selector(), frozenset(self.validation_actions)
-        )
-
-
 class PolicySpec(Settings):
     """What the policy asks for, of which images, and what it does about those that fail."""
 
@@ -161,6 +109,15 @@ class PolicySpec(Settings):
     """
     match: MatchSettings = Field(default_factory=MatchSettings)
     """What the policy is about; by default every image."""
+    match_conditions: Annotated[list[ConditionSettings], AfterValidator(distinct_names)] = Field(
+        default_factory=list, min_length=1, max_length=CONDITIONS_MAX
+    )
+    """
+    Expressions that must all be true for the policy to apply; the policy does not if one is false.
+
+    One that can be neither leaves the policy undecided, so `failurePolicy: Ignore` does not go with
+    them: whoever writes an object can often make an expression fail. In an ImagePolicy it refuses.
+    """
     rules: RulesSettings
     """What images must be like: at least one rule."""
 
@@ -186,6 +143,15 @@ class PolicySpec(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _conditions_fail_closed(self) -> Self:
+        if self.match_conditions and self.failure_policy is FailurePolicy.IGNORE:
+            raise ValueError(
+                "matchConditions and failurePolicy: Ignore given, one of them is wanted: "
+                "whoever writes an object can make an expression fail, and would pass"
+            )
+        return self
+
     def policy(self, name: str, folder: Path) -> Policy:
         """Return the policy as it is applied. Raises `InvalidPolicy`, as its document does."""
         match = self.match
@@ -202,6 +168,7 @@ class PolicySpec(Settings):
             operations=frozenset(match.operations),
             users=subjects_of(match.users) if match.users else None,
             excluded_users=subjects_of(match.exclude_users),
+            conditions=tuple(each.condition() for each in self.match_conditions),
         )
 
 

@@ -44,6 +44,7 @@ from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.cluster_policies import ClusterPolicySettings, cluster_policies
+from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.views import observe_views, unsettled
@@ -99,6 +100,7 @@ async def _serve(settings: InstallSettings) -> None:
         ) as source,
         _watched(settings, policies, cluster),
         _backing(settings, policies, cluster, collectors) as backing,
+        match_conditions() as conditions,
     ):
         if cluster.objects is None:
             _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
@@ -107,6 +109,7 @@ async def _serve(settings: InstallSettings) -> None:
             source=source,
             namespaces=NamespaceLabels(cluster.view),
             install=settings.install,
+            conditions=conditions,
         )
         handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)

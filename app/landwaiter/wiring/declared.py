@@ -6,7 +6,7 @@ not declare is undecided, and says what to declare.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from landwaiter.images.configuration import ImageConfiguration, ImageIndex, Inde
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
-from landwaiter.policy.case import Case, Operation, Requester, Side
+from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
 from landwaiter.policy.declared import DeclaredCase, FactSettings, PolicyTest
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.sources import load_documents
@@ -33,6 +33,7 @@ from landwaiter.rules.image_content import (
 from landwaiter.rules.protocol import CurrentDigest, Inquiry
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.rules.verdict import Verdict
+from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.image_indexes import offered_platforms, runnable_images
 from landwaiter.wiring.keychains import PullSecretReader
@@ -116,12 +117,18 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
     policies = load_documents(*(folder / name for name in test.policies)).policy_set
     view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
     source = declared_source(test.facts, view)
-    judge = Judge(policies=lambda: policies, source=source, namespaces=NamespaceLabels(view))
     decided = []
-    for index, case in enumerate(test.cases):
-        verdict = await judge.judge(_case(document, test, index), Side.ALL)
-        place = f"{document.source}:{document.line_of(('cases', index))}"
-        decided.append(Decided(case, place, verdict.without_retry()))
+    async with match_conditions() as conditions:
+        judge = Judge(
+            policies=lambda: policies,
+            source=source,
+            namespaces=NamespaceLabels(view),
+            conditions=conditions,
+        )
+        for index, case in enumerate(test.cases):
+            verdict = await judge.judge(_case(document, test, index), Side.ALL)
+            place = f"{document.source}:{document.line_of(('cases', index))}"
+            decided.append(Decided(case, place, verdict.without_retry()))
     return decided
 
 
@@ -146,21 +153,25 @@ def _state(document: Document, test: PolicyTest) -> Iterator[Document]:
 
 def _case(document: Document, test: PolicyTest, index: int) -> Case:
     declared = test.cases[index]
-    workload = _workload(*_manifest(document, declared, index), declared, test.short_names)
+    place, manifest = _manifest(document, declared, index)
+    workload = _workload(place, manifest, declared, test.short_names)
     old: Workload | None = None
     if declared.old is not None:
         place = f"{document.source}:{document.line_of(('cases', index, 'old'))}"
         old = _workload(place, declared.old, declared, test.short_names)
-    case = Case(
+    by = declared.requester
+    requester = None if by is None else Requester(by.name, tuple(by.groups))
+    return Case(
         Operation.CREATE if old is None else Operation.UPDATE,
         workload,
         Deadline.after(CASE_SECONDS),
         old=old,
         credentials_allowed=True,
+        requester=requester,
+        objects=RequestObjects.of_manifest(
+            manifest, namespace=workload.namespace, requester=requester, old=declared.old
+        ),
     )
-    if (by := declared.requester) is None:
-        return case
-    return replace(case, requester=Requester(by.name, tuple(by.groups)))
 
 
 def _manifest(

@@ -10,6 +10,7 @@ from landwaiter.cluster.view import NamespaceLabels
 from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.sources import load_policies
+from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 
 
@@ -35,10 +36,14 @@ async def offline_judge(settings: OfflineSettings) -> AsyncIterator[Judge]:
     state = settings.cluster_state
     view = ClusterState() if state is None else ClusterState.read(state)
     outside = OutsideSettings(settings.registries, settings.cosign)
-    async with fact_source(outside, policies=lambda: policies, view=view) as source:
+    async with (
+        fact_source(outside, policies=lambda: policies, view=view) as source,
+        match_conditions() as conditions,
+    ):
         yield Judge(
             policies=lambda: policies,
             source=source,
             namespaces=NamespaceLabels(view),
             install=settings.install,
+            conditions=conditions,
         )

@@ -22,12 +22,13 @@ from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, InvalidInput, InvalidReview
 from landwaiter.images.reference import ShortNames
-from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.case import Case, Operation, RequestObjects, Side
 from landwaiter.policy.install import PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.matching import Policy
 from landwaiter.policy.sources import load_policies
 from landwaiter.rules.verdict import Verdict
+from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.one_moment import OneMoment
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.workloads.values import Workload
@@ -140,6 +141,9 @@ class RunningCluster:
                 workload,
                 Deadline.after(self._settings.timeout_seconds),
                 credentials_allowed=True,
+                objects=RequestObjects.of_manifest(
+                    running.content, namespace=running.namespace, requester=None
+                ),
             )
             verdict = await self._judge.judge(case, Side.ALL)
         return JudgedObject(running, workload, verdict.without_retry())
@@ -161,14 +165,16 @@ async def running_cluster(settings: RunningSettings) -> AsyncIterator[RunningClu
     try:
         view = OneMoment(client)
         await _check_namespace(view, settings)
-        async with fact_source(
-            settings.outside, policies=lambda: documents.policies, view=view
-        ) as source:
+        async with (
+            fact_source(settings.outside, policies=lambda: documents.policies, view=view) as source,
+            match_conditions() as conditions,
+        ):
             judge = Judge(
                 policies=lambda: documents,
                 source=source,
                 namespaces=NamespaceLabels(view),
                 install=settings.install,
+                conditions=conditions,
             )
             yield RunningCluster(settings, transport, judge, documents.policies)
     finally:

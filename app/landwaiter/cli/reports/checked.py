@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from landwaiter.admission.message import (
     DETAIL_LIMIT_BYTES,
@@ -48,8 +48,8 @@ class Checked:
     One object, where it stands, and what was found about it.
 
     `line` is that of the object and `lines` those of its images by their JSON paths; an object
-    that stands in no file has none of them. `alike` counts by kind the objects of a cluster that
-    were made alike and about which the same was found.
+    that stands in no file has none of them. `manifest` is the whole object. `alike` counts by kind
+    the objects of a cluster that were made alike and about which the same was found.
     """
 
     source: str
@@ -58,6 +58,7 @@ class Checked:
     lines: Mapping[str, int] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
     alike: Mapping[str, int] = field(default_factory=dict)
+    manifest: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def in_manifest(cls, document: Document, workload: Workload) -> "Checked":
@@ -66,6 +67,7 @@ class Checked:
         return cls(
             source=document.source,
             workload=workload,
+            manifest=document.value if isinstance(document.value, dict) else None,
             line=document.line_of(),
             lines={place.path: document.line_of(steps_of(place.path)) for place in places},
         )

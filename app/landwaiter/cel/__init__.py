@@ -1,0 +1,1 @@
+"""Expressions of the Common Expression Language: checked when loaded, evaluated in bounds."""

@@ -1,0 +1,218 @@
+"""
+Evaluates expressions in a process of their own, within limits of time and memory.
+
+Whoever asks is told true, false or what is wrong for each expression; one that takes too long has
+its process ended, and the next question starts another. Jobs that must not be able to hold each
+other up belong to different evaluators: each has one process, and asks it one job at a time.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from landwaiter.cel.expressions import Expression
+from landwaiter.deadline import Deadline
+from landwaiter.errors import DeadlineExceeded, ExpressionsUnavailable
+from landwaiter.processes import ChildProcess
+
+JOB_SECONDS: Final = 1.0
+"""A condition takes some microseconds; what takes so long is a mistake or an attack."""
+
+START_SECONDS: Final = 10.0
+"""The start takes a tenth of a second, and far longer on a machine without a free core."""
+
+INPUT_MAX_BYTES: Final = 2 * 1024 * 1024
+"""Of one job as JSON: an object that etcd takes has at most 1.5 MiB, an UPDATE brings two."""
+
+TOO_LONG: Final = "it takes too long or too much memory"
+TOO_LARGE: Final = f"the objects are over {INPUT_MAX_BYTES} bytes or nested too deep"
+HOLDS_NUL: Final = "the objects hold the character U+0000, which expressions cannot read"
+
+_WORKER: Final = ("-I", "-m", "landwaiter.cel.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What came of an expression: `value` is None where it failed, and `problem` says why."""
+
+    value: bool | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One expression to evaluate, and the number of the input that it is evaluated on."""
+
+    expression: Expression
+    input: int = 0
+
+
+class Evaluates(Protocol):
+    """Whatever evaluates expressions."""
+
+    async def evaluate(
+        self, tasks: Sequence[Task], inputs: Sequence[Mapping[str, Any]], *, deadline: Deadline
+    ) -> tuple[Evaluated, ...]:
+        """Return what came of each task. Raises `Unavailable` when nothing could be found out."""
+        ...
+
+
+class Evaluator:
+    """
+    Evaluates jobs one after the other in one process, which is started when it is needed.
+
+    Used on one event loop. As a context manager it ends the process.
+    """
+
+    def __init__(self, *, job_seconds: float = JOB_SECONDS, python: str = sys.executable) -> None:
+        self._job_seconds = job_seconds
+        self._python = python
+        self._turn = asyncio.Lock()
+        self._worker: _Worker | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    async def evaluate(
+        self, tasks: Sequence[Task], inputs: Sequence[Mapping[str, Any]], *, deadline: Deadline
+    ) -> tuple[Evaluated, ...]:
+        """
+        Return what came of each task; all their expressions have the same variables.
+
+        Raises `ExpressionsUnavailable` when there is no process to ask, and `DeadlineExceeded`
+        when others had their turn until the deadline.
+        """
+        if not tasks:
+            return ()
+        job = _job(tasks, inputs)
+        if isinstance(job, str):
+            return (Evaluated(None, job),) * len(tasks)
+        try:
+            async with deadline.timeout(), self._turn:
+                return await self._asked(job, len(tasks))
+        except TimeoutError as late:
+            raise DeadlineExceeded("conditions were not evaluated in time") from late
+
+    async def _asked(self, job: bytes, count: int) -> tuple[Evaluated, ...]:
+        """Return the answers; whatever interrupts this, no answer is left for the next job."""
+        is_whole = False
+        try:
+            if self._worker is None:
+                self._worker = await _Worker.start(self._python)
+            answers = await self._worker.answers(job, count, self._job_seconds)
+            is_whole = len(answers) == count
+        finally:
+            if not is_whole:
+                await self._end()
+        missing = (Evaluated(None, TOO_LONG),) * (count - len(answers))
+        return (*answers, *missing)
+
+    async def _end(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.end()
+
+
+class _Worker:
+    """One process, from its start until it is reaped."""
+
+    def __init__(self, process: ChildProcess, channel: socket.socket) -> None:
+        self._process = process
+        self._channel = channel
+        self._received = b""
+
+    @classmethod
+    async def start(cls, python: str) -> "_Worker":
+        """Start a process. Raises `ExpressionsUnavailable` when it is not ready in time."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003  # It takes no keyword.
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            process = ChildProcess.start(
+                (python, *_WORKER), {}, stdout=theirs.fileno(), stderr=null
+            )
+        except OSError as cause:
+            ours.close()
+            raise ExpressionsUnavailable(f"{python} cannot be run: {cause.strerror}") from cause
+        finally:
+            theirs.close()
+            os.close(null)
+        worker = cls(process, ours)
+        is_ready = False
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                is_ready = await worker._line() == b"ready"
+        except TimeoutError as late:
+            raise ExpressionsUnavailable("the process for expressions is not ready") from late
+        finally:
+            if not is_ready:
+                await worker.end()
+        if not is_ready:
+            raise ExpressionsUnavailable("the process for expressions ended at its start")
+        return worker
+
+    async def answers(self, job: bytes, count: int, seconds: float) -> list[Evaluated]:
+        """Return the answers that came in time, fewer than `count` where some did not."""
+        answers: list[Evaluated] = []
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.get_running_loop().sock_sendall(self._channel, job)
+                while len(answers) < count and (line := await self._line()):
+                    answers.append(_answer(line))
+        except (TimeoutError, ConnectionError):
+            pass
+        return answers
+
+    async def _line(self) -> bytes:
+        """Return the next line without its end, empty when there is none any more."""
+        while b"\n" not in self._received:
+            arrived = await asyncio.get_running_loop().sock_recv(self._channel, 65536)
+            if not arrived:
+                return b""
+            self._received += arrived
+        line, _, self._received = self._received.partition(b"\n")
+        return line
+
+    async def end(self) -> None:
+        """Kill the process and take it out of the kernel's table."""
+        self._channel.close()
+        self._process.kill_group()
+        await self._process.reap()
+
+
+def _job(tasks: Sequence[Task], inputs: Sequence[Mapping[str, Any]]) -> bytes | str:
+    """Return a job as a line, or what keeps it from being asked."""
+    job = {
+        "variables": tasks[0].expression.variables,
+        "inputs": inputs,
+        "tasks": [(task.expression.text, task.input) for task in tasks],
+    }
+    try:
+        text = json.dumps(job, separators=(",", ":"), check_circular=False)
+    except RecursionError:
+        return TOO_LARGE
+    if "\\u0000" in text:
+        # The library takes a text up to there, so that "a\0b" would be equal to "a".
+        return HOLDS_NUL
+    return text.encode() + b"\n" if len(text) <= INPUT_MAX_BYTES else TOO_LARGE
+
+
+def _answer(line: bytes) -> Evaluated:
+    answer = json.loads(line)
+    if isinstance(answer, bool):
+        return Evaluated(value=answer)
+    return Evaluated(None, str(answer))
