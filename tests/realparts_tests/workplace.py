@@ -82,7 +82,9 @@ class Workplace:
 def pins_of_a_tool(folder: Path) -> Pins:
     """Return pins whose only module is a folder, which is made where it is missing."""
     folder.mkdir(exist_ok=True)
-    (folder / "go.mod").write_text("module tool\n", encoding="utf-8")
+    file = folder / "go.mod"
+    if not file.exists():  # Another process may be reading it, and name its lock after it.
+        file.write_text("module tool\n", encoding="utf-8")
     module = Module(folder=folder, path="example.com/tool", version="v1.2.3", stamps=())
     part = Part(
         name="tool",
