@@ -29,6 +29,34 @@ def test_validate_names_what_loads(tmp_path: Path) -> None:
     ]
 
 
+EXCEPTION = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ImagePolicyException
+metadata: {name: hotfix, namespace: shop}
+spec:
+  policies: [{name: pinned, rules: [pinnedTags]}]
+  images: [r.example.com/app]
+  namespaces: [shop]
+  requestedBy: alice
+  reason: the registry is down
+  expires: 2099-01-01T00:00:00Z
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        ("validate", "1 policy loads: pinned\n1 exception loads: shop/hotfix\n"),
+        ("lint", "1 linted: 0 warnings about 0 of them\n"),
+    ],
+)
+def test_exceptions_load_whatever_an_install_allows(tmp_path: Path, verb: str, said: str) -> None:
+    """How long they may last, and where, is the install's to say, and it is not known here."""
+    folder = policies(tmp_path, PINNED, EXCEPTION)
+
+    assert said == run("policies", verb, folder).stdout
+
+
 def test_validate_says_what_the_start_would_say(tmp_path: Path) -> None:
     """The sentences are those of `--policies`, all of them at once."""
     folder = policies(tmp_path, PINNED.replace("Deny", "Dny"), PULLABLE.replace("spec", "spek"))

@@ -33,3 +33,8 @@ class PolicyInstallSettings:
 
 
 DEFAULTS: Final = PolicyInstallSettings()
+
+ANY_INSTALL: Final = PolicyInstallSettings(
+    namespaced_exceptions=NamespacedExceptions.ALLOW, exception_max_days=36500
+)
+"""For verbs that look at documents without knowing which install they are for."""

@@ -20,6 +20,7 @@ from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
 from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
 from landwaiter.policy.declared import DeclaredCase, FactSettings, PolicyTest
+from landwaiter.policy.install import ANY_INSTALL
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.sources import load_documents
 from landwaiter.registry.image_reading import Content
@@ -114,7 +115,9 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
     Raises `InvalidInput` when a policy, a manifest or the cluster's state does not load.
     """
     folder = Path(document.source).parent
-    policies = load_documents(*(folder / name for name in test.policies)).policy_set
+    policies = load_documents(
+        *(folder / name for name in test.policies), install=ANY_INSTALL
+    ).policy_set
     view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
     source = declared_source(test.facts, view)
     decided = []

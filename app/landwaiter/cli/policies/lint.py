@@ -9,6 +9,7 @@ import click
 from landwaiter.cli.exits import EXIT_BAD_INPUT, EXIT_REFUSED
 from landwaiter.cli.options import option, policy_paths
 from landwaiter.errors import LandwaiterError
+from landwaiter.policy.install import ANY_INSTALL
 from landwaiter.policy.lint import LintCode, LintWarning, lint, lint_expressions
 from landwaiter.policy.sources import LoadedPolicy, load_documents
 
@@ -29,7 +30,7 @@ def lint_(paths: Sequence[Path], allow: Sequence[str]) -> None:
     certain, as far as patterns and selectors can be compared; silence proves nothing.
     """
     try:
-        loaded = load_documents(*paths).policies
+        loaded = load_documents(*paths, install=ANY_INSTALL).policies
     except LandwaiterError as problem:
         click.echo(f"landwaiter: {problem}", err=True)
         sys.exit(EXIT_BAD_INPUT)

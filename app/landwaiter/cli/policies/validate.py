@@ -9,6 +9,7 @@ import click
 from landwaiter.cli.exits import EXIT_BAD_INPUT
 from landwaiter.cli.options import policy_paths
 from landwaiter.errors import LandwaiterError
+from landwaiter.policy.install import ANY_INSTALL
 from landwaiter.policy.sources import load_documents
 
 
@@ -19,12 +20,17 @@ def validate(paths: Sequence[Path]) -> None:
     Say whether policy documents load, and everything that is wrong with them.
 
     PATH is a file, or a folder as --policies of the other commands takes it. All of them together
-    are one set of policies, in which each has a name of its own.
+    are one set of policies, in which each has a name of its own. How long exceptions may last, and
+    whether namespaces may have them, is a matter of the install, and not looked at.
     """
     try:
-        loaded = load_documents(*paths).policies
+        loaded = load_documents(*paths, install=ANY_INSTALL)
     except LandwaiterError as problem:
         click.echo(f"landwaiter: {problem}", err=True)
         sys.exit(EXIT_BAD_INPUT)
-    names = ", ".join(each.policy.name for each in loaded)
-    click.echo(f"{len(loaded)} {'policy loads' if len(loaded) == 1 else 'policies load'}: {names}")
+    for one, several, names in (
+        ("policy loads", "policies load", [each.name for each in loaded.policies]),
+        ("exception loads", "exceptions load", [each.name for each in loaded.exceptions]),
+    ):
+        if names:
+            click.echo(f"{len(names)} {one if len(names) == 1 else several}: {', '.join(names)}")
