@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from landwaiter.workloads.podspec import IMAGES_MAX
 from realparts.balancer import Balancer
 from realparts.control_plane import ControlPlane
 from realparts.guard import NAME, OBJECT, ROLES, Guard, door
@@ -377,18 +378,24 @@ def test_semantics_07_nodes_and_unchanged_objects_need_no_answer(guard: Guard) -
 
 
 def test_conditions_cost_little_for_the_largest_objects(guard: Guard) -> None:
-    """Comparing two specs of a thousand containers stays within what the API server allows."""
+    """Comparing two specs of as many containers as are judged stays within what is allowed."""
     guard.start()
     guard.wait_until_armed(VALIDATE)
     namespace = guard.cluster.new_namespace()
-    deployment = DEPLOYMENT.holding(pod_spec(*[A_PINNED_IMAGE] * 1000), replicas=0)
-    created = guard.cluster.request("POST", DEPLOYMENT.collection(namespace), deployment)
+    largest, too_large = (
+        DEPLOYMENT.holding(pod_spec(*[A_PINNED_IMAGE] * count), replicas=0)
+        for count in (IMAGES_MAX, 1000)
+    )
+    created = guard.cluster.request("POST", DEPLOYMENT.collection(namespace), largest)
     path = f"{DEPLOYMENT.collection(namespace)}/web"
     label = {"metadata": {"labels": {"a": "b"}}}
     merge = "application/merge-patch+json"
     changed = guard.cluster.request("PATCH", path, label, content_type=merge)
+    other = guard.cluster.new_namespace()
+    refused = guard.cluster.request("POST", DEPLOYMENT.collection(other), too_large)
 
-    assert (201, 200) == (created.status, changed.status)
+    assert (201, 200, 403) == (created.status, changed.status, refused.status)
+    assert f"seen over {IMAGES_MAX} images" in refused.body["message"]
 
 
 def test_the_ca_bundle_is_the_secrets(guard: Guard) -> None:
