@@ -38,7 +38,7 @@ def stored(content: dict[str, Any], *, version: str = "7") -> dict[str, Any]:
     return {**content, "metadata": {**content["metadata"], **more}}
 
 
-A_CLOSED_DOOR = Door(DoorState.CLOSED, "role-1")
+CLOSED = Door(DoorState.CLOSED, "role-1")
 
 
 @dataclass
@@ -46,7 +46,7 @@ class View:
     """What a test says that there is."""
 
     live: dict[str, Any] | None = None
-    door: Door = A_CLOSED_DOOR
+    door: Door = CLOSED
     unknown: str | None = None
 
     def problem(self) -> str | None:

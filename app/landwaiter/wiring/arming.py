@@ -23,9 +23,11 @@ def paths_needed(
     return frozenset(found)
 
 
-def _paths_of(policy: Policy) -> Iterable[WebhookPath]:
-    if Action.DENY not in policy.actions:
-        return (WebhookPath.OBSERVE,)
-    if policy.templates is TemplateAction.WARN:
-        return (WebhookPath.OBSERVE, WebhookPath.VALIDATE)
-    return (WebhookPath.VALIDATE,)
+def _paths_of(policy: Policy) -> frozenset[WebhookPath]:
+    found = set()
+    for actions in (policy.actions, *(each.actions for each in policy.action_overrides)):
+        if Action.DENY in actions:
+            found.add(WebhookPath.VALIDATE)
+        if Action.DENY not in actions or policy.templates is TemplateAction.WARN:
+            found.add(WebhookPath.OBSERVE)
+    return frozenset(found)

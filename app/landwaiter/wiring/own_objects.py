@@ -5,11 +5,10 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from landwaiter.cluster.following import Watched
+from landwaiter.cluster.following import Watched, WatchSource
 from landwaiter.cluster.listing import Content
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.requests import ApiResource
-from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.watching import Watch
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.tls.keeper import SecretVersion
@@ -57,7 +56,7 @@ class ClusterSecret:
 
     def __init__(
         self,
-        transport: ApiTransport,
+        source: WatchSource,
         objects: ClusterObjects,
         owner: OwningRole,
         *,
@@ -72,7 +71,7 @@ class ClusterSecret:
         self._changed = changed
         self._written: Content | None = None
         watched = Watched(SECRETS, lambda content: content, namespace, name)
-        self._watch = Watch(transport, watched, changed=self._note)
+        self._watch = Watch(source, watched, changed=self._note)
 
     def start(self) -> None:
         """Begin to watch."""
