@@ -77,6 +77,7 @@ FREE_FIELDS = {
     "allowedRegistries.deny",
     "cosignSignatures.allOf",
     "cosignSignatures.anyOf",
+    "cosignSignatures.multiPlatform",
     "cosignSignatures.threshold",
     "cosignSignatures.authorities",
     *(f"cosignSignatures.authorities[].{field}" for field in AUTHORITY_FIELDS),

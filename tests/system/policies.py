@@ -61,6 +61,8 @@ def policies_in_force(workshop: Workshop, sigstore: PrivateSigstore) -> str:
         a_policy("signed-by-file", signed_by({"file": "ci.pub"})),
         a_policy("signed-by-secret", signed_by(in_secret)),
         a_policy("signed-keyless", signed_keyless(sigstore)),
+        a_policy("signed-platforms", signed_by(inline, multiPlatform="Platforms")),
+        a_policy("signed-both", signed_by(inline, multiPlatform="Both")),
         a_policy("signed-unpinned", signed_by(inline, unpinned="Warn")),
         a_policy("signed-ignore", signed_by(inline), failurePolicy="Ignore"),
         a_policy("pull-secrets", {"pullSecrets": {"requireFor": [PRIVATE]}}),

@@ -111,6 +111,55 @@ def test_the_key_may_stand_in_a_secret(installation: Installation, workshop: Wor
     )
 
 
+POLICIES_OF_INDEXES = ("signed", "signed-platforms", "signed-both")
+
+
+def test_an_index_is_signed_as_the_policy_wants_it(
+    installation: Installation, workshop: Workshop
+) -> None:
+    """The index, each image in it, or both; what `--recursive` signs is good for all of them."""
+    bench = workshop.referrers
+    indexes = {}
+    for name in ("index", "each", "recursive"):
+        arm, amd = (
+            bench.images.make_image(f"multi/{name}:{each}", platform=f"linux/{each}")
+            for each in ("arm64", "amd64")
+        )
+        indexes[name] = bench.images.make_index(f"multi/{name}:1", [arm, amd])
+        for each in (arm, amd) if name == "each" else ():
+            bench.signer.sign_with_cosign3(each, workshop.ci)
+    bench.signer.sign_with_cosign3(indexes["index"], workshop.ci)
+    bench.signer.sign_with_cosign3(indexes["recursive"], workshop.ci, recursive=True)
+
+    assert {
+        "index": [ADMITTED, REFUSED, REFUSED],
+        "each": [REFUSED, ADMITTED, REFUSED],
+        "recursive": [ADMITTED, ADMITTED, ADMITTED],
+    } == {
+        name: [verdict_on(installation, each, policy=policy) for policy in POLICIES_OF_INDEXES]
+        for name, each in indexes.items()
+    }
+
+
+def test_attack_an_index_whose_image_is_replaced_is_refused(
+    installation: Installation, workshop: Workshop
+) -> None:
+    """Whoever pushes the index anew with an image of their own has none that is signed."""
+    bench = workshop.plain
+    arm, amd, evil = (
+        bench.images.make_image(f"replaced/app:{each}", platform=f"linux/{each.partition('-')[0]}")
+        for each in ("arm64", "amd64", "amd64-evil")
+    )
+    signed = bench.images.make_index("replaced/app:1", [arm, amd])
+    bench.signer.sign_with_cosign2(signed, workshop.ci, recursive=True)
+    replaced = bench.images.make_index("replaced/app:1", [arm, evil])
+
+    assert {signed: [ADMITTED] * 3, replaced: [REFUSED] * 3} == {
+        index: [verdict_on(installation, index, policy=policy) for policy in POLICIES_OF_INDEXES]
+        for index in (signed, replaced)
+    }
+
+
 def test_identities_are_judged_with_a_root_in_the_cluster(
     installation: Installation, workshop: Workshop, sigstore: PrivateSigstore
 ) -> None:

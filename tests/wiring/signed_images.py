@@ -5,7 +5,7 @@ import json
 from cosign.fakes import signature_by
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
-from registry.fake_registry import FakeRegistry
+from registry.fake_registry import IMAGE, INDEX, FakeRegistry
 
 REPOSITORY = "team/app"
 
@@ -38,6 +38,22 @@ def unsigned(registry: FakeRegistry, *, tag: str = "1", note: str = "") -> Image
     """Push an image, another one for each note, and return its tag with its digest."""
     digest = registry.add_image(REPOSITORY, tag=tag, note=note)
     return ImageReference.parse(f"{registry.host}/{REPOSITORY}:{tag}@{digest}")
+
+
+def index_of(registry: FakeRegistry, *images: ImageReference) -> ImageReference:
+    """Push an index of images, each for a platform of its own; return its digest."""
+    entries = [
+        {
+            "mediaType": IMAGE,
+            "digest": image.digest,
+            "size": len(manifest_of(registry, image)),
+            "platform": {"os": "linux", "architecture": f"arch{number}"},
+        }
+        for number, image in enumerate(images)
+    ]
+    content = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+    digest = registry.add_manifest(REPOSITORY, content, media_type=INDEX)
+    return ImageReference.parse(f"{registry.host}/{REPOSITORY}@{digest}")
 
 
 def manifest_of(registry: FakeRegistry, image: ImageReference) -> bytes:

@@ -37,7 +37,7 @@ from landwaiter.workloads.values import ImagePlace, ImageUse
 from policy.builders import a_policy
 from registry.fake_registry import IMAGE, FakeRegistry, answer
 from wiring.a_cluster import FakeCluster, an_inquiry, docker_secret
-from wiring.signed_images import REPOSITORY, manifest_of, signed, unsigned
+from wiring.signed_images import REPOSITORY, index_of, manifest_of, signed, unsigned
 
 IN_SECRET = SecretEntry("trust", "keys", "cosign.pub")
 LOG = Checks(transparency_log=True)
@@ -241,6 +241,20 @@ async def test_attack_a_threshold_is_not_met_twice_by_one_key(world: Outside) ->
         decisions.append((await world.judged(str(image))).decision)
 
     assert [Decision.DENY, Decision.ALLOW] == decisions
+
+
+async def test_attack_an_index_whose_image_is_replaced_is_refused(world: Outside) -> None:
+    """A policy that wants each image signed looks into the index that the Pod names."""
+    good, evil = signed(world.registry, a_key(), note="good"), unsigned(world.registry, note="evil")
+    indexes = [
+        index_of(world.registry, *images) for images in ((good,), (good, good), (good, evil))
+    ]
+    rule = CosignSignatures((by(a_key()),), Requirement(("ci",)), covers="Platforms")
+    world.policies.append(replace(a_policy(), rules=(rule,)))
+
+    assert [Decision.ALLOW, Decision.ALLOW, Decision.DENY] == [
+        (await world.judged(str(index))).decision for index in indexes
+    ]
 
 
 async def test_semantics_21_kyverno_a_moved_tag_is_judged_anew(world: Outside) -> None:

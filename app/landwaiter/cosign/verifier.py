@@ -16,8 +16,7 @@ asking again finds the result. All tasks are owned here and ended by `close`.
 import json
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +29,7 @@ from landwaiter.cosign.endpoint import LoopbackEndpoint
 from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.fetching import beside, fetch_material
 from landwaiter.cosign.flights import Flights
+from landwaiter.cosign.judgement import judge
 from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Asked, Finding, Lifetimes, Memory
 from landwaiter.cosign.observer import Answered, Observer, Unobserved
@@ -38,7 +38,6 @@ from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.quoting import quoted, quoted_value
 from landwaiter.cosign.runner import CosignRunner, RunLimits
-from landwaiter.cosign.selection import selected
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
     CosignUnavailable,
@@ -50,12 +49,6 @@ from landwaiter.images.reference import ImageReference
 
 COSIGN_MAJOR = "3"
 """The flags and the output of cosign 3 are what `command.py` and `outcome.py` are written for."""
-
-REFUSALS_SHOWN = 4
-"""Refusals that are told of one authority: two formats and two identities."""
-
-LEFT_OUT_SHOWN = 3
-"""Kinds of content that a refusal names as left out; more would hide what matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +200,7 @@ class SignatureVerifier(Generic[KeychainT]):
         try:
             async with limit.timeout(), self._places.of(self._lane_of(asked.subject.registry)):
                 material = await self._material(asked, authority.repository, keychain, limit)
-                finding = await self._judge(material, authority)
+                finding = await judge(self._batches, material, authority)
         except (TimeoutError, DeadlineExceeded):
             finding = Failure(
                 Unavailable,
@@ -251,35 +244,6 @@ class SignatureVerifier(Generic[KeychainT]):
             raise found.error()
         return found
 
-    async def _judge(self, material: SignatureMaterial, authority: Authority) -> Outcome:
-        """Judge by each signer, and each format for itself; any may pass (semantics 13)."""
-        refusals: list[NotVerified] = []
-        faults: list[CosignUnavailable] = []
-        left_out: list[str] = []
-        for criterion in authority.criteria():
-            chosen = selected(material, criterion)
-            for signature_format, portion in chosen.runs():
-                try:
-                    outcome = await self._batches.judge(criterion, portion, signature_format)
-                except CosignUnavailable as fault:
-                    faults.append(fault)
-                    continue
-                if isinstance(outcome, Verified):
-                    return outcome
-                refusals.append(replace(outcome, detail=f"{signature_format}: {outcome.detail}"))
-            left_out = max(left_out, list(chosen.left_out), key=len)
-        if faults:
-            raise faults[0]
-        if material.unread is not None:
-            raise material.unread.error()
-        if not refusals:
-            detail = f"it carries no cosign signature{_left_out(left_out)}"
-            return NotVerified("no signature", detail)
-        details = list(dict.fromkeys(refusal.detail for refusal in refusals))
-        if len(details) > REFUSALS_SHOWN:
-            details[REFUSALS_SHOWN:] = [f"and {len(details) - REFUSALS_SHOWN} more"]
-        return NotVerified(refusals[0].reason, f"{'; '.join(details)}{_left_out(left_out)}")
-
     async def _find_version(self) -> str | Failure:
         program = self._settings.program
         try:
@@ -306,17 +270,6 @@ def _answered(finding: Finding) -> Answered:
             return "refused"
         case Failure(kind=kind):
             return "refused" if issubclass(kind, ImageProblem) else "fault"
-
-
-def _left_out(pieces: Iterable[str]) -> str:
-    """Return what was left out, the most frequent first."""
-    counted = Counter(pieces).most_common()
-    if not counted:
-        return ""
-    shown = [f"{count} x {piece}" for piece, count in counted[:LEFT_OUT_SHOWN]]
-    if more := sum(count for _, count in counted[LEFT_OUT_SHOWN:]):
-        shown.append(f"{more} more")
-    return f"; left out: {', '.join(shown)}"
 
 
 def _printed_version(stdout: bytes) -> str | None:

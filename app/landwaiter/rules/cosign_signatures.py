@@ -13,7 +13,7 @@ Source:   github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md and BUNDLE_SPEC.md
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -22,6 +22,9 @@ from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority, au
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.requirement import AUTHORITIES_MAX, Requirement, RequirementSettings
 from landwaiter.workloads.values import ImageUse
+
+Covers = Literal["Index", "Platforms", "Both"]
+"""What of an image for several platforms has to be signed."""
 
 ANNOTATIONS_MAX = 20
 
@@ -64,10 +67,15 @@ class SignatureAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SignatureQuestion(Question[SignatureAnswer]):
-    """Has this authority signed this image? `subject` has a digest."""
+    """
+    Has this authority signed this image? `subject` has a digest.
+
+    `covers` is what of an image for several platforms has to be signed.
+    """
 
     subject: ImageReference
     authority: SigningAuthority
+    covers: Covers = "Index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +90,13 @@ class CosignSignatures:
     authorities: tuple[SigningAuthority, ...]
     requirement: Requirement
     unpinned: Unpinned = "Deny"
+    covers: Covers = "Index"
 
     def needs(self, use: ImageUse) -> tuple[SignatureQuestion, ...]:
         """Ask every authority about the digest."""
-        return tuple(SignatureQuestion(use.reference, each) for each in self.authorities)
+        return tuple(
+            SignatureQuestion(use.reference, each, self.covers) for each in self.authorities
+        )
 
     def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
         """Return None as soon as enough have signed, whatever became of the others."""
@@ -107,14 +118,15 @@ class CosignSignatures:
             reason="no valid signature",
             detail=_sentence((by.name, each.detail or _SIGNED) for by, each in settled)
             + f"; a cosign signature by {self.requirement} is wanted",
-            remedy=f"sign it: `cosign sign {self._key_flag}{use.reference.at_digest}`",
+            remedy=f"sign it: `cosign sign {self._flags}{use.reference.at_digest}`",
         )
 
     @property
-    def _key_flag(self) -> str:
-        """What whoever signs has to say of a key, where there are authorities with one."""
+    def _flags(self) -> str:
+        """What whoever signs has to say besides the image."""
+        recursive = "--recursive " if self.covers != "Index" else ""
         with_key = any(not isinstance(each.signers, tuple) for each in self.authorities)
-        return "--key KEY " if with_key else ""
+        return f"{recursive}{'--key KEY ' if with_key else ''}"
 
 
 def _answer(question: SignatureQuestion, facts: Facts) -> SignatureAnswer | Undecided:
@@ -166,10 +178,18 @@ class CosignSignaturesSettings(RequirementSettings):
 
     authorities: list[SignatureAuthoritySettings] = Field(min_length=1, max_length=AUTHORITIES_MAX)
     """Who may sign; the signature of one of them is enough unless more is said."""
+    multi_platform: Covers = "Index"
+    """
+    What has to be signed where the image is an index, an image for several platforms.
+
+    `Index`: the index, for all that it lists. `Platforms`: each image in it. `Both`: all of these.
+    An image of an index that is named by its own digest is judged by itself.
+    """
     unpinned: Unpinned = "Deny"
     """What becomes of a reference without digest whose current image is signed."""
 
     def rule(self, folder: Path) -> CosignSignatures:
         """Return the rule. Raises `InvalidPolicy` when a file cannot be used."""
         authorities = authorities_of(self.authorities, folder)
-        return CosignSignatures(authorities, self.requirement(authorities), self.unpinned)
+        requirement = self.requirement(authorities)
+        return CosignSignatures(authorities, requirement, self.unpinned, self.multi_platform)

@@ -9,6 +9,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from landwaiter.cluster.view import ClusterView
+from landwaiter.cosign.indexes import IndexVerifier
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
@@ -77,6 +78,7 @@ async def fact_source(
         )
         async with (
             verifier,
+            IndexVerifier(verifier, registry) as signatures,
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
             ImageContents(registry, reader, lane_of=lane_of) as contents,
         ):
@@ -85,7 +87,7 @@ async def fact_source(
                     CurrentDigest: digests.answer,
                     PlatformsQuestion: contents.platforms,
                     ConfigurationsQuestion: contents.configurations,
-                    SignatureQuestion: Signatures(verifier, reader, AuthorityReader(view)).answer,
+                    SignatureQuestion: Signatures(signatures, reader, AuthorityReader(view)).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }
             )

@@ -20,6 +20,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.manifests.documents import read_file
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.image_documents import is_index, read_index
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistriesFile, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
@@ -60,6 +61,15 @@ class ObservedRegistry:
         return await self._timed(
             self._client.manifest(reference, keychain=keychain, deadline=deadline)
         )
+
+    async def images_in(
+        self, subject: ImageReference, *, keychain: Keychain, deadline: Deadline
+    ) -> tuple[str, ...] | None:
+        """Return the digests of the images in an index, None for a single image."""
+        manifest = await self.manifest(subject, keychain=keychain, deadline=deadline)
+        if not is_index(manifest):
+            return None
+        return tuple(entry.digest for entry in read_index(manifest, str(subject)).entries)
 
     async def referrers(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline

@@ -1,8 +1,8 @@
 """Answers what the `cosignSignatures` rule asks, with the registry's content and cosign's word."""
 
 from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.indexes import Covers, IndexVerifier
 from landwaiter.cosign.outcome import Verified
-from landwaiter.cosign.verifier import SignatureVerifier
 from landwaiter.registry.keychain import Keychain
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.protocol import Inquiry
@@ -15,7 +15,7 @@ class Signatures:
 
     def __init__(
         self,
-        verifier: SignatureVerifier[Keychain],
+        verifier: IndexVerifier[Keychain],
         reader: PullSecretReader,
         authorities: AuthorityReader,
     ) -> None:
@@ -44,7 +44,11 @@ class Signatures:
         outcome = await self._reader.tried(
             inquiry,
             lambda keychain: self._verifier.verify(
-                question.subject, authority, keychain=keychain, deadline=inquiry.deadline
+                question.subject,
+                authority,
+                Covers(question.covers),
+                keychain=keychain,
+                deadline=inquiry.deadline,
             ),
         )
         if isinstance(outcome, Verified):

@@ -4,6 +4,7 @@ Answers the questions of `cosignSignatures` from the facts of a fixture.
     current    the digest that every tag points to
     missing    what the registry says about every tag instead
     signed     the digests that each authority has signed
+    platforms  the same, where each image of an index has to be signed
     undecided  why nobody knows about an authority
 """
 
@@ -24,6 +25,7 @@ def answer(question: Question[Any], section: Mapping[str, Any]) -> str | Signatu
     name = question.authority.name
     if (fault := section.get("undecided", {}).get(name)) is not None:
         raise RegistryUnavailable(fault)
-    if question.subject.digest in section.get("signed", {}).get(name, []):
+    signed = section.get("signed" if question.covers == "Index" else "platforms", {})
+    if question.subject.digest in signed.get(name, []):
         return SignatureAnswer(verified=True, signer=str(question.authority.signers))
     return SignatureAnswer(verified=False, detail="it carries no cosign signature")
