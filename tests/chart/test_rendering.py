@@ -32,6 +32,7 @@ NOT_FOR_PODS = {
     "--cosign",  # It is in the image, on PATH.
     "--host",  # All addresses of the Pod.
     "--kubeconfig",  # The Pod has a service account.
+    "--policies-from-cluster",  # The chart installs no definitions yet; extraArgs can give it.
     "--webhook-url",  # The Service is used.
 }
 TIMEOUT = "--webhook-timeout-seconds="
