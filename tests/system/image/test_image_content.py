@@ -24,7 +24,7 @@ LISTED = Path("usr/share/doc/landwaiter/sbom.cdx.json")
 MACHINES = {"amd64": "EM_X86_64", "arm64": "EM_AARCH64"}
 ELF = b"\x7fELF"
 MIB = 2**20
-LARGEST_MIB = 320
+LARGEST_MIB = 360
 
 
 def files(image: BuiltImage) -> Iterator[Path]:
