@@ -217,7 +217,9 @@ def test_the_door_is_opened_by_one_command_and_stays_open(guard: Guard) -> None:
     guard.wait_until_armed(VALIDATE)
     namespace = guard.cluster.new_namespace()
     closed = create(guard, namespace, A_TAG)[0]
-    guard.cluster.kubectl("delete", "clusterrole,validatingwebhookconfiguration", NAME)
+    # The role's deletion can take the object along before kubectl comes to it.
+    kinds = "clusterrole,validatingwebhookconfiguration"
+    guard.cluster.kubectl("delete", kinds, NAME, "--ignore-not-found")
     wait_until(
         lambda: replica.metric("landwaiter_webhook_armed", path="validate") == 0.0,
         within_seconds=SECONDS,
