@@ -34,16 +34,18 @@ class Applicable:
     A policy that applies to a case, or may apply, and what it does about findings.
 
     `possible` are the sets of actions that it may have for this object, one of them empty for a
-    template that the policy skips; `here` are those that it may have in the namespace, whatever it
-    does about templates. `applies` is None where the namespace's labels decide that. `doubt` is
-    what came of trying to find out, None where that was not needed, or has told. `applies_anew` is
-    True for a template that the policy's conditions did not meet as it is stored.
+    template that the policy skips, and `actions` all of these together; `here` are those that it
+    may have in the namespace, whatever it does about templates. `applies` is None where the
+    namespace's labels decide that. `doubt` is what came of trying to find out, None where that was
+    not needed, or has told. `applies_anew` is True for a template that the policy's conditions did
+    not meet as it is stored.
     """
 
     policy: Policy
     applies: Literal[True] | None
     here: frozenset[frozenset[Action]]
     possible: frozenset[frozenset[Action]]
+    actions: frozenset[Action]
     doubt: Doubt | None = None
     applies_anew: bool = False
 
@@ -65,11 +67,6 @@ class Applicable:
         return True if is_certain else None
 
     @property
-    def actions(self) -> frozenset[Action]:
-        """What it does about findings; all that it may do where that is not known."""
-        return frozenset().union(*self.possible)
-
-    @property
     def denies(self) -> bool:
         """Whether a finding refuses the object, or may."""
         return Action.DENY in self.actions
@@ -81,6 +78,14 @@ class Applicable:
     def may_belong(self, side: Side) -> bool:
         """Whether its findings could belong there, once everything is known."""
         return any(_belongs(actions, side) for actions in self.possible)
+
+    def is_settled(self, *, as_match: bool) -> bool:
+        """
+        Whether the labels of the namespace would tell nothing more.
+
+        With `as_match` it also matters whether it matches images for `unmatchedImages`.
+        """
+        return self.is_known and not (as_match and self.denies_here is None)
 
 
 def _belongs(actions: frozenset[Action], side: Side) -> bool:
@@ -106,8 +111,11 @@ def _applicable(policy: Policy, case: Case, labels: Mapping[str, str] | None) ->
     if labels is None and policy.reads_namespace:
         applies = None
     here = policy.possible_actions(case.workload.namespace, labels)
-    softened = frozenset(policy.softened(actions, case.workload) for actions in here)
-    return Applicable(policy, applies, here, softened)
+    softened = here
+    if case.workload.is_template:
+        softened = frozenset(policy.softened(actions, case.workload) for actions in here)
+    actions = next(iter(softened)) if len(softened) == 1 else frozenset().union(*softened)
+    return Applicable(policy, applies, here, softened, actions)
 
 
 def is_new(use: Use, case: Case) -> bool:

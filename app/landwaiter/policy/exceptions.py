@@ -106,6 +106,8 @@ class ExceptionsInForce:
 
     def granted(self, policy: str, rule: RuleId, use: Use) -> GrantedException | None:
         """Return the exception that lifts a finding, None where none does."""
+        if not self.exceptions:
+            return None
         for each in self.exceptions:
             if each.covers(policy, rule, use):
                 return each.granted

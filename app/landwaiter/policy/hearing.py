@@ -1,7 +1,7 @@
 """One case on one side: which rules are in force for each image use, and what is left in doubt."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from landwaiter.policy.applicable import Applicable, Use, in_force_again, is_judged, is_new
 from landwaiter.policy.case import Case, Side
@@ -26,13 +26,23 @@ class Hearing:
     unknown: Undecided | None
     exceptions: ExceptionsInForce
     refuses_unmatched: bool
+    _asked: tuple[tuple[Applicable, bool], ...] = field(init=False, repr=False)
+    """The policies that are asked, each with whether its findings are told on this side."""
+
+    def __post_init__(self) -> None:
+        asked = (
+            (each, each.belongs(self.side))
+            for each in self.applicable
+            if each.doubt is None and (each.denies or each.belongs(self.side))
+        )
+        object.__setattr__(self, "_asked", tuple(asked))
 
     def charge(self, use: Use) -> Charge:
         """Return the rules that are in force for a use, those without a policy first."""
         rules = list(self._unmatched(use))
-        for each in self.applicable:
-            if each.doubt is None and self._is_asked(each) and each.policy.covers(use):
-                rules.extend(self._rules(use, each))
+        for each, is_told in self._asked:
+            if each.policy.covers(use):
+                rules.extend(self._rules(use, each, is_told=is_told))
         return Charge(use, tuple(rules))
 
     def with_doubts(self, verdicts: Iterable[UseVerdict]) -> tuple[UseVerdict, ...]:
@@ -57,10 +67,7 @@ class Hearing:
             for place in self.case.workload.placeholders
         )
 
-    def _is_asked(self, each: Applicable) -> bool:
-        return each.belongs(self.side) or each.denies
-
-    def _rules(self, use: Use, each: Applicable) -> Iterable[RuleInForce]:
+    def _rules(self, use: Use, each: Applicable, *, is_told: bool) -> Iterable[RuleInForce]:
         for rule in each.policy.rules:
             if in_force_again(use, self.case, each.policy, rule, anew=each.applies_anew):
                 yield RuleInForce(
@@ -68,7 +75,7 @@ class Hearing:
                     actions=each.actions,
                     failure_policy=each.policy.failure_policy,
                     rule=rule,
-                    reported=each.belongs(self.side),
+                    reported=is_told,
                     by_admin=each.policy.namespace is None,
                     exception=self.exceptions.granted(each.policy.name, rule.id, use),
                 )

@@ -109,16 +109,18 @@ class Judge:
         objects: Mapping[str, Any] | None,
     ) -> list[Applicable]:
         """Return the policies that apply or are in doubt, now that the labels were asked for."""
-        policies = [each.policy for each in candidates]
-        if not isinstance(labels, Undecided):
-            found = applicable(policies, case, labels)
-            return await self._conditions.applied(found, case, objects, labels)
-        doubt = Doubt(NAMESPACE_LABELS, labels)
-        found = [
-            each if each.is_known else replace(each, doubt=doubt)
-            for each in applicable(policies, case, None)
-        ]
-        return await self._conditions.applied(found, case, objects, {})
+        found: list[Applicable] = []
+        for each in candidates:
+            if each.is_settled(as_match=self._refuses_unmatched):
+                found.append(each)
+            elif not isinstance(labels, Undecided):
+                found.extend(applicable((each.policy,), case, labels))
+            elif each.is_known:
+                found.append(each)
+            else:
+                found.append(replace(each, doubt=Doubt(NAMESPACE_LABELS, labels)))
+        known = {} if isinstance(labels, Undecided) else labels
+        return await self._conditions.applied(found, case, objects, known)
 
     def _candidates(self, policies: Iterable[Policy], case: Case, side: Side) -> list[Applicable]:
         """
@@ -149,10 +151,7 @@ class Judge:
 
         They are empty, and not looked up, where none of the policies depends on them.
         """
-        if all(
-            each.is_known and not (self._refuses_unmatched and each.denies_here is None)
-            for each in candidates
-        ):
+        if all(each.is_settled(as_match=self._refuses_unmatched) for each in candidates):
             return {}
         name = case.workload.namespace
         deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)

@@ -146,7 +146,7 @@ class Policy:
     @property
     def reads_namespace(self) -> bool:
         """Whether a condition depends on the labels of the namespace."""
-        return any(each.reads_namespace for each in self.conditions)
+        return bool(self.conditions) and any(each.reads_namespace for each in self.conditions)
 
     @property
     def object_labels(self) -> frozenset[str]:
@@ -161,6 +161,8 @@ class Policy:
 
         These are several sets where `labels` decide which, and are None.
         """
+        if not self.action_overrides:
+            return frozenset((self.actions,))
         possible = set[frozenset[Action]]()
         for override in self.action_overrides:
             selected = override.namespaces.selects(namespace, labels)
@@ -221,6 +223,10 @@ class Policy:
         """Whether the policy is about an image; a name that does not parse could be any."""
         if isinstance(use, UnreadableUse):
             return True
-        return any(pattern.matches(use.reference) for pattern in self.images) and not any(
-            pattern.matches(use.reference) for pattern in self.excluded_images
+        reference = use.reference
+        if not any(pattern.matches(reference) for pattern in self.images):
+            return False
+        return not (
+            self.excluded_images
+            and any(pattern.matches(reference) for pattern in self.excluded_images)
         )
