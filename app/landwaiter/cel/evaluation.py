@@ -30,6 +30,9 @@ START_SECONDS: Final = 10.0
 INPUT_MAX_BYTES: Final = 2 * 1024 * 1024
 """Of one job as JSON: an object that etcd takes has at most 1.5 MiB, an UPDATE brings two."""
 
+LINE_MAX_BYTES: Final = 65_536
+"""The longest answer has some hundred characters."""
+
 TOO_LONG: Final = "it takes too long or too much memory"
 TOO_LARGE: Final = f"the objects are over {INPUT_MAX_BYTES} bytes or nested too deep"
 HOLDS_NUL: Final = "the objects hold the character U+0000, which expressions cannot read"
@@ -178,10 +181,10 @@ class _Worker:
         return answers
 
     async def _line(self) -> bytes:
-        """Return the next line without its end, empty when there is none any more."""
+        """Return the next line without its end, empty when there is none, or none of ours."""
         while b"\n" not in self._received:
-            arrived = await asyncio.get_running_loop().sock_recv(self._channel, 65536)
-            if not arrived:
+            arrived = await asyncio.get_running_loop().sock_recv(self._channel, LINE_MAX_BYTES)
+            if not arrived or len(self._received) > LINE_MAX_BYTES:
                 return b""
             self._received += arrived
         line, _, self._received = self._received.partition(b"\n")
