@@ -5,7 +5,6 @@ Its account may watch namespaces, service accounts and policies, read Secrets by
 ConfigMaps of its own namespace, and nothing else.
 """
 
-import base64
 import json
 import os
 import re
@@ -17,6 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from landwaiter.cluster.version import ServerVersion
+from landwaiter.webhooks.configuration import Wanted, WebhookPath, configuration
+from landwaiter.webhooks.settings import TrustFile, UrlAddress, WebhookSettings
 from realparts.certificates import Authority
 from realparts.control_plane import ControlPlane
 from realparts.install import ensure
@@ -29,16 +31,8 @@ NAMESPACE = "landwaiter-system"
 DOCUMENTS = "landwaiter.dev"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
-NOT_OURS: Mapping[str, Any] = {
-    "key": "kubernetes.io/metadata.name",
-    "operator": "NotIn",
-    "values": ["kube-system", NAMESPACE],
-}
-WORKLOADS: Mapping[str, Sequence[str]] = {
-    "": ("pods", "pods/ephemeralcontainers", "podtemplates", "replicationcontrollers"),
-    "apps": ("deployments", "statefulsets", "daemonsets", "replicasets"),
-    "batch": ("jobs", "cronjobs"),
-}
+KUBERNETES = ServerVersion(1, 36)
+"""The API server that the tests run, with conditions in its webhook objects."""
 
 
 class Landwaiter:
@@ -195,24 +189,25 @@ class Landwaiter:
         timeout_seconds: int = 10,
     ) -> dict[str, Any]:
         """
-        Return the configuration object that sends reviews here.
+        Return the configuration object that sends reviews here, as Landwaiter would make it.
 
         With `namespace_labels` only namespaces that have them are judged; without, all but
         Kubernetes' own.
         """
+        settings = WebhookSettings(
+            name="landwaiter",
+            address=UrlAddress("127.0.0.1", self.port),
+            trust=TrustFile(self.authority.certificate),
+            own_namespace=NAMESPACE,
+            timeout_seconds=timeout_seconds,
+        )
+        paths = list(WebhookPath) if enforce else [WebhookPath.OBSERVE]
+        bundle = self.authority.certificate.read_bytes()
+        made = configuration(settings, Wanted(paths, bundle, "", KUBERNETES))
         if namespace_labels is not None:
-            selector: dict[str, Any] = {"matchLabels": dict(namespace_labels)}
-        else:
-            selector = {"matchExpressions": [NOT_OURS]}
-        hooks = [self._webhook("observe", "Ignore", selector, timeout_seconds)]
-        if enforce:
-            hooks.append(self._webhook("validate", "Fail", selector, timeout_seconds))
-        return {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"generateName": f"landwaiter-{self.port}-"},
-            "webhooks": hooks,
-        }
+            for webhook in made["webhooks"]:
+                webhook["namespaceSelector"] = {"matchLabels": dict(namespace_labels)}
+        return {**made, "metadata": {"generateName": f"landwaiter-{self.port}-"}}
 
     def register(
         self,
@@ -232,36 +227,9 @@ class Landwaiter:
         name: str = answer.body["metadata"]["name"]
         return name
 
-    def _webhook(
-        self, side: str, failure_policy: str, selector: Mapping[str, Any], timeout: int
-    ) -> dict[str, Any]:
-        authority = self.authority.certificate.read_bytes()
-        return {
-            "name": f"{side}.landwaiter.dev",
-            "clientConfig": {
-                "url": f"{self.url}/{side}",
-                "caBundle": base64.b64encode(authority).decode(),
-            },
-            "rules": [
-                {
-                    "apiGroups": [group],
-                    "apiVersions": ["*"],
-                    "operations": ["CREATE", "UPDATE"],
-                    "resources": list(resources),
-                }
-                for group, resources in WORKLOADS.items()
-            ],
-            "namespaceSelector": selector,
-            "matchPolicy": "Equivalent",
-            "failurePolicy": failure_policy,
-            "sideEffects": "NoneOnDryRun",
-            "timeoutSeconds": timeout,
-            "admissionReviewVersions": ["v1"],
-        }
-
     def _kubeconfig(self, cluster: ControlPlane) -> Path:
         """Give Landwaiter an account of its own with the rights that it needs."""
-        objects = {"apiVersion": "v1", "kind": "List", "items": _account_and_rights()}
+        objects = {"apiVersion": "v1", "kind": "List", "items": account_and_rights()}
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
         token = cluster.kubectl("create", "token", "landwaiter", f"--namespace={NAMESPACE}").stdout
         shown = cluster.kubectl("config", "view", "--flatten", "--output=json").stdout
@@ -289,7 +257,7 @@ class Landwaiter:
         self.stop()
 
 
-def _account_and_rights() -> list[dict[str, Any]]:
+def account_and_rights() -> list[dict[str, Any]]:
     group = "rbac.authorization.k8s.io"
     watched = ["namespaces", "serviceaccounts"]
     kinds = ["clusterimagepolicies", "imagepolicies", "imagepolicyexceptions"]

@@ -57,6 +57,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "refusal": lambda: refusal_block(ROOT / "README.md"),
     "values of the chart": values_table,
     "landwaiter serve --help": lambda: help_text("serve"),
+    "landwaiter doctor --help": lambda: help_text("doctor"),
     "landwaiter check --help": lambda: help_text("check"),
 }
 

@@ -81,6 +81,19 @@ def control_plane(
         yield control_plane
 
 
+@pytest.fixture(scope="session")
+def guarded_cluster(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[ControlPlane]:
+    """
+    Give a control plane to those tests whose webhook objects judge every namespace.
+
+    Each of them leaves nothing behind that could refuse the others' Pods.
+    """
+    with ControlPlane(_kept_folder("guarded", tmp_path_factory, pytestconfig)) as control_plane:
+        yield control_plane
+
+
 @pytest.fixture
 def namespace(control_plane: ControlPlane) -> str:
     """Give a fresh namespace in which Pods can be created."""

@@ -10,7 +10,6 @@ import shutil
 import socket
 import ssl
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from realparts.certificates import Authority
 from realparts.control_plane import ControlPlane
 from realparts.guard import SECRET, SECRETS, Guard, Replica
 from realparts.landwaiter import OK
-from realparts.processes import http_status, wait_until
+from realparts.processes import wait_until
 from system.objects import A_PINNED_IMAGE, a_pod, pods_of
 from system.test_webhook_objects import DENIES, VALIDATE, events
 
@@ -34,10 +33,9 @@ SECONDS = 10.0
 PATH = f"{SECRETS}/{SECRET}"
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path_factory.mktemp("certified")) as cluster:
-        yield cluster
+@pytest.fixture
+def cluster(guarded_cluster: ControlPlane) -> ControlPlane:
+    return guarded_cluster
 
 
 @pytest.fixture
@@ -216,40 +214,6 @@ def test_two_replicas_that_start_at_once_have_one_ca(guard: Guard) -> None:
 
     assert 1 == len(authorities(bundle))
     assert authorities(bundle) == {served(replica, bundle) for replica in replicas}
-
-
-@contextmanager
-def no_api_server(guard: Guard) -> Iterator[None]:
-    guard.cluster.stop_api_server()
-    try:
-        yield
-    finally:
-        guard.cluster.start_api_server()
-
-
-def test_an_api_server_that_is_away_keeps_nobody_from_serving(guard: Guard) -> None:
-    """Before the first certificate a replica waits, alive; after it, it stays ready."""
-    replica = guard.prepared()
-    replica.prepare()
-    command = replica.command()
-
-    def status(path: str) -> int | None:
-        return http_status(f"{replica.metrics_url}{path}")
-
-    with no_api_server(guard):
-        replica.spawn(command)
-        wait_until(lambda: status("/livez") == OK, within_seconds=SECONDS, what="/livez")
-        before = status("/readyz")
-    replica.wait_until_ready()
-    guard.balancer.ports = (replica.port,)
-    guard.wait_until_armed(VALIDATE)
-    during = set()
-    with no_api_server(guard):
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            during.add(status("/readyz"))
-
-    assert (503, {OK}) == (before, during)
 
 
 def test_files_of_somebody_else_change_under_load(

@@ -4,6 +4,7 @@ import click
 
 from landwaiter import __version__
 from landwaiter.cli.check import check
+from landwaiter.cli.doctor import doctor
 from landwaiter.cli.policies import policies
 from landwaiter.cli.serve import serve
 
@@ -15,5 +16,6 @@ def main() -> None:
 
 
 main.add_command(check)
+main.add_command(doctor)
 main.add_command(policies)
 main.add_command(serve)

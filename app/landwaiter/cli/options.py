@@ -39,16 +39,9 @@ def policy_install(given: Mapping[str, Any]) -> PolicyInstallSettings:
     )
 
 
-def options_of_both(command: Command) -> Command:
-    """Declare what the webhook and the offline check must be told alike to judge alike."""
+def policy_install_options(command: Command) -> Command:
+    """Declare what an install decides for all policies."""
     for each in (
-        option("--cosign", default="cosign", help="The cosign program: a name on PATH or a path."),
-        option(
-            "--short-names",
-            type=click.Choice([each.value for each in ShortNames]),
-            default=ShortNames.DOCKER_HUB.value,
-            help="What an image without registry means.",
-        ),
         option(
             "--unmatched-images",
             type=click.Choice([each.value for each in UnmatchedImages]),
@@ -67,6 +60,22 @@ def options_of_both(command: Command) -> Command:
             default=NamespacedExceptions.REFUSE.value,
             help="Whether exceptions of namespaces may lift what policies ask for there.",
         ),
+    ):
+        command = each(command)
+    return command
+
+
+def options_of_both(command: Command) -> Command:
+    """Declare what the webhook and the offline check must be told alike to judge alike."""
+    for each in (
+        option("--cosign", default="cosign", help="The cosign program: a name on PATH or a path."),
+        option(
+            "--short-names",
+            type=click.Choice([each.value for each in ShortNames]),
+            default=ShortNames.DOCKER_HUB.value,
+            help="What an image without registry means.",
+        ),
+        policy_install_options,
         option(
             "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."
         ),

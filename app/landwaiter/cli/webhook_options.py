@@ -28,7 +28,7 @@ NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/name
 """Where a Pod finds the name of its namespace."""
 
 
-class _Namespaces(click.ParamType[str]):
+class Namespaces(click.ParamType[str]):
     """The name of a namespace; several of them in the environment are separated by commas."""
 
     name = "name"
@@ -66,12 +66,12 @@ def webhook_options(command: Command) -> Command:
     for each in (
         option(
             "--own-namespace",
-            type=_Namespaces(),
+            type=Namespaces(),
             help="Namespace of Landwaiter; inside a Pod by default the Pod's.",
         ),
         option(
             "--exclude-namespace",
-            type=_Namespaces(),
+            type=Namespaces(),
             multiple=True,
             help="Namespace that is not judged, besides kube-system and our own; repeatable, "
             "in the environment separated by commas.",
@@ -129,7 +129,7 @@ def webhook_settings(given: Mapping[str, Any]) -> WebhookSettings | None:
 
 def own_namespace_of(given: Mapping[str, Any], needed_by: str) -> str:
     """Return Landwaiter's own namespace. Raises `InvalidInput` where it is not known."""
-    own = given["own_namespace"] or _namespace_of_this_pod()
+    own = given["own_namespace"] or namespace_of_this_pod()
     if own is None:
         raise InvalidInput(f"--own-namespace is wanted with {needed_by} outside of a Pod")
     return str(own)
@@ -186,7 +186,8 @@ def _timeout(seconds: int) -> int:
     return seconds
 
 
-def _namespace_of_this_pod() -> str | None:
+def namespace_of_this_pod() -> str | None:
+    """Return the namespace that the kubelet has mounted, None outside of a Pod."""
     try:
         return NAMESPACE_FILE.read_text(encoding="utf-8").strip() or None
     except OSError:

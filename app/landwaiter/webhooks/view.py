@@ -127,7 +127,7 @@ class WebhookView:
 
     def bundles(self) -> tuple[bytes, ...]:
         """Return the CA bundle of each webhook that there is, in PEM."""
-        return tuple(_bundle(each) for each in by_name(self.live or {}).values())
+        return tuple(bundle_of(each) for each in by_name(self.live or {}).values())
 
     def is_armed(self, path: WebhookPath) -> bool:
         """Whether the object has the webhook of this path."""
@@ -165,7 +165,8 @@ def _role(content: Content) -> _Role:
     return _Role(str(metadata.get("uid", "")), "deletionTimestamp" in metadata)
 
 
-def _bundle(webhook: Mapping[str, Any]) -> bytes:
+def bundle_of(webhook: Mapping[str, Any]) -> bytes:
+    """Return the CA bundle of a webhook in PEM, nothing where it cannot be read."""
     config = webhook.get("clientConfig")
     text = config.get("caBundle") if isinstance(config, dict) else None
     try:

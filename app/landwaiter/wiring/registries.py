@@ -131,13 +131,14 @@ def named_by(policies: Callable[[], Iterable[Policy]]) -> Callable[[str], bool]:
     """
 
     def is_named(host: str) -> bool:
-        patterns = (pattern for policy in policies() for pattern in _trusted_patterns(policy))
+        patterns = (pattern for policy in policies() for pattern in trusted_patterns(policy))
         return any(pattern.names_host(host) for pattern in patterns)
 
     return is_named
 
 
-def _trusted_patterns(policy: Policy) -> Iterable[ImagePattern]:
+def trusted_patterns(policy: Policy) -> Iterable[ImagePattern]:
+    """Yield the patterns in which an admin names what is good, in a policy of the cluster."""
     if policy.namespace is not None:
         return
     yield from policy.images

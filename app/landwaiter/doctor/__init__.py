@@ -1,0 +1,1 @@
+"""Finds what is wrong with an install before it hurts."""

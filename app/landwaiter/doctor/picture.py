@@ -1,0 +1,81 @@
+"""
+What is looked at: the install's settings, and how its cluster stands at one moment.
+
+The picture is taken first and judged afterwards, by functions that ask nothing.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from landwaiter.cluster.access import Right
+from landwaiter.cluster.listing import Content
+from landwaiter.doctor.findings import Unknown
+from landwaiter.webhooks.configuration import WebhookPath
+from landwaiter.webhooks.settings import DEFAULT_TIMEOUT_SECONDS, KUBE_SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """
+    What the install was told, as far as it is examined.
+
+    `paths` are those that its policies need, None where no policies were given; `tls_secret` is
+    empty where the certificate is somebody else's.
+    """
+
+    webhook_name: str
+    own_namespace: str
+    excluded: frozenset[str] = frozenset()
+    timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS
+    tls_secret: str = ""
+    last_good: tuple[str, str] | None = None
+    paths: Collection[WebhookPath] | None = None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Every namespace that should not be judged."""
+        return tuple(sorted({KUBE_SYSTEM, self.own_namespace, *self.excluded}))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """
+    How the cluster stands; None where it could not be looked at, which `unknown` tells.
+
+    `live` and `role` are empty tuples where there is no such object, else they have it. `now` is
+    the API server's time, in seconds since the epoch, and `ahead_seconds` what it is ahead of us.
+    `missing` are rights that we lack; `registries` has what keeps us from reaching each, None for
+    those that answered.
+    """
+
+    install: Install
+    now: float
+    ahead_seconds: float = 0.0
+    live: tuple[Content, ...] | None = ()
+    role: tuple[Content, ...] | None = ()
+    lease: tuple[Content, ...] | None = ()
+    mutating: tuple[Content, ...] | None = ()
+    validating: tuple[Content, ...] | None = ()
+    namespaces: tuple[Content, ...] | None = ()
+    daemon_sets: tuple[Content, ...] | None = ()
+    own_pods: tuple[Content, ...] | None = ()
+    missing: tuple[Right, ...] = ()
+    registries: Mapping[str, str | None] = field(default_factory=dict)
+    unknown: tuple[Unknown, ...] = ()
+
+
+def in_the_dark(install: Install, *, now: float, unknown: tuple[Unknown, ...]) -> Picture:
+    """Return the picture of a cluster that cannot be looked at."""
+    return Picture(
+        install,
+        now,
+        live=None,
+        role=None,
+        lease=None,
+        mutating=None,
+        validating=None,
+        namespaces=None,
+        daemon_sets=None,
+        own_pods=None,
+        unknown=unknown,
+    )

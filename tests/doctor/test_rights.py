@@ -1,0 +1,57 @@
+"""The rights that an install needs are those that it has in the tests, and no more."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from doctor.pictures import INSTALL
+from landwaiter.cluster.access import Right
+from landwaiter.doctor.rights import rights_needed
+from realparts.guard import NAME, SECRET, rights
+from realparts.landwaiter import NAMESPACE, account_and_rights
+
+
+def granted() -> Iterator[Right]:
+    """Yield every right of the tests' roles, one for each verb, resource and name."""
+    for role in (*account_and_rights(), *rights()):
+        namespace = role["metadata"].get("namespace", "") if role["kind"] == "Role" else ""
+        for rule in role.get("rules", ()):
+            yield from _of(rule, namespace)
+
+
+def _of(rule: dict[str, Any], namespace: str) -> Iterator[Right]:
+    for group in rule["apiGroups"]:
+        for resource in rule["resources"]:
+            for verb in rule["verbs"]:
+                for name in rule.get("resourceNames", [""]):
+                    yield Right(verb, group, resource, namespace, name)
+
+
+def test_the_tests_install_has_just_the_rights_that_are_needed() -> None:
+    """So every system test proves that they are enough."""
+    install = replace(
+        INSTALL,
+        webhook_name=NAME,
+        own_namespace=NAMESPACE,
+        tls_secret=SECRET,
+        last_good=(NAMESPACE, "last-good"),
+    )
+    needed = set(rights_needed(install))
+    # The tests do not name the ConfigMap of the last good set.
+    unnamed = {
+        replace(right, name="") if right.resource == "configmaps" else right for right in needed
+    }
+
+    assert unnamed == set(granted())
+
+
+def test_what_is_not_used_needs_no_right() -> None:
+    """Somebody else's certificate is a file."""
+    install = replace(INSTALL, tls_secret="")
+
+    assert [Right("get", "", "secrets")] == [
+        right for right in rights_needed(install) if right.resource == "secrets"
+    ]
+    assert [Right("get", "", "configmaps")] == [
+        right for right in rights_needed(install) if right.resource == "configmaps"
+    ]
