@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from doctor.pictures import INSTALL
@@ -55,3 +56,23 @@ def test_what_is_not_used_needs_no_right() -> None:
     assert [Right("get", "", "configmaps")] == [
         right for right in rights_needed(install) if right.resource == "configmaps"
     ]
+
+
+def test_the_documents_name_every_right() -> None:
+    """With the verbs, and the place."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
+    table = text[text.index("## Rights") : text.index("## Answers")]
+    rows = [row for row in table.splitlines() if row.startswith("|")]
+    install = replace(INSTALL, last_good=("lw", "last-good"))
+    missing = [
+        str(right)
+        for right in rights_needed(install)
+        if not any(
+            f"`{right.verb}`" in row
+            and f"`{right.resource}`" in row
+            and row.startswith("| cluster") == (not right.namespace)
+            for row in rows
+        )
+    ]
+
+    assert [] == missing

@@ -22,6 +22,7 @@ from landwaiter.telemetry.observers import (
     SIGNATURE_FORMATS,
     CosignMetrics,
     RegistryMetrics,
+    WebhookMetrics,
 )
 
 
@@ -253,3 +254,22 @@ def test_other_is_no_value_of_a_closed_set(values: Iterable[str]) -> None:
     """Else what nobody decided on would hide among what somebody did."""
 
     assert names.OTHER not in values
+
+
+def test_the_webhook_object_is_asked_about_when_metrics_are_read() -> None:
+    """Whether each path is armed, and whether it should be; and what was repaired."""
+    registry = CollectorRegistry()
+    armed: set[str] = set()
+    metrics = WebhookMetrics(
+        registry,
+        armed=lambda path: path in armed,
+        wanted=lambda path: path == "validate",
+        leads=lambda: True,
+    )
+    armed.add("observe")
+    metrics.repaired()
+
+    assert ({("observe",): 1.0}, {("validate",): 1.0}, {(): 1.0}, {(): 1.0}) == tuple(
+        counted(registry, f"landwaiter_webhook_{name}")
+        for name in ("armed", "wanted", "leader", "repairs_total")
+    )

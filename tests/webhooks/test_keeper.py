@@ -18,6 +18,7 @@ from landwaiter.webhooks.keeper import FREE_REPAIRS, Surroundings, WebhookKeeper
 from landwaiter.webhooks.view import Door, DoorState
 from webhooks.objects import BOTH, NEW, OBSERVE, SETTINGS, VALIDATE, View, an_object
 
+ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/guard"
 PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/guard"
 OPEN = Door(DoorState.OPEN)
 
@@ -40,6 +41,7 @@ class Place:
 
     def __post_init__(self) -> None:
         self.reached.set()
+        self.role("role-1")
         self.keeper = WebhookKeeper(
             ClusterObjects(self.api),
             self.view,
@@ -56,6 +58,15 @@ class Place:
             ),
             clock=lambda: self.now,
         )
+
+    def role(self, uid: str, **metadata: str) -> None:
+        """Put another ClusterRole in the place of the one that there is."""
+        self.api.objects[ROLE] = {"metadata": {"name": "guard", "uid": uid, **metadata}}
+
+    @property
+    def writes(self) -> list[str]:
+        """What has been asked for besides the ClusterRole."""
+        return [asked.split()[0] for asked in self.api.asked if ROLE not in asked]
 
     async def _reach(self) -> None:
         await self.reached.wait()
@@ -113,7 +124,7 @@ async def test_an_object_is_made_and_left_alone(place: Place) -> None:
     assert wanted["webhooks"] == found["webhooks"]
     assert wanted["metadata"].items() <= found["metadata"].items()
     # Before its address had answered, the path that refuses was left out.
-    assert ["POST", "PUT"] == [asked.split()[0] for asked in place.api.asked]
+    assert ["POST", "PUT"] == place.writes
     assert [
         ("WebhookMade", "made with observe.landwaiter.dev", False),
         ("WebhookUpdated", "changed validate.landwaiter.dev: missing", False),
@@ -188,6 +199,7 @@ async def test_an_open_door_stays_open(place: Place) -> None:
     gone = place.object
     told = place.told
     place.notes.clear()
+    place.role("role-2")
     place.view.door = Door(DoorState.CLOSED, "role-2")
     await place.rounds(3)
     owner = (place.object or {})["metadata"]["ownerReferences"][0]["uid"]
@@ -196,6 +208,22 @@ async def test_an_open_door_stays_open(place: Place) -> None:
     text = 'the ClusterRole "guard" is missing: nothing is judged until it is there'
     assert [("DoorOpened", text, True)] == [each for each in told if each[0].startswith("Door")]
     assert ["DoorClosed", "WebhookMade"] == [each[0] for each in place.told]
+
+
+@pytest.mark.parametrize(
+    "role", [None, {"uid": "role-2"}, {"uid": "role-1", "deletionTimestamp": "x"}]
+)
+async def test_news_of_an_open_door_may_be_late(place: Place, role: dict[str, str] | None) -> None:
+    """The role is asked for itself before an object is made again: gone, another, or going."""
+    await place.rounds()
+    del place.api.objects[PATH]
+    if role is None:
+        del place.api.objects[ROLE]
+    else:
+        place.role(**role)
+    await place.rounds(3)
+
+    assert (None, 0) == (place.object, place.repairs)
 
 
 async def test_a_door_that_was_never_shut_is_told_too() -> None:
@@ -266,11 +294,11 @@ async def test_what_the_api_server_makes_of_it_is_no_quarrel(place: Place) -> No
 
     place.api._stored = stored  # type: ignore[method-assign]  # This server is an odd one.
     await place.rounds(5)
-    writes = len(place.api.asked)
+    writes = len(place.writes)
     place.edit(lambda content: content["webhooks"][0].update(failurePolicy="Fail"))
     await place.rounds(5)
 
-    assert (2, 3, 1) == (writes, len(place.api.asked), place.repairs)
+    assert (2, 3, 1) == (writes, len(place.writes), place.repairs)
 
 
 async def test_the_version_is_asked_for_now_and_then(place: Place) -> None:

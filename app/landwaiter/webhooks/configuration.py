@@ -6,7 +6,7 @@ those that refuse, and while it is there nothing that it matches gets by when La
 reached (design, semantics 18). Each is there only while some policy needs it.
 
 Every field that the API server would fill in is written, so that what is there can be compared
-with what should be. Sources: Kubernetes 1.36, admissionregistration.k8s.io/v1; docs/adr/0013.
+with what should be. Sources: Kubernetes 1.36, admissionregistration.k8s.io/v1; docs/adr/0014.
 """
 
 import base64

@@ -29,6 +29,7 @@ from landwaiter.cluster.version import ServerVersion
 from landwaiter.errors import ClusterConflict, ClusterUnavailable
 from landwaiter.webhooks.configuration import (
     API_VERSION,
+    CLUSTER_ROLES,
     CONFIGURATIONS,
     KIND,
     Wanted,
@@ -224,6 +225,8 @@ class WebhookKeeper:
         self._note_problem(None)
 
     async def _write(self, step: Create | Replace, wanted: Content) -> None:
+        if isinstance(step, Create) and not await self._door_is_shut(wanted):
+            return
         is_repair, before = self._is_repair(step, wanted), self._view.live
         write = self._objects.create if isinstance(step, Create) else self._objects.replace
         stored = await write(CONFIGURATIONS, step.content)
@@ -238,6 +241,13 @@ class WebhookKeeper:
             self._tell("WebhookUpdated", f"changed {'; '.join(step.found)}")
         else:
             self._tell("WebhookMade", f"made with {', '.join(by_name(stored))}")
+
+    async def _door_is_shut(self, wanted: Content) -> bool:
+        """Ask for the role itself: news of its deletion may be late, and it is what counts."""
+        role = await self._objects.get(CLUSTER_ROLES, self._settings.name)
+        metadata = (role or {}).get("metadata", {})
+        owner = wanted["metadata"]["ownerReferences"][0]["uid"]
+        return metadata.get("uid") == owner and "deletionTimestamp" not in metadata
 
     def _note_door(self) -> None:
         """Tell once that the door has been opened, whoever did it, and once that it is shut."""
