@@ -47,6 +47,9 @@ class Store:
             raise ClusterConflict("the Secret was written by somebody else meanwhile")
         self.put(entries)
 
+    def __str__(self) -> str:
+        return "the Secret"
+
     def put(self, entries: Mapping[str, bytes] | None) -> None:
         self.entries, self.version = entries, self.version + 1
 
@@ -177,6 +180,28 @@ async def test_a_lost_secret_is_made_anew_around_what_is_served(
     assert first.identity != served
 
 
+async def test_one_that_begins_anew_unknowing_takes_no_trust_away() -> None:
+    """A replica that starts while the Secret is gone knows nothing of what the others serve."""
+    world = World()
+    serving = world.replica()
+    await serving.round()
+    served = serving.identity
+    assert served is not None
+    world.store.put(None)
+    starting = world.replica()
+    await starting.round()
+    await serving.round()
+    bundles = [each.bundle for each in (serving, starting)]
+    await starting.round()
+    kept = starting.bundle or b""
+    world.clock.after(TIMES.forgotten_after)
+    await serving.round()
+
+    assert [Step.MADE, Step.MADE, Step.KEPT, Step.FORGOTTEN] == world.noted
+    assert [True, False] == [served.ca in (bundle or b"") for bundle in bundles]
+    assert (True, False) == (served.ca in kept, served.ca in (serving.bundle or b""))
+
+
 async def test_what_is_not_known_is_not_taken_for_missing() -> None:
     """Nothing is written before the Secret has been read, and the reason is told."""
     world = World(Store(unknown="Landwaiter may not list it"))
@@ -220,7 +245,16 @@ async def test_news_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    assert (state.current, state.bundle) == (replica.identity, replica.bundle)
+    assert state.current == replica.identity
+    assert state.current.ca in (replica.bundle or b"")
+
+
+def test_no_representation_shows_a_key() -> None:
+    """A version of the Secret is in tracebacks when something fails."""
+    entries = encode(a_state())
+    line = entries["tls.key"].decode().splitlines()[1]
+
+    assert line not in repr(SecretVersion(entries, {"data": entries}))
 
 
 def _protocol_holds() -> SecretStore:

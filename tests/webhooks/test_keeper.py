@@ -259,6 +259,20 @@ async def test_an_edit_is_a_repair_and_a_change_of_ours_is_none(place: Place) ->
     assert 2 == place.repairs
 
 
+@pytest.mark.parametrize("webhooks", [None, [], "gone"])
+async def test_an_object_without_webhooks_is_repaired(place: Place, webhooks: object) -> None:
+    """The API server leaves an empty list away."""
+    await place.rounds()
+    place.edit(
+        lambda content: (
+            content.pop("webhooks") if webhooks == "gone" else content.update(webhooks=webhooks)
+        )
+    )
+    await place.rounds()
+
+    assert ["observe", "validate"] == place.names
+
+
 async def test_a_quarrel_costs_little(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some repairs within a minute there is a pause before each one."""
     pauses: list[float] = []

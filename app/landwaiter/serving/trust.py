@@ -7,6 +7,7 @@ goes by its own clock.
 """
 
 import ssl
+from functools import lru_cache
 from typing import Final
 
 from landwaiter.errors import InvalidCertificate
@@ -19,8 +20,13 @@ _FLIGHTS_MAX: Final = 10
 """A handshake takes two or three."""
 
 
+@lru_cache(maxsize=16)
 def distrust(pair: CertificatePair, bundle: bytes, host: str) -> str | None:
-    """Return why a certificate for `host` is not trusted by a bundle in PEM, None where it is."""
+    """
+    Return why a certificate for `host` is not trusted by a bundle in PEM, None where it is.
+
+    The last answers are remembered: the same is asked every second.
+    """
     try:
         client = _client(bundle)
         server = server_context(pair)

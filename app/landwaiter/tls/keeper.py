@@ -19,7 +19,15 @@ from structlog.typing import FilteringBoundLogger
 
 from landwaiter.errors import ClusterConflict, ClusterUnavailable, InvalidCertificate
 from landwaiter.tls.making import Identity
-from landwaiter.tls.rotation import Observed, RotationTimes, Step, advance, begin, to_serve
+from landwaiter.tls.rotation import (
+    Observed,
+    RotationTimes,
+    Step,
+    advance,
+    begin,
+    kept_trusted,
+    to_serve,
+)
 from landwaiter.tls.stored import Stored, decode, encode
 
 TICK_SECONDS: Final = 1.0
@@ -33,10 +41,14 @@ _log = cast("FilteringBoundLogger", structlog.get_logger())
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """The entries of a Secret, and what the store needs to write over just this version."""
+    """
+    The entries of a Secret, and what the store needs to write over just this version.
 
-    entries: Mapping[str, bytes]
-    token: Any
+    No representation shows either.
+    """
+
+    entries: Mapping[str, bytes] = field(repr=False)
+    token: Any = field(repr=False)
 
 
 class SecretStore(Protocol):
@@ -122,6 +134,7 @@ class CertificateKeeper:
         """Keep the certificate until cancelled."""
         while True:
             pause = TICK_SECONDS
+            self._woken.clear()
             try:
                 await self.round()
             except ClusterConflict:
@@ -129,7 +142,6 @@ class CertificateKeeper:
             except ClusterUnavailable as fault:
                 self._note_problem(str(fault))
                 pause = RETRY_SECONDS
-            self._woken.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
@@ -141,6 +153,10 @@ class CertificateKeeper:
             return
         version = self._store.latest()
         stored = None if version is None else self._decoded(version.entries)
+        if stored is not None and (kept := kept_trusted(stored, self._stored)) is not None:
+            # Taken over only when it is written: until then nobody is told to trust less.
+            await self._write(*kept, version)
+            return
         if stored is not None:
             self._take(stored)
         await self._do_what_is_due(stored, version)
@@ -168,10 +184,12 @@ class CertificateKeeper:
             if found is None:
                 return
             due = found
-        following, step = due
-        await self._store.write(encode(following), version)
-        self._take(following)
-        text = _told(step, following)
+        await self._write(*due, version)
+
+    async def _write(self, stored: Stored, step: Step, version: SecretVersion | None) -> None:
+        await self._store.write(encode(stored), version)
+        self._take(stored)
+        text = _told(step, stored)
         _log.info("certificate kept", secret=str(self._store), reason=step.value, text=text)
         self._noted(step, text)
 
@@ -202,5 +220,7 @@ def _told(step: Step, stored: Stored) -> str:
             return "made the next certificate; both CAs are trusted from now on"
         case Step.RENEWED:
             return f"serving with the next certificate, valid until {until}"
+        case Step.KEPT:
+            return "what is still served is trusted on, beside the certificate that was made anew"
         case Step.FORGOTTEN:
             return "the CA before this one is not trusted any more"

@@ -7,6 +7,9 @@ What comes next in the life of a certificate, as a pure function of what is know
    becomes the current one, and all replicas serve with it. Both CAs stay in the bundle.
 3. When every replica has had the time to do so (`forgotten_after`), the old CA leaves the bundle.
 
+A state that does not know the CA of what this process still serves, because another process has
+begun anew without knowing of it, gets that CA back for as long.
+
 The times are counted by whoever looks, from when it has seen the state: a restart delays a step,
 and no clock has to agree with another one. A state that cannot be read, or is not there, is made
 anew with what is still being served kept trusted.
@@ -50,6 +53,7 @@ class Step(StrEnum):
     ANNOUNCED = "CertificateRenewing"
     RENEWED = "CertificateRenewed"
     FORGOTTEN = "CertificateOldCARemoved"
+    KEPT = "CertificateOldCAKept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,14 @@ def begin(
     coming = () if remembered.following is None else (remembered.following.ca,)
     old = (*coming, *remembered.old)[:OLD_MAX]
     return replace(remembered, following=made, old=old), Step.REMADE
+
+
+def kept_trusted(stored: Stored, remembered: Stored | None) -> tuple[Stored, Step] | None:
+    """Return a state that trusts what this process still serves, None where it does already."""
+    if remembered is None or remembered.current.ca in stored.bundle:
+        return None
+    old = (remembered.current.ca, *stored.old)[:OLD_MAX]
+    return replace(stored, old=old), Step.KEPT
 
 
 def advance(stored: Stored, observed: Observed, times: RotationTimes) -> tuple[Stored, Step] | None:

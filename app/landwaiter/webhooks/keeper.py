@@ -201,7 +201,7 @@ class WebhookKeeper:
         return (
             isinstance(step, Replace)
             and live is not None
-            and self._settled == (wanted, step.found, live["webhooks"])
+            and self._settled == (wanted, step.found, live.get("webhooks"))
         )
 
     async def _has_waited(self, step: Step, wanted: Content | None) -> bool:
@@ -232,7 +232,7 @@ class WebhookKeeper:
         stored = await write(CONFIGURATIONS, step.content)
         self._written = wanted
         found = differences(stored, wanted)
-        self._settled = (wanted, found, stored["webhooks"]) if found else None
+        self._settled = (wanted, found, stored.get("webhooks")) if found else None
         self._note_problem(None)
         if is_repair:
             self._around.repaired()
