@@ -104,6 +104,20 @@ def test_the_necessary_options_are_enough(examined: Examined) -> None:
     assert {} == examined.patients[0].registries.hosts
 
 
+def test_policies_of_the_cluster_leave_open_which_paths_are_needed(
+    examined: Examined, tmp_path: Path
+) -> None:
+    """They are not read; the rights for them are looked at."""
+    folder = policies(tmp_path, PINNED)
+    run("doctor", *arguments({**NECESSARY, "policies": folder}), "--policies-from-cluster")
+    variable = [("LANDWAITER_POLICIES_FROM_CLUSTER", "true")]
+    run("doctor", *arguments(NECESSARY), environment=variable)
+
+    assert [(None, True)] * 2 == [
+        (each.install.paths, each.install.policies_from_cluster) for each in examined.patients
+    ]
+
+
 def test_images_without_a_policy_need_a_path(examined: Examined, tmp_path: Path) -> None:
     """As the install says."""
     folder = policies(tmp_path, PINNED.replace("Deny", "Warn"))

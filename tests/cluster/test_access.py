@@ -41,9 +41,11 @@ async def test_a_right_is_asked_for(allowed: bool) -> None:  # noqa: FBT001
         }
     ] == [(request.body or {})["spec"]["resourceAttributes"] for request in server.asked]
     await may(server, Right("get", "", "secrets"))
-    assert {"verb": "get", "resource": "secrets"} == (
-        (server.asked[1].body or {})["spec"]["resourceAttributes"]
-    )
+    await may(server, Right("update", "", "pods/status"))
+    assert [
+        {"verb": "get", "resource": "secrets"},
+        {"verb": "update", "resource": "pods", "subresource": "status"},
+    ] == [(request.body or {})["spec"]["resourceAttributes"] for request in server.asked[1:]]
 
 
 @pytest.mark.parametrize(

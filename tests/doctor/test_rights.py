@@ -1,6 +1,6 @@
 """The rights that an install needs are those that it has in the tests, and no more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from doctor.pictures import INSTALL
 from landwaiter.cluster.access import Right
 from landwaiter.doctor.rights import rights_needed
+from landwaiter.wiring.cluster_policies import LEASE
 from realparts.guard import NAME, SECRET, rights
 from realparts.landwaiter import NAMESPACE, account_and_rights
 
@@ -36,14 +37,31 @@ def test_the_tests_install_has_just_the_rights_that_are_needed() -> None:
         own_namespace=NAMESPACE,
         tls_secret=SECRET,
         last_good=(NAMESPACE, "last-good"),
+        policies_from_cluster=True,
     )
-    needed = set(rights_needed(install))
-    # The tests do not name the ConfigMap of the last good set.
-    unnamed = {
-        replace(right, name="") if right.resource == "configmaps" else right for right in needed
-    }
 
-    assert unnamed == set(granted())
+    assert without_names(rights_needed(install)) == without_names(granted())
+
+
+def without_names(rights: Iterable[Right]) -> set[Right]:
+    """Leave the names of objects away, which the tests do not say of all of them."""
+    return {replace(right, name="") for right in rights}
+
+
+def test_what_the_install_makes_is_named_where_it_can_be() -> None:
+    """A right to one object is enough for whatever is not made anew."""
+    install = replace(INSTALL, last_good=("lw", "last-good"), policies_from_cluster=True)
+    named = {"leases", "configmaps", "roles", "clusterroles", "validatingwebhookconfigurations"}
+
+    assert {("create", "leases"), ("create", "configmaps")} | {
+        ("create", "validatingwebhookconfigurations"),
+        ("get", "configmaps"),  # Those that policies name, wherever they are.
+    } == {
+        (right.verb, right.resource)
+        for right in rights_needed(install)
+        if right.resource in named and not right.name
+    }
+    assert LEASE in {right.name for right in rights_needed(install)}
 
 
 def test_what_is_not_used_needs_no_right() -> None:
@@ -63,7 +81,7 @@ def test_the_documents_name_every_right() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
     table = text[text.index("## Rights") : text.index("## Answers")]
     rows = [row for row in table.splitlines() if row.startswith("|")]
-    install = replace(INSTALL, last_good=("lw", "last-good"))
+    install = replace(INSTALL, last_good=("lw", "last-good"), policies_from_cluster=True)
     missing = [
         str(right)
         for right in rights_needed(install)

@@ -345,6 +345,35 @@ def test_semantics_07_nodes_and_unchanged_objects_need_no_answer(guard: Guard) -
     )
 
 
+def test_semantics_06_templates_are_sent_when_a_policy_may_apply_anew(guard: Guard) -> None:
+    """A label makes a condition true: the template is judged. Finalizers alone are not sent."""
+    condition = {
+        "name": "judged",
+        "expression": "has(object.metadata.labels) && 'judged' in object.metadata.labels",
+    }
+    guard.start(policies=documents(policy("labelled", "Deny", matchConditions=[condition])))
+    guard.wait_until_armed(VALIDATE)
+    namespace = guard.cluster.new_namespace()
+    held = DEPLOYMENT.holding(pod_spec(A_TAG), replicas=0)
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    path = f"{DEPLOYMENT.collection(namespace)}/web"
+
+    def patch(**metadata: object) -> int:
+        return guard.cluster.request(
+            "PATCH",
+            path,
+            {"metadata": metadata},
+            content_type="application/merge-patch+json",
+        ).status
+
+    created = guard.cluster.request("POST", DEPLOYMENT.collection(namespace), held).status
+    labelled, other = patch(labels={"judged": "yes"}), patch(labels={"a": "b"})
+    guard.stop()
+    annotated, released = patch(annotations={"a": "b"}), patch(finalizers=None)
+
+    assert (201, 403, 200, 500, 200) == (created, labelled, other, annotated, released)
+
+
 def test_conditions_cost_little_for_the_largest_objects(guard: Guard) -> None:
     """Comparing two specs of as many containers as are judged stays within what is allowed."""
     guard.start()
@@ -364,4 +393,3 @@ def test_conditions_cost_little_for_the_largest_objects(guard: Guard) -> None:
 
     assert (201, 200, 403) == (created.status, changed.status, refused.status)
     assert f"seen over {IMAGES_MAX} images" in refused.body["message"]
-

@@ -74,7 +74,7 @@ def test_the_whole_object() -> None:
         "timeoutSeconds": 7,
         "admissionReviewVersions": ["v1"],
     } == webhook
-    assert ["not-a-mirror-pod-of-a-node", "not-the-same-spec"] == [
+    assert ["not-a-mirror-pod-of-a-node", "changes-what-is-read"] == [
         each["name"] for each in conditions
     ]
 

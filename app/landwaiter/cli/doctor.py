@@ -75,6 +75,11 @@ could not be looked at, else 0. Advice never changes it."""
     help="Where the last good policies are kept, as `serve` is told.",
 )
 @option("--policies", type=EXISTING_FOLDER, help="Folder of policy documents.")
+@option(
+    "--policies-from-cluster",
+    is_flag=True,
+    help="Whether `serve` takes policies from the cluster too.",
+)
 @policy_install_options
 @option("--registries", type=EXISTING_FILE, help="Registries that need settings of their own.")
 @option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
@@ -101,6 +106,7 @@ def _patient(given: Mapping[str, Any]) -> Patient:
     if own is None:
         raise InvalidInput("--own-namespace is wanted outside of a Pod")
     settings, folder = policy_install(given), given["policies"]
+    from_cluster = given["policies_from_cluster"]
     policies = PolicySet() if folder is None else load_policies(folder, settings)
     kept = given["last_good_set"]
     last_good = ConfigMapName.parse(kept) if kept else None
@@ -112,7 +118,9 @@ def _patient(given: Mapping[str, Any]) -> Patient:
             timeout_seconds=given["webhook_timeout_seconds"],
             tls_secret=given["tls_secret"] or "",
             last_good=None if last_good is None else (last_good.namespace, last_good.name),
-            paths=None if folder is None else paths_needed(policies, settings),
+            # Policies of the cluster are not read here, so it is not known which paths they need.
+            paths=None if folder is None or from_cluster else paths_needed(policies, settings),
+            policies_from_cluster=from_cluster,
         ),
         kubeconfig=given["kubeconfig"],
         registries=registry_settings(given["registries"]),

@@ -15,7 +15,11 @@ _PATH: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A verb on a resource; without `namespace` in all of them, without `name` on all objects."""
+    """
+    A verb on a resource, or on its subresource behind a slash.
+
+    Without `namespace` it is for all of them, without `name` for all objects.
+    """
 
     verb: str
     group: str
@@ -32,10 +36,12 @@ class Right:
 
 async def may(requests: Requests, right: Right) -> bool:
     """Return whether we have a right. Raises `ClusterUnavailable`."""
+    resource, _, subresource = right.resource.partition("/")
     attributes = {
         "verb": right.verb,
         "group": right.group,
-        "resource": right.resource,
+        "resource": resource,
+        "subresource": subresource,
         "namespace": right.namespace,
         "name": right.name,
     }

@@ -19,7 +19,7 @@ class Install:
     """
     What the install was told, as far as it is examined.
 
-    `paths` are those that its policies need, None where no policies were given; `tls_secret` is
+    `paths` are those that its policies need, None where these are not known; `tls_secret` is
     empty where the certificate is somebody else's.
     """
 
@@ -30,6 +30,7 @@ class Install:
     tls_secret: str = ""
     last_good: tuple[str, str] | None = None
     paths: Collection[WebhookPath] | None = None
+    policies_from_cluster: bool = False
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -5,13 +5,24 @@ from collections.abc import Iterator
 from landwaiter.cluster.access import Right
 from landwaiter.doctor.findings import Finding, Severity
 from landwaiter.doctor.picture import Install, Picture
+from landwaiter.policy.crd import RESOURCE_KINDS
+from landwaiter.policy.models import API_VERSION
 
 _READ = ("get", "list", "watch")
+
+STATUS_LEASE = "landwaiter-policies"
+"""Who holds it writes the status of policies; `wiring.cluster_policies` says so too."""
 
 
 def rights_needed(install: Install) -> tuple[Right, ...]:
     """Return every right, in the order in which they are documented."""
-    return (*_to_judge(), *_to_keep_the_webhook(install), *_in_our_namespace(install))
+    rights = (
+        *_to_judge(),
+        *_to_keep_the_webhook(install),
+        *_in_our_namespace(install),
+        *_to_take_policies_from_the_cluster(install),
+    )
+    return tuple(dict.fromkeys(rights))
 
 
 def _to_judge() -> Iterator[Right]:
@@ -47,6 +58,18 @@ def _in_our_namespace(install: Install) -> Iterator[Right]:
         yield Right("create", "", "configmaps", namespace)
         for verb in ("get", "update"):
             yield Right(verb, "", "configmaps", namespace, config_map)
+
+
+def _to_take_policies_from_the_cluster(install: Install) -> Iterator[Right]:
+    if not install.policies_from_cluster:
+        return
+    group = API_VERSION.partition("/")[0]
+    for each in RESOURCE_KINDS:
+        yield from (Right(verb, group, each.plural) for verb in _READ)
+        yield Right("update", group, f"{each.plural}/status")
+    yield Right("create", "coordination.k8s.io", "leases", install.own_namespace)
+    for verb in ("get", "update"):
+        yield Right(verb, "coordination.k8s.io", "leases", install.own_namespace, STATUS_LEASE)
 
 
 def examine(picture: Picture) -> Iterator[Finding]:

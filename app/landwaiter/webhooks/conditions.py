@@ -26,19 +26,36 @@ NOT_A_MIRROR_POD_OF_A_NODE: Final = (
 )
 """The same two signs of a node, and the same annotation, that the judge goes by."""
 
-NOT_THE_SAME_SPEC: Final = (
+READ_METADATA: Final = ("labels", "annotations", "ownerReferences")
+"""
+What the conditions of a policy may read of a template's object beside its spec.
+
+What is left is kept by the API server, but for finalizers: whoever makes a condition of these is
+asked anew only when something else changes as well.
+"""
+
+
+def _differs(member: str) -> str:
+    now, before = f"object.metadata.{member}", f"oldObject.metadata.{member}"
+    return f"has({now}) != has({before}) || (has({now}) && {now} != {before})"
+
+
+CHANGES_WHAT_IS_READ: Final = (
     "request.operation != 'UPDATE' || !has(object.spec) || !has(oldObject.spec) || "
-    "object.spec != oldObject.spec"
+    "object.spec != oldObject.spec || (request.resource.resource != 'pods' && ("
+    + " || ".join(map(_differs, READ_METADATA))
+    + "))"
 )
 """
 Images, and all that rules read, are below `spec`, but for a PodTemplate, which has none.
 
-With the same spec every use is old, and nothing that a rule reads has changed.
+With the same spec every use is old, and nothing that a rule reads has changed. Old uses of a Pod
+are never judged again; those of a template are when a policy applies that did not before.
 """
 
 CONDITIONS: Final = (
     ("not-a-mirror-pod-of-a-node", NOT_A_MIRROR_POD_OF_A_NODE),
-    ("not-the-same-spec", NOT_THE_SAME_SPEC),
+    ("changes-what-is-read", CHANGES_WHAT_IS_READ),
 )
 
 
