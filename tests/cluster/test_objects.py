@@ -173,6 +173,17 @@ async def test_other_answers_say_what_is_wrong(given: ApiAnswer, problem: str) -
     assert problem == str(fault.value)
 
 
+async def test_what_is_said_against_a_secret_is_not_told() -> None:
+    """It might quote what is in it."""
+    server = Server([answer({"message": "data: hunter2"}, 422)])
+    with pytest.raises(ClusterUnavailable) as fault:
+        await ClusterObjects(server).replace(ApiResource("", "v1", "secrets"), A_MAP)
+
+    assert (
+        'secrets "set" in namespace "lw" could not be written: the Kubernetes API answered 422'
+    ) == str(fault.value)
+
+
 async def names_of(server: Server, selector: str = "") -> list[list[str]]:
     pages = ClusterObjects(server).pages(CONFIG_MAPS, selector=selector)
     return [[each["metadata"]["name"] for each in page] async for page in pages]

@@ -4,7 +4,7 @@ Objects of a cluster as mappings: read, listed page by page, and written.
 What Landwaiter keeps in the cluster it shares with its other replicas and with people, so nothing
 is overwritten unseen: `replace` writes one version over the one it was made from, and who comes
 second is told so by `ClusterConflict` and reads again. What an answer says against a request is
-shown to people, and may quote what they wrote; never ask so for Secrets' content.
+shown to people, and may quote what they wrote, so it is left out where a Secret was written.
 """
 
 import json
@@ -176,7 +176,8 @@ def _content(request: ApiRequest, answer: ApiAnswer) -> Content:
     if answer.status == HTTPStatus.CONFLICT:
         raise ClusterConflict(f"{request.what} was written by somebody else meanwhile")
     if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
-        raise ClusterUnavailable(f"{refusal(request, answer.status)}{_reason(answer)}")
+        reason = "" if request.resource == "secrets" else _reason(answer)
+        raise ClusterUnavailable(f"{refusal(request, answer.status)}{reason}")
     try:
         content = json.loads(answer.content)
     except (ValueError, RecursionError) as cause:
