@@ -295,12 +295,16 @@ def test_a_stopped_cluster_starts_again(guard: Guard) -> None:
         what="the Pods of the Deployment",
     )
     guard.start("--exclude-namespace=networking")
-    # The new process serves under another address of the balancer, which the object has already.
+    # It is behind the address that the object has had all the time.
     wait_until(
         lambda: create(guard, judged, A_PINNED_IMAGE, "again")[0] == 201,
         within_seconds=SECONDS,
         what="a Pod that is good",
     )
+    for namespace in ("kube-system", NAMESPACE):
+        guard.cluster.kubectl(
+            "delete", "deployment,pod", "--all", f"--namespace={namespace}", "--now"
+        )
 
     assert {"kube-system": 201, NAMESPACE: 201, "networking": 201, judged: 500} == statuses
 
