@@ -57,6 +57,8 @@ generate: setup ## Write the generated parts of the documents anew.
 	$(BIN)/python tests/repository/generated.py
 	$(BIN)/python tests/repository/crds.py
 	$(BIN)/python tests/repository/chart_values.py
+	@$(BIN)/python tests/realparts/install.py helm
+	$(BIN)/python tests/chart/plain_manifests.py
 	$(BIN)/python tests/wiring/fault_table.py
 
 test: check parts ## Run every check and every test, on the real parts.

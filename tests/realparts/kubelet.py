@@ -32,6 +32,9 @@ CONTAINER = "landwaiter"
 PAUSE_SECONDS = 0.1
 RESTART_SECONDS = 1.0
 """A real kubelet waits longer each time, up to five minutes."""
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+HEARTBEAT_SECONDS = 5.0
+"""A node that is not heard of for 40 seconds counts as lost, and its Pods as not ready."""
 MERGE = "application/strategic-merge-patch+json"
 
 
@@ -48,6 +51,7 @@ class Kubelet:
         self._image_path = configuration["image_path"]
         self._pods: dict[str, _Pod] = {}
         self._started = 0
+        self._heartbeat_due = 0.0
         self.addresses: dict[str, str] = {}
         self._proxy = ServiceProxy(Path(configuration["socket"]), self.read, self.addresses)
 
@@ -57,6 +61,7 @@ class Kubelet:
         self._register()
         while True:
             with suppress(OSError):  # The API server is away: everything goes on as it is.
+                self._beat()
                 self._sync()
             time.sleep(PAUSE_SECONDS)
 
@@ -73,7 +78,25 @@ class Kubelet:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
         self._api.request("POST", "/api/v1/nodes", node, user="node")
         ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
-        self._patch(f"/api/v1/nodes/{NODE}/status", {"status": {"conditions": [ready]}})
+        self.tell(f"/api/v1/nodes/{NODE}", {"conditions": [ready]})
+
+    def _beat(self) -> None:
+        """Let it be known from time to time that there is still a node."""
+        if time.monotonic() < self._heartbeat_due:
+            return
+        self._heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {"holderIdentity": NODE, "leaseDurationSeconds": 40, "renewTime": now}
+        lease = {"metadata": {"name": NODE}, "spec": spec}
+        answer = self._api.request(
+            "PATCH",
+            f"{LEASES}/{NODE}",
+            lease,
+            user="node",
+            content_type="application/merge-patch+json",
+        )
+        if answer.status == HTTPStatus.NOT_FOUND:
+            self._api.request("POST", LEASES, lease, user="node")
 
     def _sync(self) -> None:
         listed = self.read("/api/v1/pods", user="node") or {}
@@ -140,12 +163,14 @@ class Kubelet:
         """Whether nothing can be started."""
         return (self._folder / "broken").exists()
 
-    def _patch(self, path: str, change: Mapping[str, Any]) -> None:
-        self._api.request("PATCH", path, change, user="node", content_type=MERGE)
-
-    def tell(self, path: str, status: Mapping[str, Any]) -> None:
-        """Write the status of a Pod."""
-        self._patch(f"{path}/status", {"status": status})
+    def tell(self, path: str, status: Mapping[str, Any]) -> bool:
+        """Write the status of an object; say whether that came about."""
+        answer = self._api.request(
+            "PATCH", f"{path}/status", {"status": status}, user="node", content_type=MERGE
+        )
+        if answer.status != HTTPStatus.OK:
+            print(path, answer, flush=True)
+        return answer.status == HTTPStatus.OK
 
     def forget(self, path: str, uid: str) -> None:
         """Delete a Pod that has ended."""
@@ -209,8 +234,7 @@ class _Pod:
 
     def _tell(self) -> None:
         status = self._status()
-        if status != self._told:
-            self._kubelet.tell(self._path, status)
+        if status != self._told and self._kubelet.tell(self._path, status):
             self._told = status
 
     def _status(self) -> dict[str, Any]:

@@ -7,8 +7,11 @@ a client certificate to webhooks.
 """
 
 import json
+import os
+import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -55,7 +58,7 @@ class ClusterWithNode:
         return self.control_plane.files.webhook_client_ca
 
     def pids(self) -> dict[str, int]:
-        """Return the process of each Pod that has ever been started, by the Pod's name."""
+        """Return the process of each Pod that has not vanished, by the Pod's name."""
         return {
             file.parent.name: int(file.read_text("utf-8"))
             for file in (self._node_folder / "pods").glob("*/pid")
@@ -65,9 +68,12 @@ class ClusterWithNode:
         """Return what the container of a Pod has written."""
         return (self._node_folder / "pods" / pod / "landwaiter.log").read_text("utf-8")
 
-    def break_image(self) -> None:
-        """Let no container be started any more."""
+    def kill_pods(self) -> None:
+        """Kill every container at once, and let none be started again until `mend_image`."""
         (self._node_folder / "broken").touch()
+        for pid in self.pids().values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def mend_image(self) -> None:
         """Let containers be started again."""

@@ -95,7 +95,8 @@ class PodProcess:
             os.kill(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once and reap it."""
+        """End it at once and reap it; its number may be another's from now on."""
+        (self._folder / "pid").unlink(missing_ok=True)
         if self._process is not None:
             self._process.kill()
 

@@ -23,8 +23,9 @@ THIRD_PARTIES = (
     ("monitoring.coreos.com", "v1", "PrometheusRule"),
 )
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-PASSING = {"Event", "Endpoints", "EndpointSlice", "ControllerRevision", "PodMetrics"}
+PASSING = {"Event", "Endpoints", "EndpointSlice"}
 """Kinds whose objects come and go by themselves, some time after what they are about."""
+OF_EVERY_NAMESPACE = "kube-root-ca.crt"
 PATIENCE_SECONDS = 60.0
 HELM_SECONDS = 120.0
 
@@ -65,6 +66,10 @@ class Release:
         """Remove it."""
         self._helm("uninstall", RELEASE)
 
+    def forget(self) -> None:
+        """Let Helm know nothing of it, after its objects were deleted by others."""
+        self.api.kubectl("delete", "secret", self._where, "--selector=owner=helm")
+
     def remove(self) -> None:
         """Leave nothing of a test behind, however it ended."""
         self.helm.run("uninstall", RELEASE, self._where, "--ignore-not-found", check=False)
@@ -77,11 +82,10 @@ class Release:
         found: list[dict[str, Any]] = self.api.request("GET", pods_of(self.namespace)).body["items"]
         return found
 
-    def pod_template(self) -> dict[str, Any]:
-        """Return what its Pods are made from."""
+    def pod_count(self) -> int:
+        """Return how many Pods its Deployment wants."""
         path = f"{DEPLOYMENT.collection(self.namespace)}/{RELEASE}"
-        template: dict[str, Any] = self.api.request("GET", path).body["spec"]["template"]
-        return template
+        return int(self.api.request("GET", path).body["spec"]["replicas"])
 
     def armed(self) -> list[str]:
         """Return the webhooks that there are."""
@@ -143,6 +147,7 @@ def everything_in(api: ControlPlane) -> set[str]:
         f"{kind} {namespace}/{name}"
         for kind, collection in _collections(api)
         for namespace, name in _names_in(api, collection)
+        if name != OF_EVERY_NAMESPACE
     }
 
 

@@ -1,0 +1,154 @@
+"""
+Removing an install leaves nothing behind and nobody locked out, in whatever order it is done.
+
+Helm removes by kinds, Flux in the reverse order of applying, Argo CD all at once, in the background
+or in the foreground; and the install may be dead long since.
+"""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from realparts.control_plane import ControlPlane
+from realparts.helm import RELEASE
+from realparts.node import ClusterWithNode
+from realparts.processes import wait_until
+from system.chart.asking import CREATED, ask
+from system.chart.release import CONFIGURATIONS, Release, everything_in
+from system.objects import A_TAG
+
+OBSERVE, VALIDATE = "observe.landwaiter.dev", "validate.landwaiter.dev"
+SECONDS = 90.0
+HURRIED = {"drain": {"timeoutSeconds": 5}}
+ADMITTED = (CREATED, "")
+NO_HTTP_ANSWER = 500
+
+
+@pytest.fixture(scope="module")
+def api(cluster: ClusterWithNode) -> ControlPlane:
+    return cluster.control_plane
+
+
+@pytest.fixture
+def installed(release: Release) -> tuple[Release, set[str]]:
+    """Give a release that is asked, and what there was before it."""
+    before = everything_in(release.api)
+    release.install(HURRIED)
+    release.wait_until_armed(OBSERVE)
+    return release, before
+
+
+def arm(release: Release) -> None:
+    """Make the webhook object what it is while a policy denies: it refuses what is not answered."""
+    path = f"{CONFIGURATIONS}/{RELEASE}"
+    found = release.api.request("GET", path).body
+    (webhook,) = found["webhooks"]
+    webhook |= {"name": VALIDATE, "failurePolicy": "Fail"}
+    webhook["clientConfig"]["service"]["path"] = "/validate"
+    release.api.request("PUT", path, found)
+
+
+def kill(release: Release, cluster: ClusterWithNode) -> str:
+    """Kill every process of an install for good, when it stops everyone; return where it does."""
+    namespace = release.api.new_namespace()
+    cluster.kill_pods()
+    arm(release)
+    wait_until(
+        lambda: ask(release.api, namespace, A_TAG)[0] == NO_HTTP_ANSWER,
+        within_seconds=SECONDS,
+        what="a cluster that is locked",
+    )
+    return namespace
+
+
+def is_as_before(api: ControlPlane, before: set[str]) -> bool:
+    return everything_in(api) <= before
+
+
+def wait_until_gone(api: ControlPlane, before: set[str]) -> None:
+    """Return when nothing is there that was not there before; say what is, if it stays."""
+    try:
+        wait_until(lambda: is_as_before(api, before), within_seconds=SECONDS, what="an empty place")
+    except TimeoutError as error:
+        raise AssertionError(f"left behind: {sorted(everything_in(api) - before)}") from error
+
+
+def path_of(each: Mapping[str, Any], api: ControlPlane) -> str:
+    """Return the path of an object, by what the API server says of its kind."""
+    version = each["apiVersion"]
+    root = "/api/v1" if version == "v1" else f"/apis/{version}"
+    resources = api.request("GET", root).body["resources"]
+    plural = next(
+        found["name"]
+        for found in resources
+        if found["kind"] == each["kind"] and "/" not in found["name"]
+    )
+    namespace = each["metadata"].get("namespace")
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"{root}{where}/{plural}/{each['metadata']['name']}"
+
+
+def test_helm_uninstall_leaves_nothing(
+    installed: tuple[Release, set[str]], api: ControlPlane
+) -> None:
+    """Of a healthy install not even the Secret, the Lease and the webhook object stay."""
+    release, before = installed
+    release.uninstall()
+
+    wait_until_gone(api, before)
+
+
+def test_helm_uninstall_of_a_dead_install_unlocks_the_cluster(
+    installed: tuple[Release, set[str]], api: ControlPlane, cluster: ClusterWithNode
+) -> None:
+    """Nobody of Landwaiter is needed for it."""
+    release, before = installed
+    namespace = kill(release, cluster)
+    release.uninstall()
+
+    wait_until(
+        lambda: ask(api, namespace, A_TAG) == ADMITTED,
+        within_seconds=SECONDS,
+        what="a free cluster",
+    )
+    api.kubectl("delete", "namespace", namespace)
+    wait_until_gone(api, before)
+
+
+ORDERS = ["Helm's", "the reverse", *(f"shuffled {seed}" for seed in range(3))]
+
+
+@pytest.mark.parametrize("propagation", ["Background", "Foreground"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_objects_can_be_deleted_in_any_order(
+    installed: tuple[Release, set[str]],
+    api: ControlPlane,
+    cluster: ClusterWithNode,
+    order: str,
+    propagation: str,
+) -> None:
+    """Whoever deletes what was applied, alive or dead, is left with nothing and not locked out."""
+    release, before = installed
+    namespace = None
+    if order.startswith("shuffled"):
+        namespace = kill(release, cluster)
+    objects = release.objects(HURRIED)
+    if order == "the reverse":
+        objects.reverse()
+    elif order.startswith("shuffled"):
+        random.Random(order).shuffle(objects)  # noqa: S311  # An order, and no secret.
+    for each in objects:
+        options = {"propagationPolicy": propagation}
+        api.request("DELETE", path_of(each, api), options)
+
+    if namespace is not None:
+        wait_until(
+            lambda: ask(api, namespace, A_TAG) == ADMITTED,
+            within_seconds=SECONDS,
+            what="a free cluster",
+        )
+        api.kubectl("delete", "namespace", namespace)
+    release.forget()
+    wait_until_gone(api, before)
