@@ -3,8 +3,8 @@ A small kubelet, scheduler and kube-proxy for Pods of Landwaiter, as a program o
 
 It takes every Pod whose container is called `landwaiter`, puts it on the one node that there is,
 makes its volumes, runs its container as a process, asks its probes, tells the API server how it
-stands, and ends it as asked. Other Pods stay Pending. While its folder has a file `broken` no
-container can be started, as if its image could not be pulled.
+stands, and ends it as asked. Other Pods stay Pending. Where a namespace's folder has a file
+`broken` no container can be started, as if its image could not be pulled.
 
     python -m realparts.kubelet CONFIGURATION
 
@@ -29,6 +29,7 @@ from realparts.service_proxy import ServiceProxy
 
 NODE = "n1"
 CONTAINER = "landwaiter"
+BROKEN = "broken"
 PAUSE_SECONDS = 0.1
 RESTART_SECONDS = 1.0
 """A real kubelet waits longer each time, up to five minutes."""
@@ -119,7 +120,8 @@ class Kubelet:
             binding = {"apiVersion": "v1", "kind": "Binding", "target": target}
             metadata = {"name": pod["metadata"]["name"]}
             self._api.request("POST", f"{path}/binding", {**binding, "metadata": metadata})
-        folder = self._folder / "pods" / pod["metadata"]["name"]
+        namespace = self._folder / "pods" / pod["metadata"]["namespace"]
+        folder = namespace / pod["metadata"]["name"]
         folder.mkdir(parents=True)
         volumes = PodVolumes(
             pod,
@@ -135,7 +137,7 @@ class Kubelet:
             api_server=self._api.url,
             image_path=self._image_path,
         )
-        return _Pod(self, path, address, volumes, process)
+        return _Pod(self, path, address, volumes, process, broken=namespace / BROKEN)
 
     def _token(self, pod: Mapping[str, Any], audience: str) -> str:
         metadata = pod["metadata"]
@@ -157,11 +159,6 @@ class Kubelet:
             raise NotThereError(f"a token: {answer}")
         token: str = answer.body["status"]["token"]
         return token
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether nothing can be started."""
-        return (self._folder / "broken").exists()
 
     def tell(self, path: str, status: Mapping[str, Any]) -> bool:
         """Write the status of an object; say whether that came about."""
@@ -188,8 +185,11 @@ class _Pod:
         address: str,
         volumes: PodVolumes,
         process: PodProcess,
+        *,
+        broken: Path,
     ) -> None:
         self._kubelet = kubelet
+        self._broken = broken
         self._path = path
         self._address = address
         self._volumes = volumes
@@ -216,7 +216,7 @@ class _Pod:
     def _keep(self, now: float) -> None:
         with suppress(NotThereError):
             self._volumes.project()
-            if self._process.is_running or self._kubelet.is_broken or now < self._start_due:
+            if self._process.is_running or self._broken.exists() or now < self._start_due:
                 return
             self._process.kill()  # Reaps what has ended by itself.
             self._process.start()

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from realparts.control_plane import ControlPlane
 from realparts.install import ensure
-from realparts.kubelet import NODE
+from realparts.kubelet import BROKEN, NODE
 from realparts.processes import ChildProcess
 from realparts.service_proxy import write_egress_configuration
 
@@ -57,27 +57,20 @@ class ClusterWithNode:
         """Return the authority of the certificate that the API server shows to webhooks."""
         return self.control_plane.files.webhook_client_ca
 
-    def pids(self) -> dict[str, int]:
-        """Return the process of each Pod that has not vanished, by the Pod's name."""
-        return {
-            file.parent.name: int(file.read_text("utf-8"))
-            for file in (self._node_folder / "pods").glob("*/pid")
-        }
-
-    def log(self, pod: str) -> str:
+    def log(self, namespace: str, pod: str) -> str:
         """Return what the container of a Pod has written."""
-        return (self._node_folder / "pods" / pod / "landwaiter.log").read_text("utf-8")
+        return (self._pods_of(namespace) / pod / "landwaiter.log").read_text("utf-8")
 
-    def kill_pods(self) -> None:
-        """Kill every container at once, and let none be started again until `mend_image`."""
-        (self._node_folder / "broken").touch()
-        for pid in self.pids().values():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    def kill_pods(self, namespace: str) -> None:
+        """Kill every container of a namespace, and let none be started there any more."""
+        self._pods_of(namespace).mkdir(parents=True, exist_ok=True)
+        (self._pods_of(namespace) / BROKEN).touch()
+        for file in self._pods_of(namespace).glob("*/pid"):
+            with suppress(ProcessLookupError, FileNotFoundError):
+                os.kill(int(file.read_text("utf-8")), signal.SIGKILL)
 
-    def mend_image(self) -> None:
-        """Let containers be started again."""
-        (self._node_folder / "broken").unlink(missing_ok=True)
+    def _pods_of(self, namespace: str) -> Path:
+        return self._node_folder / "pods" / namespace
 
     @property
     def _node_folder(self) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from realparts.helm import Helm
 from realparts.node import ClusterWithNode
-from system.chart.release import Release, install_third_parties
+from system.chart.release import DENIED, STANDING, Release, install_third_parties
 from system.conftest import LOG_FOLDERS
 
 
@@ -26,6 +26,15 @@ def cluster(
 def helm(cluster: ClusterWithNode) -> Helm:
     """Give the Helm of an admin."""
     return Helm(cluster.folder, cluster.control_plane.environment)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def standing(cluster: ClusterWithNode, helm: Helm) -> Iterator[Release]:
+    """Give a release that stands beside all tests, with a policy that denies."""
+    standing = Release(cluster, helm, STANDING)
+    standing.install(DENIED)
+    yield standing
+    standing.remove()
 
 
 @pytest.fixture

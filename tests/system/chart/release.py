@@ -11,7 +11,9 @@ from realparts.control_plane import ControlPlane
 from realparts.helm import CHART, RELEASE, Helm
 from realparts.node import API_SERVER, ClusterWithNode
 from realparts.processes import free_port, wait_until
+from system.installation import a_policy
 from system.objects import DEPLOYMENT, pods_of
+from system.policies import DIGEST
 
 RESTRICTED = {
     f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")
@@ -22,6 +24,11 @@ THIRD_PARTIES = (
     ("monitoring.coreos.com", "v1", "ServiceMonitor"),
     ("monitoring.coreos.com", "v1", "PrometheusRule"),
 )
+DENIED, WARNED = (
+    {"policies": [a_policy("chart", DIGEST, actions=[action])]} for action in ("Deny", "Warn")
+)
+"""For namespaces with the label `policy: chart`."""
+STANDING = "standing-landwaiter"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 PASSING = {"Event", "Endpoints", "EndpointSlice"}
 """Kinds whose objects come and go by themselves, some time after what they are about."""
@@ -33,7 +40,8 @@ HELM_SECONDS = 120.0
 class Release:
     """Installs, changes and removes one release; its namespace wants restricted Pods."""
 
-    def __init__(self, cluster: ClusterWithNode, helm: Helm) -> None:
+    def __init__(self, cluster: ClusterWithNode, helm: Helm, name: str = RELEASE) -> None:
+        self.name = name
         self.cluster = cluster
         self.api = cluster.control_plane
         self.helm = helm
@@ -48,34 +56,38 @@ class Release:
     def objects(self, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return what these values render, in the order in which Helm installs it."""
         given = merged(self.values, values or {})
-        return self.helm.objects(given, namespace=self.namespace)
+        return self.helm.objects(given, release=self.name, namespace=self.namespace)
 
     def install(self, values: Mapping[str, Any] | None = None) -> None:
         """Install it; return when all of its Pods are ready."""
-        self._helm("install", RELEASE, CHART, values=values or {})
+        self._helm("install", self.name, CHART, values=values or {})
 
     def upgrade(self, values: Mapping[str, Any]) -> None:
         """Give it other values; return when all of its Pods are the new ones, and ready."""
-        self._helm("upgrade", RELEASE, CHART, values=values)
+        self._helm("upgrade", self.name, CHART, values=values)
 
     def roll_back(self) -> None:
         """Give it the values from before the last change."""
-        self._helm("rollback", RELEASE)
+        self._helm("rollback", self.name)
 
     def uninstall(self) -> None:
         """Remove it."""
-        self._helm("uninstall", RELEASE)
+        self._helm("uninstall", self.name)
 
     def forget(self) -> None:
         """Let Helm know nothing of it, after its objects were deleted by others."""
         self.api.kubectl("delete", "secret", self._where, "--selector=owner=helm")
 
+    def kill(self) -> None:
+        """Kill every process of it for good."""
+        self.cluster.kill_pods(self.namespace)
+
     def remove(self) -> None:
         """Leave nothing of a test behind, however it ended."""
-        self.helm.run("uninstall", RELEASE, self._where, "--ignore-not-found", check=False)
+        self.kill()
+        self.helm.run("uninstall", self.name, self._where, "--ignore-not-found", check=False)
         self.api.kubectl("delete", "namespace", self.namespace, "--wait=false")
         wait_until(lambda: not self.pods(), within_seconds=PATIENCE_SECONDS, what="no Pod")
-        self.cluster.mend_image()
 
     def pods(self) -> list[dict[str, Any]]:
         """Return its Pods, those that are ending included."""
@@ -84,12 +96,12 @@ class Release:
 
     def pod_count(self) -> int:
         """Return how many Pods its Deployment wants."""
-        path = f"{DEPLOYMENT.collection(self.namespace)}/{RELEASE}"
+        path = f"{DEPLOYMENT.collection(self.namespace)}/{self.name}"
         return int(self.api.request("GET", path).body["spec"]["replicas"])
 
     def armed(self) -> list[str]:
         """Return the webhooks that there are."""
-        answer = self.api.request("GET", f"{CONFIGURATIONS}/{RELEASE}")
+        answer = self.api.request("GET", f"{CONFIGURATIONS}/{self.name}")
         return [each["name"] for each in answer.body.get("webhooks", [])]
 
     def wait_until_armed(self, *names: str) -> None:
@@ -142,12 +154,16 @@ def _definition(group: str, version: str, kind: str) -> dict[str, Any]:
 
 
 def everything_in(api: ControlPlane) -> set[str]:
-    """Return every object of the cluster that does not pass by itself, of whatever kind."""
+    """
+    Return every object of the cluster, of whatever kind.
+
+    Left out are those that pass by themselves, and those of the release that stands.
+    """
     return {
         f"{kind} {namespace}/{name}"
         for kind, collection in _collections(api)
         for namespace, name in _names_in(api, collection)
-        if name != OF_EVERY_NAMESPACE
+        if name != OF_EVERY_NAMESPACE and not name.startswith(STANDING)
     }
 
 

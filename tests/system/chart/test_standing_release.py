@@ -1,0 +1,126 @@
+"""
+The life of a release, with the real Helm and its Pods running: each test goes on where it stands.
+
+It was installed before the first test of this folder, for it takes half a minute until it is asked:
+it waits for its own address, which has no name on this machine. Its policy is for namespaces with a
+label, so that it judges nothing of other tests.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from realparts.control_plane import ControlPlane
+from realparts.node import ClusterWithNode
+from realparts.processes import wait_until
+from system.chart.asking import CREATED, FORBIDDEN, ask, people_asking
+from system.chart.release import CONFIGURATIONS, DENIED, WARNED, Release
+from system.objects import A_PINNED_IMAGE, A_TAG
+
+OBSERVE, VALIDATE = "observe.landwaiter.dev", "validate.landwaiter.dev"
+SECONDS = 60.0
+GOOD, BAD = (CREATED, ""), (FORBIDDEN, "")
+
+
+@pytest.fixture(scope="module")
+def api(cluster: ClusterWithNode) -> ControlPlane:
+    return cluster.control_plane
+
+
+@pytest.fixture(scope="module")
+def judged(standing: Release, api: ControlPlane) -> str:
+    """Give a namespace that the policy is about, once it is in force."""
+    standing.wait_until_armed(VALIDATE)
+    return api.new_namespace(labels={"policy": "chart"})
+
+
+def uids(release: Release) -> set[str]:
+    return {
+        pod["metadata"]["uid"]
+        for pod in release.pods()
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def test_one_install_and_images_are_judged(
+    standing: Release, api: ControlPlane, judged: str
+) -> None:
+    """The webhook object is there by itself, and the API server finds the Pods by their Service."""
+    answers = [ask(api, judged, image) for image in (A_PINNED_IMAGE, A_TAG)]
+
+    assert [GOOD, BAD] == answers
+    assert len(uids(standing)) == standing.pod_count()
+
+
+def test_changed_policies_are_in_force_without_a_restart(
+    standing: Release, api: ControlPlane, judged: str
+) -> None:
+    """What denied warns, and nothing of it can stop anyone any more; a rollback brings it back."""
+    before = uids(standing)
+    standing.upgrade(WARNED)
+    standing.wait_until_armed(OBSERVE)
+    warned = ask(api, judged, A_TAG)
+    standing.roll_back()
+    standing.wait_until_armed(VALIDATE)
+    denied = ask(api, judged, A_TAG)
+
+    assert (GOOD, BAD, before) == (warned, denied, uids(standing))
+
+
+def test_one_command_opens_the_door_and_an_upgrade_closes_it(
+    standing: Release, api: ControlPlane, judged: str
+) -> None:
+    """Without the ClusterRole nothing is judged, however long; Helm brings it back."""
+    kinds = "clusterrole,validatingwebhookconfiguration"
+    api.kubectl("delete", "--ignore-not-found", kinds, standing.name)
+    opened = [ask(api, judged, A_TAG) for _ in range(3)]
+    still_open = standing.armed()
+    standing.upgrade(DENIED)
+    standing.wait_until_armed(VALIDATE)
+
+    assert [GOOD, GOOD, GOOD] == opened
+    assert [] == still_open
+    assert BAD == ask(api, judged, A_TAG)
+
+
+def test_an_upgrade_refuses_no_pod(standing: Release, api: ControlPlane, judged: str) -> None:
+    """While every Pod of Landwaiter is replaced, each answer is the verdict."""
+    before = uids(standing)
+    with people_asking(api, judged) as told:
+        standing.upgrade({**DENIED, "podAnnotations": {"round": "two"}})
+        wait_until(
+            lambda: not uids(standing) & before, within_seconds=SECONDS, what="only new Pods"
+        )
+
+    assert ({GOOD}, {BAD}) == (set(told.good), set(told.bad))
+
+
+def test_it_has_the_rights_that_it_uses(standing: Release, api: ControlPlane, judged: str) -> None:
+    """In all this time the API server has refused nothing to Landwaiter's account."""
+    account = f"system:serviceaccount:{standing.namespace}:{standing.name}"
+
+    def is_ours(event: Mapping[str, Any]) -> bool:
+        return bool(event["user"]["username"] == account)
+
+    events = api.audit_events(is_ours)
+    refused = [each for each in events if each["responseStatus"]["code"] == FORBIDDEN]
+
+    assert events
+    assert [] == [(each["verb"], each["requestURI"]) for each in refused]
+
+
+def test_an_uninstall_in_full_work_opens_the_door(
+    standing: Release, api: ControlPlane, judged: str
+) -> None:
+    """Once the webhook object is gone, which takes moments, everything is admitted."""
+    standing.uninstall()
+    path = f"{CONFIGURATIONS}/{standing.name}"
+    wait_until(
+        lambda: api.request("GET", path).status == HTTPStatus.NOT_FOUND,
+        within_seconds=SECONDS,
+        what="no webhook object",
+    )
+
+    assert GOOD == ask(api, judged, A_TAG)
