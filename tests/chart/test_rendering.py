@@ -32,7 +32,6 @@ NOT_FOR_PODS = {
     "--cosign",  # It is in the image, on PATH.
     "--host",  # All addresses of the Pod.
     "--kubeconfig",  # The Pod has a service account.
-    "--policies-from-cluster",  # The chart installs no definitions yet; extraArgs can give it.
     "--webhook-url",  # The Service is used.
 }
 TIMEOUT = "--webhook-timeout-seconds="
@@ -263,20 +262,51 @@ def _names(rule: Mapping[str, Any]) -> str:
     return f"/{','.join(rule['resourceNames'])}" if "resourceNames" in rule else ""
 
 
-def test_without_secrets_there_is_no_right_to_read_any(helm: Helm) -> None:
-    """Rights go with the features that are on."""
+def test_rights_go_with_what_is_on(helm: Helm) -> None:
+    """What is switched off takes its rights with it, and namespaces narrow them."""
     everywhere = rights(helm.objects())
-    nowhere = rights(helm.objects({"access": {"secrets": False}, "tls": {"mode": "certManager"}}))
-    somewhere = rights(helm.objects({"access": {"secretNamespaces": ["shop"]}}))
+    tls = rights(helm.objects({"tls": {"mode": "certManager"}}))
+    secrets = rights(helm.objects({"access": {"secrets": False}}))
+    roots = rights(helm.objects({"access": {"configMaps": False}}))
+    files = rights(helm.objects({"clusterPolicies": {"enabled": False}}))
+    shop = rights(helm.objects({"access": {"namespaces": ["shop"]}}))
 
-    accounts = {("", "serviceaccounts", verb) for verb in ("get", "list", "watch")}
-    own = {
+    own = "secrets/landwaiter-tls"
+    assert everywhere - tls == {
         (NAMESPACE, "secrets", "create"),
-        *((NAMESPACE, "secrets/landwaiter-tls", verb) for verb in ("get", "list", "update")),
-        (NAMESPACE, "secrets/landwaiter-tls", "watch"),
+        *((NAMESPACE, own, verb) for verb in ("get", "list", "watch", "update")),
     }
-    assert everywhere - nowhere == {("", "secrets", "get"), *accounts, *own}
-    assert everywhere ^ somewhere == {("", "secrets", "get"), ("shop", "secrets", "get")}
+    assert everywhere - secrets == {
+        ("", "secrets", "get"),
+        *(("", "serviceaccounts", verb) for verb in ("get", "list", "watch")),
+    }
+    assert everywhere - roots == {("", "configmaps", "get")}
+    assert {"landwaiter.dev"} == {_group(what) for _, what, _ in everywhere - files}
+    assert everywhere ^ shop == {
+        (where, what, "get") for where in ("", "shop") for what in ("secrets", "configmaps")
+    }
+
+
+def _group(resource: str) -> str:
+    """Return what kind of thing a right is about that goes with policies of the cluster."""
+    kinds = ("imagepolicies", "clusterimagepolicies", "imagepolicyexceptions")
+    ours = (*kinds, *(f"{kind}/status" for kind in kinds))
+    is_ours = resource in ours or "landwaiter-" in resource
+    return "landwaiter.dev" if is_ours else resource
+
+
+def test_definitions_outlive_the_release_unless_told_otherwise(helm: Helm) -> None:
+    """Whoever uninstalls loses no policy by it, and can choose to."""
+
+    def kept(values: Mapping[str, Any]) -> set[object]:
+        return {
+            each["metadata"].get("annotations", {}).get("helm.sh/resource-policy")
+            for each in helm.objects(values)
+            if each["kind"] == "CustomResourceDefinition"
+        }
+
+    assert {"keep"} == kept({})
+    assert {None} == kept({"clusterPolicies": {"keepDefinitions": False}})
 
 
 def known_metrics() -> set[str]:

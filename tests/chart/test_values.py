@@ -140,7 +140,14 @@ DISAGREEING: Mapping[str, tuple[Mapping[str, Any], str]] = {
         {"ports": {"metrics": 8443}},
         "ports.webhook, ports.metrics: the same port given, two wanted",
     ),
-    "no policy": ({"policies": []}, "policies: none given, at least one wanted"),
+    "no policy": (
+        {"policies": [], "clusterPolicies": {"enabled": False}},
+        "policies: none given, at least one wanted, or existingPolicies, or clusterPolicies",
+    ),
+    "files of no policy": (
+        {"policies": [], "policyFiles": {"ci.pub": "key"}},
+        "policyFiles: given, but there are no policies that could name them",
+    ),
     "two policies of one name": (
         {"policies": [CHANGED["policies"][0], CHANGED["policies"][0]]},
         "policies: production is the name of two of them",
@@ -161,9 +168,9 @@ DISAGREEING: Mapping[str, tuple[Mapping[str, Any], str]] = {
         {"serviceAccount": {"create": False}},
         "serviceAccount.name: wanted where none is made",
     ),
-    "Secrets of a namespace, and none": (
-        {"access": {"secrets": False, "secretNamespaces": ["shop"]}},
-        "access.secretNamespaces: given, but access.secrets is false",
+    "a namespace for no rights": (
+        {"access": {"secrets": False, "configMaps": False, "namespaces": ["shop"]}},
+        "access.namespaces: given, but access.secrets and access.configMaps are false",
     ),
 }
 

@@ -173,13 +173,9 @@ async def _watched(
             if cluster.transport is None:
                 raise InvalidInput("--policies-from-cluster: given, but there is no cluster")
             kept = None if settings.last_good is None else settings.last_good.beside("cluster")
-            await stack.enter_async_context(
-                cluster_policies(
-                    ClusterPolicySettings(settings.own_namespace, settings.install, kept),
-                    cluster.transport,
-                    policies,
-                )
-            )
+            role = None if settings.webhook is None else settings.webhook.name
+            given = ClusterPolicySettings(settings.own_namespace, settings.install, kept, role)
+            await stack.enter_async_context(cluster_policies(given, cluster.transport, policies))
         yield
 
 

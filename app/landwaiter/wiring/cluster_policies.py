@@ -39,6 +39,7 @@ from landwaiter.policy.install import PolicyInstallSettings
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.models import API_VERSION
 from landwaiter.wiring.document_status import StatusWriter
+from landwaiter.wiring.own_objects import OwningRole
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet
 
 SOURCE: Final = "cluster"
@@ -58,11 +59,17 @@ LEASE: Final = "landwaiter-policies"
 
 @dataclass(frozen=True, slots=True)
 class ClusterPolicySettings:
-    """What an install decides about policies in the cluster; `last_good` is None to keep none."""
+    """
+    What an install decides about policies in the cluster.
+
+    `last_good` is None to keep none; `role` is the Role of the install in its namespace, with which
+    the Lease goes, None where the Lease is nobody's.
+    """
 
     own_namespace: str
     install: PolicyInstallSettings
     last_good: ConfigMapName | None
+    role: str | None = None
 
 
 @asynccontextmanager
@@ -75,7 +82,11 @@ async def cluster_policies(
     resources = {each.kind: resource_of(each.plural, each.scope) for each in RESOURCE_KINDS}
     status = StatusWriter(objects, resources, is_leader=lambda: leadership.is_leader)
     lease = LeaseName(settings.own_namespace, LEASE, identity)
-    leadership = Leadership(objects, lease, owners=_nobody, changed=status.begin)
+    owners = _nobody
+    if settings.role is not None:
+        role = OwningRole(objects, namespace=settings.own_namespace, name=settings.role)
+        owners = role.references
+    leadership = Leadership(objects, lease, owners=owners, changed=status.begin)
     documents = ClusterDocuments(settings.install, own_namespace=settings.own_namespace)
     last_good = None
     if settings.last_good is not None:
@@ -90,7 +101,7 @@ async def cluster_policies(
 
 
 async def _nobody() -> list[dict[str, Any]]:
-    """Return no owner: the Lease is as small as a note, and the next install takes it over."""
+    """Return no owner: without a Role the Lease stays, as small as a note, for the next install."""
     return []
 
 

@@ -25,8 +25,9 @@ Refuse values that do not go together, which no schema can say in words that hel
 {{- if eq (int .Values.ports.webhook) (int .Values.ports.metrics) -}}
 {{- fail "ports.webhook, ports.metrics: the same port given, two wanted" -}}
 {{- end -}}
-{{- if and (not .Values.existingPolicies) (not .Values.policies) -}}
-{{- fail "policies: none given, at least one wanted, or existingPolicies" -}}
+{{- if not (or .Values.existingPolicies .Values.policies) -}}
+{{- if not .Values.clusterPolicies.enabled }}{{ fail "policies: none given, at least one wanted, or existingPolicies, or clusterPolicies.enabled" }}{{ end -}}
+{{- if .Values.policyFiles }}{{ fail "policyFiles: given, but there are no policies that could name them" }}{{ end -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (lt (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas)) -}}
 {{- fail "autoscaling.maxReplicas: less than autoscaling.minReplicas given" -}}
@@ -34,8 +35,8 @@ Refuse values that do not go together, which no schema can say in words that hel
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount.name: wanted where none is made" -}}
 {{- end -}}
-{{- if and .Values.access.secretNamespaces (not .Values.access.secrets) -}}
-{{- fail "access.secretNamespaces: given, but access.secrets is false" -}}
+{{- if and .Values.access.namespaces (not (or .Values.access.secrets .Values.access.configMaps)) -}}
+{{- fail "access.namespaces: given, but access.secrets and access.configMaps are false" -}}
 {{- end -}}
 {{- if and .Values.guard.enabled (semverCompare "<1.30.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "guard.enabled: wants Kubernetes 1.30 or newer, this is %s" .Capabilities.KubeVersion.Version) -}}

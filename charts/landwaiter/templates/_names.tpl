@@ -58,9 +58,13 @@ labels:
 {{- end -}}
 {{- end -}}
 
-{{/* ConfigMap of the policies. */}}
+{{/* ConfigMap of the policies, empty where there are none in files. */}}
 {{- define "landwaiter.policies" -}}
-{{- .Values.existingPolicies | default (printf "%s-policies" (include "landwaiter.name" .)) -}}
+{{- if .Values.existingPolicies -}}
+{{- .Values.existingPolicies -}}
+{{- else if .Values.policies -}}
+{{- include "landwaiter.name" . }}-policies
+{{- end -}}
 {{- end -}}
 
 {{/* ConfigMap of the authority behind the API server's client certificate. */}}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ THIRD_PARTIES = (
     ("monitoring.coreos.com", "v1", "PrometheusRule"),
 )
 DENIED, WARNED = (
-    {"policies": [a_policy("chart", DIGEST, actions=[action])]} for action in ("Deny", "Warn")
+    {
+        "policies": [a_policy("chart", DIGEST, actions=[action])],
+        "clusterPolicies": {"enabled": False},
+    }
+    for action in ("Deny", "Warn")
 )
 """For namespaces with the label `policy: chart`."""
 STANDING = "standing-landwaiter"
@@ -98,6 +103,17 @@ class Release:
         """Return how many Pods its Deployment wants."""
         path = f"{DEPLOYMENT.collection(self.namespace)}/{self.name}"
         return int(self.api.request("GET", path).body["spec"]["replicas"])
+
+    def refused(self) -> list[str]:
+        """Return what the API server has refused to its account, which has asked at least."""
+        account = f"system:serviceaccount:{self.namespace}:{self.name}"
+        events = self.api.audit_events(lambda event: bool(event["user"]["username"] == account))
+        assert events
+        return [
+            f"{each['verb']} {each['requestURI']}"
+            for each in events
+            if each["responseStatus"]["code"] == HTTPStatus.FORBIDDEN
+        ]
 
     def armed(self) -> list[str]:
         """Return the webhooks that there are."""

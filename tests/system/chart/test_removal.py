@@ -17,11 +17,14 @@ from realparts.node import ClusterWithNode
 from realparts.processes import wait_until
 from system.chart.asking import CREATED, ask
 from system.chart.release import CONFIGURATIONS, Release, everything_in
+from system.installation import a_policy
 from system.objects import A_TAG
+from system.policies import DIGEST
 
 OBSERVE, VALIDATE = "observe.landwaiter.dev", "validate.landwaiter.dev"
 SECONDS = 90.0
-HURRIED = {"drain": {"timeoutSeconds": 5}}
+HURRIED = {"drain": {"timeoutSeconds": 5}, "clusterPolicies": {"keepDefinitions": False}}
+POLICIES = "/apis/landwaiter.dev/v1alpha1/clusterimagepolicies"
 ADMITTED = (CREATED, "")
 NO_HTTP_ANSWER = 500
 
@@ -93,11 +96,23 @@ def path_of(each: Mapping[str, Any], api: ControlPlane) -> str:
 def test_helm_uninstall_leaves_nothing(
     installed: tuple[Release, set[str]], api: ControlPlane
 ) -> None:
-    """Of a healthy install not even the Secret, the Lease and the webhook object stay."""
+    """Of a healthy install with policies in the cluster not even a Secret or a Lease stays."""
     release, before = installed
+    api.request("POST", POLICIES, a_policy("in-the-cluster", DIGEST, actions=["Audit"]))
+    wait_until(lambda: is_in_force(api), within_seconds=SECONDS, what="a policy in force")
+    refused = release.refused()
     release.uninstall()
 
+    assert [] == refused
     wait_until_gone(api, before)
+
+
+def is_in_force(api: ControlPlane) -> bool:
+    policy = api.request("GET", f"{POLICIES}/in-the-cluster").body
+    conditions = policy.get("status", {}).get("conditions", [])
+    return {"Ready": "True"}.items() <= {
+        each["type"]: each["status"] for each in conditions
+    }.items()
 
 
 def test_helm_uninstall_of_a_dead_install_unlocks_the_cluster(

@@ -6,9 +6,7 @@ it waits for its own address, which has no name on this machine. Its policy is f
 label, so that it judges nothing of other tests.
 """
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import pytest
 
@@ -99,16 +97,7 @@ def test_an_upgrade_refuses_no_pod(standing: Release, api: ControlPlane, judged:
 
 def test_it_has_the_rights_that_it_uses(standing: Release, api: ControlPlane, judged: str) -> None:
     """In all this time the API server has refused nothing to Landwaiter's account."""
-    account = f"system:serviceaccount:{standing.namespace}:{standing.name}"
-
-    def is_ours(event: Mapping[str, Any]) -> bool:
-        return bool(event["user"]["username"] == account)
-
-    events = api.audit_events(is_ours)
-    refused = [each for each in events if each["responseStatus"]["code"] == FORBIDDEN]
-
-    assert events
-    assert [] == [(each["verb"], each["requestURI"]) for each in refused]
+    assert [] == standing.refused()
 
 
 def test_an_uninstall_in_full_work_opens_the_door(
