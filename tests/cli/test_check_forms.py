@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,9 +12,13 @@ from click.testing import Result
 from sarif_kit.validate import validation_errors
 
 from cli.manifests import BAD, GOOD, PINNED, PULLABLE, pod, policies, run, written
-from landwaiter.cli.reports.sarif_form import uri_of
+from landwaiter.cli.reports.checked import Checked
+from landwaiter.cli.reports.sarif_form import sarif_report, uri_of
+from landwaiter.images.reference import ImageReference
 from landwaiter.rules.catalogue import CATALOGUE
-from landwaiter.rules.protocol import RuleId
+from landwaiter.rules.protocol import RuleId, Undecided
+from landwaiter.rules.verdict import Action, FailurePolicy, Finding, UseVerdict, Verdict
+from landwaiter.workloads.values import ImagePlace, ImageUse, Workload
 
 WARNING = PINNED.replace("[Deny]", "[Warn]").replace("name: pinned", "name: warning")
 AUDITING = PINNED.replace("[Deny]", "[Audit]").replace("name: pinned", "name: auditing")
@@ -365,7 +370,7 @@ def test_endless_names_are_cut(tmp_path: Path, output: str) -> None:
     """A megabyte for an image's name does not become megabytes of reports."""
     result = reported(output, policies(tmp_path, PINNED), stdin=pod("a" * 1_000_000))
 
-    assert (1, True) == (result.exit_code, len(result.stdout) < 10_000)
+    assert (1, True) == (result.exit_code, len(result.stdout) < 20_000)
 
 
 @pytest.mark.parametrize("output", ["text", "json", "sarif", "junit", "github"])
@@ -398,3 +403,67 @@ def test_nothing_to_check_is_a_report_too(tmp_path: Path, output: str, said: str
     """A chart without workloads is no failure."""
 
     assert said == reported(output, policies(tmp_path, PINNED), stdin="").stdout
+
+
+EXCEPTION = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ImagePolicyException
+metadata: {name: hotfix}
+spec:
+  policies: [{name: pinned, rules: [pinnedTags]}]
+  images: [r.example.com/app]
+  namespaces: [default]
+  requestedBy: ann@example.com
+  reason: an incident
+  expires: %s
+"""
+
+
+def test_what_an_exception_lifts_is_told_and_refuses_nothing(tmp_path: Path) -> None:
+    """A notice that names the exception; in SARIF the result is suppressed."""
+    until = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
+    folder = policies(tmp_path, PINNED, EXCEPTION % until)
+    (result,) = sarif(folder, stdin=pod(BAD))["results"]
+    lifted = f"lifted by exception hotfix until {until}, asked for by ann@example.com: an incident"
+    notice, summary = commands(folder, stdin=pod(BAD))
+
+    assert ("note", [{"kind": "external", "justification": lifted}]) == (
+        result["level"],
+        result["suppressions"],
+    )
+    assert (True, True) == (notice.startswith("::notice title=pinnedTags::"), lifted in notice)
+    assert "1 checked: 1 admitted, 0 refused, 0 undecided" == summary
+
+
+def test_images_that_no_policy_is_about_are_results_too(tmp_path: Path) -> None:
+    """What refuses is no rule of the catalogue, and is described all the same."""
+    folder = policies(
+        tmp_path, PINNED.replace("spec:", "spec:\n  match: {images: [o.example.com]}")
+    )
+    run_ = sarif(folder, "--unmatched-images=Deny", stdin=pod(BAD))
+    (result,) = run_["results"]
+
+    assert ("unmatchedImages", "error") == (result["ruleId"], result["level"])
+    assert result["ruleId"] == run_["tool"]["driver"]["rules"][result["ruleIndex"]]["id"]
+
+
+def test_a_rule_that_is_not_described_is_a_result_all_the_same() -> None:
+    """What policies learn to say before their rules is reported by its name."""
+    place = ImagePlace("spec.containers[0].image", "app", BAD)
+    use = ImageUse(place, ImageReference.parse(BAD))
+    finding = Finding(
+        policy="p",
+        rule=RuleId("somethingNew"),
+        actions=frozenset({Action.DENY}),
+        failure_policy=FailurePolicy.FAIL,
+        outcome=Undecided("not known", "nobody knows"),
+    )
+    workload = Workload("Pod", "shop", "web", False, {}, "", (), (use,))  # noqa: FBT003
+    verdict = Verdict((UseVerdict(use, findings=(finding,)),))
+    log = json.loads(sarif_report([Checked("web.yaml", workload, verdict=verdict)]))
+    (found,) = log["runs"]
+
+    assert [] == validation_errors(log)
+    assert (
+        "somethingNew" == found["tool"]["driver"]["rules"][found["results"][0]["ruleIndex"]]["id"]
+    )

@@ -399,6 +399,78 @@ def test_short_names_can_be_refused_as_in_the_install(tmp_path: Path) -> None:
     ]
 
 
+EXCEPTION = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ImagePolicyException
+metadata: {name: hotfix%(metadata)s}
+spec:
+  policies: [{name: pinned, rules: [pinnedTags]}]
+  images: [r.example.com/app]
+  namespaces: [default]
+  requestedBy: ann@example.com
+  reason: an incident
+  expires: 2026-12-01T00:00:00Z
+"""
+
+
+def test_exceptions_count_at_the_time_that_is_declared(tmp_path: Path) -> None:
+    """A lifted finding names its exception; at the second the exception ends it stands again."""
+    lifted = [{**REFUSED[0], "exception": "hotfix"}]
+    policy = f"{PINNED}---\n{EXCEPTION % {'metadata': ''}}"
+    refused = {"decision": "deny", "violations": REFUSED}
+
+    assert [0, 1, 0, 1] == [
+        tried(tmp_path, a_case(expect=expect), policy=policy, now=now).exit_code
+        for now, expect in (
+            ("2026-11-30T23:59:59Z", {"decision": "allow", "violations": lifted}),
+            ("2026-11-30T23:59:59Z", {"decision": "allow", "violations": REFUSED}),
+            ("2026-12-01T00:00:00Z", refused),
+            ("2026-12-01T00:00:00Z", {"decision": "allow", "violations": lifted}),
+        )
+    ]
+
+
+def test_a_denial_ends_at_the_time_that_is_declared(tmp_path: Path) -> None:
+    """The clock of a case is that of its rules too."""
+    denying = PINNED.replace(
+        "pinnedTags: {require: digest}",
+        "deniedImages: {entries: [{images: [r.example.com], reason: x, "
+        "expires: 2026-12-01T00:00:00Z}]}",
+    )
+    denied = [{**REFUSED[0], "rule": "deniedImages"}]
+
+    assert [0, 0] == [
+        tried(tmp_path, a_case(expect=expect), policy=denying, now=now).exit_code
+        for now, expect in (
+            ("2026-11-30T23:59:59Z", {"decision": "deny", "violations": denied}),
+            ("2026-12-01T00:00:00Z", {"decision": "allow"}),
+        )
+    ]
+
+
+def test_images_that_no_policy_is_about_are_treated_as_in_the_install(tmp_path: Path) -> None:
+    """The setting of the install is declared as well."""
+    about_others = PINNED.replace("spec:", "spec:\n  match: {images: [other.example.com]}")
+    unmatched = [{"path": PATH, "policy": "unmatchedImages", "rule": "unmatchedImages"}]
+    refused = {"decision": "deny", "violations": unmatched}
+
+    assert [0, 0] == [
+        tried(
+            tmp_path, a_case(expect=expect), policy=about_others, unmatchedImages=setting
+        ).exit_code
+        for setting, expect in (("Deny", refused), ("Allow", {"decision": "allow"}))
+    ]
+
+
+def test_exceptions_of_namespaces_are_tried_whatever_the_install_allows(tmp_path: Path) -> None:
+    """Which exceptions an install takes is a matter of the install."""
+    policy = f"{PINNED}---\n{EXCEPTION % {'metadata': ', namespace: default'}}"
+    lifted = [{**REFUSED[0], "exception": "default/hotfix"}]
+    case = a_case(expect={"decision": "allow", "violations": lifted})
+
+    assert 0 == tried(tmp_path, case, policy=policy, now="2026-11-01T00:00:00Z").exit_code
+
+
 def test_several_policies_are_one_set(tmp_path: Path) -> None:
     """Files and folders are named in a list."""
     written(tmp_path / "more" / "w.yaml", WARNING)
@@ -415,11 +487,15 @@ def test_several_policies_are_one_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "case", "said"),
     [
-        ({"cases": []}, {}, ":5: field cases: List should have at least 1 item"),
-        ({"policies": []}, {}, ":3: field policies: List should have at least 1 item"),
+        ({"cases": []}, {}, ":5: field cases: 0 given, at least 1 wanted"),
+        ({"policies": []}, {}, ":3: field policies: 0 given, at least 1 wanted"),
         ({"kind": "ClusterImagePolicy"}, {}, ':2: field kind: "ClusterImagePolicy" given, "Image'),
-        ({"apiVersion": "v1"}, {}, ":1: field apiVersion: Input should be 'landwaiter.dev/v1alpha"),
-        ({"polices": "p"}, {}, "field polices: Extra inputs are not permitted"),
+        (
+            {"apiVersion": "v1"},
+            {},
+            ':1: field apiVersion: "v1" given, "landwaiter.dev/v1alpha1" wanted',
+        ),
+        ({"polices": "p"}, {}, 'field polices: no such field; did you mean "policies"?'),
         ({"facts": {"digests": {"a b": A_DIGEST}}}, {}, "field facts.digests"),
         ({"facts": {"signatures": {BAD: []}}}, {}, f'"{BAD}" given, an image with its digest is'),
         (
@@ -427,14 +503,18 @@ def test_several_policies_are_one_set(tmp_path: Path) -> None:
             {},
             "index and user given, an index has nothing else",
         ),
-        ({"facts": {"images": {GOOD: {"index": []}}}}, {}, "at least 1 item"),
-        ({"facts": {"images": {GOOD: {"layerSizes": [-1]}}}}, {}, "greater than or equal to 0"),
+        ({"facts": {"images": {GOOD: {"index": []}}}}, {}, "0 given, at least 1 wanted"),
+        ({"facts": {"images": {GOOD: {"layerSizes": [-1]}}}}, {}, "-1 given, at least 0 wanted"),
         ({"facts": {"images": {BAD: {}}}}, {}, f'"{BAD}" given, an image with its digest is'),
-        ({}, {"name": ""}, ":6: field cases[0].name: String should have at least 1 character"),
+        ({}, {"name": ""}, ":6: field cases[0].name: 0 characters given, at least 1 wanted"),
         ({}, {"file": "x.yaml"}, "field cases[0]: exactly one of manifest and file is wanted"),
         ({}, {"expect": {"decision": "deny"}}, "deny given without violations, which refuse"),
         ({}, {"expect": {"decision": "undecided"}}, "undecided given without undecided, which"),
-        ({}, {"expect": {"decision": "admit"}}, "field cases[0].expect.decision: Input should be"),
+        (
+            {},
+            {"expect": {"decision": "admit"}},
+            '"admit" given, "allow", "deny" or "undecided" wanted',
+        ),
         (
             {},
             {"manifest": {"apiVersion": "v1", "kind": "Service"}},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,9 +10,16 @@ from landwaiter.cli.reports.groups import Groups
 from landwaiter.cli.reports.running_form import running_report
 from landwaiter.cluster.running import RunningObject
 from landwaiter.images.reference import ImageReference
-from landwaiter.policy.matching import Policy
+from landwaiter.policy.matching import ActionOverride, LabelSelector, Policy
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
-from landwaiter.rules.verdict import Action, FailurePolicy, Finding, UseVerdict, Verdict
+from landwaiter.rules.verdict import (
+    Action,
+    FailurePolicy,
+    Finding,
+    GrantedException,
+    UseVerdict,
+    Verdict,
+)
 from landwaiter.wiring.running import JudgedObject
 from landwaiter.workloads.values import ImagePlace, ImageUse, Workload
 from policy.builders import a_policy
@@ -155,3 +163,36 @@ policy p [Deny]: nothing to refuse
 0 objects judged: 0 admitted, 0 refused, 0 undecided by the policies as they are; \
 1 old ReplicaSet passed over
 """ == report(JudgedObject(old), odd, policies=(a_policy(),))
+
+
+def test_what_exceptions_lift_and_what_no_policy_is_about_is_counted() -> None:
+    """Neither is a refusal by a policy."""
+    expires = datetime(2026, 12, 1, tzinfo=UTC)
+    granted = GrantedException("hotfix", "ann", "an incident", expires)
+    lifted = replace(a_finding(), exception=granted)
+    unmatched = a_finding("unmatchedImages")
+
+    assert """\
+Pod shop/a: admitted, for an exception lifts what is found
+
+Pod shop/b: refused
+The image in Pod shop/b is refused:
+
+spec.containers[0].image (container app): nginx
+  ✗ pinnedTags (policy unmatchedImages): it floats
+    → pin it
+
+policy p [Deny]: spares 1 for an exception, in 1 namespace
+unmatchedImages: would refuse 1 Pod, in 1 namespace
+2 objects judged: 1 admitted, 1 refused, 0 undecided by the policies as they are
+""" == report(judged("Pod", "a", lifted), judged("Pod", "b", unmatched), policies=(a_policy(),))
+
+
+def test_a_policy_that_does_something_else_somewhere_says_so() -> None:
+    """What is in brackets is not the whole truth then."""
+    policy = replace(
+        a_policy(), action_overrides=(ActionOverride(LabelSelector(), frozenset({Action.WARN})),)
+    )
+    first, _ = report(policies=(policy,)).splitlines()
+
+    assert "policy p [Deny, others in some namespaces]: nothing to refuse" == first

@@ -1,5 +1,6 @@
 """What the linter says about policies, and what it does not say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from landwaiter.policy.lint import LintCode, LintWarning, lint, lint_expressions
 from landwaiter.policy.lint_warnings import Comparer
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.models import ClusterImagePolicy
+from landwaiter.policy.models import ClusterImagePolicy, ImagePolicy
 from policy.builders import A_KEY, a_document
 
 TEAM = "r.example.com/team"
@@ -23,6 +24,13 @@ def a_policy(name: str = "p", **spec: Any) -> Policy:  # noqa: ANN401  # Any fie
 def registries(*allow: str, deny: tuple[str, ...] = ()) -> dict[str, Any]:
     lists = {"allow": list(allow), "deny": list(deny)}
     return {"allowedRegistries": {key: each for key, each in lists.items() if each}}
+
+
+def denied(*images: str, expires: str | None = None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"images": list(images), "reason": "an incident"}
+    return {
+        "deniedImages": {"entries": [entry if expires is None else {**entry, "expires": expires}]}
+    }
 
 
 def in_namespaces(**labels: str) -> dict[str, Any]:
@@ -89,13 +97,36 @@ DENY = "p: field spec.rules.allowedRegistries.deny"
             [
                 f'{DENY}[1]: "{TEAM}/*" changes nothing: "{TEAM}" covers it [shadowed]',
                 (
-                    f'{ALLOW}[0]: "{TEAM}" allows nothing: "{TEAM}" denies all of it, and deny '
-                    "wins "
-                    "over allow [contradiction]"
+                    f'{ALLOW}[0]: "{TEAM}" allows nothing: "{TEAM}" is denied, and deny wins over '
+                    "allow [contradiction]"
                 ),
             ],
         ),
         ({"rules": registries(TEAM, deny=(f"{TEAM}/old",))}, []),
+        (
+            {"rules": {**registries(TEAM), **denied("r.example.com", TEAM)}},
+            [
+                (
+                    f'{ALLOW}[0]: "{TEAM}" allows nothing: "r.example.com" is denied, and deny '
+                    "wins over allow [contradiction]"
+                ),
+                (
+                    f'p: field spec.rules.deniedImages.entries[0].images[1]: "{TEAM}" changes '
+                    'nothing: "r.example.com" covers it [shadowed]'
+                ),
+            ],
+        ),
+        ({"rules": {**registries(TEAM), **denied(TEAM, expires="2027-01-01T00:00:00Z")}}, []),
+        (
+            {"match": {"users": [{"kind": "Group", "name": "developers"}]}},
+            [
+                (
+                    "p: field spec.match.users: the policy refuses only what these users ask for "
+                    "themselves, and having a controller make the Pod is enough to avoid it; "
+                    "select by namespace [optIn]"
+                )
+            ],
+        ),
         (
             {"rules": registries(TEAM), "match": {"images": ["other.example.com"]}},
             [
@@ -218,6 +249,7 @@ def again(policy: str, other: str, what: str = "policy", field: str = "metadata.
     )
 
 
+SOMETIMES = [{"namespaceSelector": {"matchLabels": {"env": "t"}}, "validationActions": ["Warn"]}]
 FIXED = {"pinnedTags": {"require": "fixedTag", "floating": ["dev"]}}
 DIGEST = {"pinnedTags": {"require": "digest"}}
 
@@ -257,6 +289,38 @@ DIGEST = {"pinnedTags": {"require": "digest"}}
         ({"match": {"images": [TEAM]}}, {"match": {"images": [f"{TEAM}/app"]}}, [again("b", "a")]),
         ({"match": {"images": [TEAM]}}, {}, [again("a", "b")]),
         ({"templates": "Skip"}, {}, [again("a", "b")]),
+        ({"match": {"excludeImages": [TEAM]}}, {}, [again("a", "b")]),
+        (
+            {"match": {"excludeImages": [f"{TEAM}/x"]}},
+            {"match": {"excludeImages": [TEAM]}},
+            [again("b", "a")],
+        ),
+        ({"match": {"operations": ["CREATE"]}}, {}, [again("a", "b")]),
+        (
+            {"match": {"users": [{"kind": "User", "name": "u"}]}, "validationActions": ["Warn"]},
+            {},
+            [],
+        ),
+        ({"actionOverrides": SOMETIMES}, {}, []),
+        (
+            {
+                "rules": registries(TEAM),
+                "match": in_namespaces(env="p"),
+                "actionOverrides": SOMETIMES,
+            },
+            {"rules": registries("o.example.com"), "actionOverrides": SOMETIMES},
+            [],
+        ),
+        (
+            {"rules": registries(TEAM), "match": in_namespaces(env="p")},
+            {"rules": denied("r.example.com")},
+            [
+                (
+                    f'a: field spec.rules.allowedRegistries.allow[0]: "{TEAM}" allows nothing: '
+                    'policy b denies "r.example.com" [contradiction]'
+                )
+            ],
+        ),
         ({"templates": "Warn"}, {"validationActions": ["Warn", "Audit"], "templates": "Warn"}, []),
         (
             {"rules": {**DIGEST, **registries(TEAM)}},
@@ -314,6 +378,20 @@ def test_two_policies(first: dict[str, Any], second: dict[str, Any], warnings: l
     """A policy is told when the other one makes it pointless or takes back what it allows."""
 
     assert warnings == said(a_policy("a", **first), a_policy("b", **second))
+
+
+def test_a_policy_of_a_namespace_is_told_when_the_cluster_asks_already() -> None:
+    """A policy of the cluster applies there too, and that of another namespace does not."""
+    document = {
+        **a_document(),
+        "kind": "ImagePolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
+    }
+    tenants = ImagePolicy.model_validate(document).policy(Path())
+    other = replace(tenants, name="other/p", namespace="other")
+
+    assert ([again("shop/p", "a")], []) == (said(a_policy("a"), tenants), said(other, tenants))
+    assert [] == said(tenants, a_policy("a", rules={"pinnedTags": {"require": "fixedTag"}}))
 
 
 def test_several_policies_that_say_the_same_leave_one() -> None:

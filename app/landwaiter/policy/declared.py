@@ -15,7 +15,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from landwaiter.errors import InvalidManifest, InvalidReference
 from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
-from landwaiter.policy.problems import written
+from landwaiter.policy.install import UnmatchedImages
+from landwaiter.policy.problems import sentences, written
 from landwaiter.rules.instants import InstantField
 from landwaiter.rules.settings import PlatformField, Settings
 from landwaiter.rules.verdict import Action, Decision
@@ -105,6 +106,8 @@ class ExpectedFinding(Settings):
     """What was seen and what is wanted."""
     remedy: str | None = None
     """What to do."""
+    exception: str | None = None
+    """The exception that lifts it; a finding that is lifted has to name it."""
 
 
 class Expectation(Settings):
@@ -121,7 +124,8 @@ class Expectation(Settings):
 
     @model_validator(mode="after")
     def _says_why(self) -> Self:
-        if self.decision is Decision.DENY and not self.violations:
+        standing = [each for each in self.violations if each.exception is None]
+        if self.decision is Decision.DENY and not standing:
             raise ValueError("decision: deny given without violations, which refuse the object")
         if self.decision is Decision.UNDECIDED and not self.undecided:
             raise ValueError("decision: undecided given without undecided, which says what is not")
@@ -164,8 +168,16 @@ class PolicyTest(Settings):
     """Files and folders of policies, relative to this document."""
     short_names: Annotated[ShortNames, Field(strict=False)] = ShortNames.DOCKER_HUB
     """What an image without registry means, as in the option of the same name."""
+    unmatched_images: Annotated[UnmatchedImages, Field(strict=False)] = UnmatchedImages.ALLOW
+    """What becomes of images that no policy is about, as in the option of the same name."""
+    now: InstantField | None = None
+    """What time it is, as in RFC 3339, for what ends some day; by default the time of day."""
     cluster_state: list[dict[str, Any]] = Field(default_factory=list)
-    """Namespace, ServiceAccount and Secret manifests; what is not among them is not known."""
+    """
+    Namespace, ServiceAccount, Secret and ConfigMap manifests.
+
+    What is not among them is not known.
+    """
     facts: FactSettings = Field(default_factory=FactSettings)
     """What is known of registries."""
     cases: list[DeclaredCase] = Field(min_length=1)
@@ -194,9 +206,7 @@ def read_tests(file: Path) -> Iterator[tuple[Document, PolicyTest]]:
 
 
 def _problems(document: Document, failure: ValidationError) -> Iterator[str]:
-    for error in failure.errors(include_url=False):
-        path = error["loc"]
-        text = str(error["ctx"]["error"]) if error["type"] == "value_error" else error["msg"]
+    for path, text in sentences(PolicyTest, failure):
         yield f"{_at(document, path)}: {text}"
 
 

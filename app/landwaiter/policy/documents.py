@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.models import ClusterImagePolicy, ImagePolicy
-from landwaiter.rules.settings import CLUSTER_ONLY
+from landwaiter.rules.settings import CLUSTER_ONLY, Settings
 
 DocumentModel: TypeAlias = type[ClusterImagePolicy] | type[ImagePolicy] | type[ImagePolicyException]
 
@@ -21,7 +21,7 @@ KINDS: Final[Mapping[str, DocumentModel]] = MappingProxyType(
 
 
 @cache
-def schema_of(model: DocumentModel) -> Mapping[str, Any]:
+def schema_of(model: type[Settings]) -> Mapping[str, Any]:
     """Return the JSON schema of a kind of document, without the fields that it must not give."""
     schema = model.model_json_schema(by_alias=True)
     for each in (schema, *schema["$defs"].values()):

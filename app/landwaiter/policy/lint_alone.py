@@ -9,6 +9,7 @@ from landwaiter.policy.lint_warnings import Comparer, LintCode, LintWarning
 from landwaiter.policy.matching import Operator, Policy
 from landwaiter.policy.problems import FieldPath
 from landwaiter.rules.allowed_registries import AllowedRegistries
+from landwaiter.rules.denied_images import DeniedImages
 from landwaiter.rules.pinned_tags import LATEST, PinnedTags
 from landwaiter.rules.protocol import RuleId
 from landwaiter.rules.pull_secrets import PullSecrets
@@ -44,6 +45,11 @@ def of_one(policy: Policy, compare: Comparer) -> Iterator[LintWarning]:
             path = rule_path(rule.id, "requireFor")
             yield from _covered_twice(policy, rule.require_for, path, compare)
             yield from _not_about(policy, rule.require_for, path, compare)
+        elif isinstance(rule, DeniedImages):
+            for index, denial in enumerate(rule.denials):
+                path = rule_path(rule.id, "entries", index, "images")
+                yield from _covered_twice(policy, denial.images, path, compare)
+                yield from _not_about(policy, denial.images, path, compare)
 
 
 def rule_path(rule: RuleId, *fields: str | int) -> FieldPath:
@@ -51,31 +57,50 @@ def rule_path(rule: RuleId, *fields: str | int) -> FieldPath:
     return ("spec", "rules", str(rule), *fields)
 
 
-def _opt_in(policy: Policy) -> Iterator[LintWarning]:
-    """Find an `objectSelector` in a policy that refuses: the labels are chosen by its author."""
-    requirements = policy.object_selector.requirements
-    if not requirements or Action.DENY not in policy.actions:
-        return
-    steps_in = {Operator.IN, Operator.EXISTS}
-    avoided = "leaving a label out" if steps_in & {r.operator for r in requirements} else "a label"
-    text = (
-        f"the policy refuses, and {avoided} is enough to avoid it, for whoever writes a Pod "
-        "chooses its labels; select by namespace"
+def denied_for_good(policy: Policy) -> tuple[ImagePattern, ...]:
+    """Return the patterns of everything that a policy denies, whatever the time is."""
+    return tuple(
+        pattern
+        for rule in policy.rules
+        if isinstance(rule, DeniedImages)
+        for denial in rule.denials
+        if denial.expires is None
+        for pattern in denial.images
     )
-    yield LintWarning(policy.name, LintCode.OPT_IN, ("spec", "match", "objectSelector"), text)
+
+
+def _opt_in(policy: Policy) -> Iterator[LintWarning]:
+    """Find selectors by which a policy that refuses can be avoided."""
+    actions = (policy.actions, *(each.actions for each in policy.action_overrides))
+    if not any(Action.DENY in each for each in actions):
+        return
+    if requirements := policy.object_selector.requirements:
+        steps_in = {Operator.IN, Operator.EXISTS} & {each.operator for each in requirements}
+        text = (
+            f"the policy refuses, and {'leaving a label out' if steps_in else 'a label'} is enough "
+            "to avoid it, for whoever writes a Pod chooses its labels; select by namespace"
+        )
+        yield LintWarning(policy.name, LintCode.OPT_IN, ("spec", "match", "objectSelector"), text)
+    if policy.users is not None:
+        text = (
+            "the policy refuses only what these users ask for themselves, and having a controller "
+            "make the Pod is enough to avoid it; select by namespace"
+        )
+        yield LintWarning(policy.name, LintCode.OPT_IN, ("spec", "match", "users"), text)
 
 
 def _of_registries(
     policy: Policy, rule: AllowedRegistries, compare: Comparer
 ) -> Iterator[LintWarning]:
     allow, deny = rule_path(rule.id, "allow"), rule_path(rule.id, "deny")
+    denied = denied_for_good(policy)
     broad = list(_over_broad(policy, rule, allow))
     yield from broad
     yield from _covered_twice(policy, rule.allow, allow, compare)
     yield from _covered_twice(policy, rule.deny, deny, compare)
     for index, pattern in enumerate(rule.allow):
-        if (by := compare.covering(rule.deny, pattern)) is not None:
-            text = f'"{pattern}" allows nothing: "{by}" denies all of it, and deny wins over allow'
+        if (by := compare.covering((*rule.deny, *denied), pattern)) is not None:
+            text = f'"{pattern}" allows nothing: "{by}" is denied, and deny wins over allow'
             yield LintWarning(policy.name, LintCode.CONTRADICTION, (*allow, index), text)
     if rule.allow and compare.apart(rule.allow, policy.images):
         text = "none of the images that the policy is about is allowed, so all of them are refused"

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Final
 
 from landwaiter.images.coverage import covers_tags
-from landwaiter.policy.lint_alone import rule_path
+from landwaiter.policy.lint_alone import denied_for_good, rule_path
 from landwaiter.policy.lint_warnings import Comparer, LintCode, LintWarning
 from landwaiter.policy.matching import Policy, TemplateAction
 from landwaiter.rules.allowed_registries import AllowedRegistries
@@ -21,8 +21,8 @@ from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.rules.verdict import Action, FailurePolicy
 
 _KNOWN: Final = frozenset(
-    {"name", "actions", "failure_policy", "templates", "images", "rules"}
-    | {"namespace_selector", "object_selector"}
+    {"name", "namespace", "actions", "failure_policy", "templates", "rules"}
+    | {"namespace_selector", "object_selector", "images", "excluded_images", "operations"}
 )
 
 
@@ -33,7 +33,7 @@ def of_each_pair(policies: Sequence[Policy], compare: Comparer) -> Iterator[Lint
         for at, other in enumerate(policies):
             if at == position or not _applies_wherever(other, policy, compare):
                 continue
-            if Action.DENY in other.actions:
+            if _denies_everywhere(other):
                 yield from _taken_back(policy, other, compare)
             if not said_again and _says_as_much(other, policy):
                 # Of two policies that say the same, the later one is told.
@@ -53,6 +53,8 @@ def _applies_wherever(wide: Policy, narrow: Policy, compare: Comparer) -> bool:
             for field in fields(Policy)
             if field.name not in _KNOWN
         )
+        and wide.namespace in {None, narrow.namespace}
+        and wide.operations >= narrow.operations
         and (
             wide.templates in {None, TemplateAction.DENY, narrow.templates}
             or narrow.templates is TemplateAction.SKIP
@@ -60,34 +62,36 @@ def _applies_wherever(wide: Policy, narrow: Policy, compare: Comparer) -> bool:
         and {*wide.namespace_selector.requirements} <= {*narrow.namespace_selector.requirements}
         and {*wide.object_selector.requirements} <= {*narrow.object_selector.requirements}
         and compare.all_covered(wide.images, narrow.images)
+        and compare.all_covered(narrow.excluded_images, wide.excluded_images)
     )
 
 
 def _taken_back(policy: Policy, other: Policy, compare: Comparer) -> Iterator[LintWarning]:
     """Find what a policy allows, and another one that refuses never does."""
-    for rule, theirs in _registry_rules(policy, other):
+    theirs = [rule for rule in other.rules if isinstance(rule, AllowedRegistries)]
+    deny = (*(each for rule in theirs for each in rule.deny), *denied_for_good(other))
+    for rule in policy.rules:
+        if not isinstance(rule, AllowedRegistries) or not rule.allow:
+            continue
         path = rule_path(rule.id, "allow")
-        if rule.allow and theirs.allow and compare.apart(theirs.allow, rule.allow):
+        if any(each.allow and compare.apart(each.allow, rule.allow) for each in theirs):
             text = f"policy {other.name} allows none of this, so no image can satisfy both"
             yield LintWarning(policy.name, LintCode.CONTRADICTION, path, text)
             continue
         for index, pattern in enumerate(rule.allow):
-            if (by := compare.covering(theirs.deny, pattern)) is not None:
+            if (by := compare.covering(deny, pattern)) is not None:
                 text = f'"{pattern}" allows nothing: policy {other.name} denies "{by}"'
-            elif theirs.allow and compare.apart(theirs.allow, [pattern]):
+            elif any(each.allow and compare.apart(each.allow, [pattern]) for each in theirs):
                 text = f'"{pattern}" allows nothing: policy {other.name} does not allow it'
             else:
                 continue
             yield LintWarning(policy.name, LintCode.CONTRADICTION, (*path, index), text)
 
 
-def _registry_rules(
-    policy: Policy, other: Policy
-) -> Iterator[tuple[AllowedRegistries, AllowedRegistries]]:
-    for mine in policy.rules:
-        for theirs in other.rules:
-            if isinstance(mine, AllowedRegistries) and isinstance(theirs, AllowedRegistries):
-                yield mine, theirs
+def _denies_everywhere(policy: Policy) -> bool:
+    """Whether it denies in Pods whatever their namespace is."""
+    actions = (policy.actions, *(each.actions for each in policy.action_overrides))
+    return all(Action.DENY in each for each in actions)
 
 
 def _says_as_much(strong: Policy, weak: Policy) -> bool:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from landwaiter.policy.documents import KINDS, DocumentModel, schema_of
 from landwaiter.policy.models import API_VERSION
+from landwaiter.rules.settings import Settings
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
@@ -59,7 +60,7 @@ def model_of(value: object) -> DocumentModel | list[tuple[FieldPath, str]]:
     return nulls or model
 
 
-def sentences(model: DocumentModel, failure: ValidationError) -> Iterator[tuple[FieldPath, str]]:
+def sentences(model: type[Settings], failure: ValidationError) -> Iterator[tuple[FieldPath, str]]:
     """Give each failed field with what was seen and what is wanted."""
     for error in failure.errors(include_url=False):
         path = tuple(step for step in error["loc"] if step != "[key]")
@@ -87,7 +88,7 @@ def _printable(text: str) -> str:
     )
 
 
-def _sentence(model: DocumentModel, path: FieldPath, error: ErrorDetails) -> str:
+def _sentence(model: type[Settings], path: FieldPath, error: ErrorDetails) -> str:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
@@ -108,7 +109,7 @@ def _sentence(model: DocumentModel, path: FieldPath, error: ErrorDetails) -> str
     return f"{seen} given, {wanted} wanted{hint}"
 
 
-def _unknown(model: DocumentModel, path: FieldPath) -> str:
+def _unknown(model: type[Settings], path: FieldPath) -> str:
     known = list(_schema_at(model, path[:-1]).get("properties", {}))
     if near := get_close_matches(str(path[-1]), known, n=1):
         return f'no such field; did you mean "{near[0]}"?'
@@ -142,7 +143,7 @@ def _seen(value: object) -> str:
     return text
 
 
-def _wanted(model: DocumentModel, path: FieldPath) -> str:
+def _wanted(model: type[Settings], path: FieldPath) -> str:
     schema = _schema_at(model, path)
     choices: Sequence[str] = [schema["const"]] if "const" in schema else schema.get("enum", [])
     return _one_of(choices) if choices else _TYPES.get(schema.get("type", ""), "a value")
@@ -153,7 +154,7 @@ def _one_of(choices: Sequence[str]) -> str:
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if quoted[1:] else quoted)
 
 
-def _schema_at(model: DocumentModel, path: FieldPath) -> Mapping[str, Any]:
+def _schema_at(model: type[Settings], path: FieldPath) -> Mapping[str, Any]:
     """Return the JSON schema of a field, empty where there is no such field."""
     whole = schema_of(model)
     schema = _resolved(whole, whole)

@@ -13,12 +13,10 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import models_json_schema
 
-from landwaiter.policy.crd import RESOURCE_KINDS
-
-DOCUMENTS: Final[tuple[type[BaseModel], ...]] = tuple(each.model for each in RESOURCE_KINDS)
-"""The models of all kinds of documents."""
+from landwaiter.policy.documents import KINDS, DocumentModel, schema_of
+from landwaiter.policy.models import ClusterImagePolicy
+from landwaiter.rules.settings import CLUSTER_ONLY
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -49,33 +47,57 @@ class Field:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of every kind of document, for editors and other tools."""
-    models = [(model, "validation") for model in DOCUMENTS]
-    kinds, definitions = models_json_schema(models, by_alias=True)  # type: ignore[arg-type]  # The list is invariant.
+    definitions: dict[str, Any] = {}
+    for kind, model in KINDS.items():
+        # Kinds differ in what a definition of the same name holds, so each has its own.
+        whole = {"$defs": {}, **_renamed(schema_of(model), kind)}
+        definitions |= {f"{kind}.{name}": each for name, each in whole.pop("$defs").items()}
+        definitions[kind] = whole
     return {
         "$schema": DIALECT,
         "title": "Landwaiter policies",
-        "oneOf": [kinds[model, "validation"] for model in DOCUMENTS],
-        **definitions,
+        "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in KINDS],
+        "$defs": definitions,
     }
+
+
+def _renamed(schema: Any, kind: str) -> Any:  # noqa: ANN401  # Any part of a schema.
+    """Return a schema whose references lead to the definitions of its kind."""
+    if isinstance(schema, Mapping):
+        return {
+            key: f"#/$defs/{kind}.{value.rpartition('/')[2]}"
+            if key == "$ref"
+            else _renamed(value, kind)
+            for key, value in schema.items()
+        }
+    return [_renamed(each, kind) for each in schema] if isinstance(schema, list) else schema
 
 
 def markdown() -> str:
     """Return the reference of every kind of document: a heading, a sentence and a table each."""
-    return "\n".join(_section(model) for model in DOCUMENTS)
+    return "\n".join(_section(kind, model) for kind, model in KINDS.items())
 
 
-def _section(model: type[BaseModel]) -> str:
-    rows = [field.row for field in fields_of(model)]
+def _section(kind: str, model: DocumentModel) -> str:
+    rows = [field.row for field in fields_of(model, of_cluster=model is ClusterImagePolicy)]
     head = ["| field | type | default | meaning |", "|---|---|---|---|"]
     about = _one_line(model.__doc__ or "")
-    return "\n".join([f"### {model.__name__}", "", about, "", *head, *rows]) + "\n"
+    return "\n".join([f"### {kind}", "", about, "", *head, *rows]) + "\n"
 
 
-def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[Field]:
-    """Give every field of a model and of the models in it, each before those below it."""
+def fields_of(
+    model: type[BaseModel], prefix: str = "", *, of_cluster: bool = True
+) -> Iterator[Field]:
+    """
+    Give every field of a model and of the models in it, each before those below it.
+
+    Without `of_cluster` fields are left out that only policies of the cluster may give.
+    """
     schema = model.model_json_schema(by_alias=True)
     for info in model.model_fields.values():
         name = str(info.alias)
+        if schema["properties"][name].get(CLUSTER_ONLY) and not of_cluster:
+            continue
         path = f"{prefix}{name}"
         yield Field(
             path,
@@ -84,7 +106,7 @@ def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[Field]:
             _one_line(info.description or ""),
         )
         for below, steps in _models_in(info.annotation):
-            yield from fields_of(below, f"{path}{steps}.")
+            yield from fields_of(below, f"{path}{steps}.", of_cluster=of_cluster)
 
 
 def _models_in(annotation: Any, steps: str = "") -> Iterator[tuple[type[BaseModel], str]]:  # noqa: ANN401  # Any type can be annotated.
@@ -126,7 +148,7 @@ def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
     value = info.get_default(call_default_factory=True)
-    if value is None or value in ([], {}, ()):
+    if value is None or value in ([], {}, (), ""):
         return "none"
     if isinstance(value, BaseModel):
         return "`{}`"

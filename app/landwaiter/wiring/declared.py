@@ -6,7 +6,8 @@ not declare is undecided, and says what to declare.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +21,10 @@ from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
 from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
 from landwaiter.policy.declared import DeclaredCase, FactSettings, PolicyTest
+from landwaiter.policy.exceptions import Clock, utc_now
 from landwaiter.policy.install import ANY_INSTALL
 from landwaiter.policy.judge import Judge
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_documents
 from landwaiter.registry.image_reading import Content
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
@@ -31,7 +34,7 @@ from landwaiter.rules.image_content import (
     OfferedPlatforms,
     PlatformsQuestion,
 )
-from landwaiter.rules.protocol import CurrentDigest, Inquiry
+from landwaiter.rules.protocol import CurrentDigest, Inquiry, Rule
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.rules.verdict import Verdict
 from landwaiter.wiring.expressions import match_conditions
@@ -115,9 +118,13 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
     Raises `InvalidInput` when a policy, a manifest or the cluster's state does not load.
     """
     folder = Path(document.source).parent
-    policies = load_documents(
-        *(folder / name for name in test.policies), install=ANY_INSTALL
-    ).policy_set
+
+    def clock() -> datetime:
+        return utc_now() if test.now is None else test.now.at
+
+    paths = (folder / name for name in test.policies)
+    install = replace(ANY_INSTALL, unmatched_images=test.unmatched_images)
+    policies = _at_time(load_documents(*paths, install=install, clock=clock).policy_set, clock)
     view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
     source = declared_source(test.facts, view)
     decided = []
@@ -126,6 +133,8 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
             policies=lambda: policies,
             source=source,
             namespaces=NamespaceLabels(view),
+            install=install,
+            clock=clock,
             conditions=conditions,
         )
         for index, case in enumerate(test.cases):
@@ -133,6 +142,25 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
             place = f"{document.source}:{document.line_of(('cases', index))}"
             decided.append(Decided(case, place, verdict.without_retry()))
     return decided
+
+
+def _at_time(policies: PolicySet, clock: Clock) -> PolicySet:
+    """Return the policies with rules that take the time from a clock."""
+    return replace(
+        policies,
+        policies=tuple(
+            replace(policy, rules=tuple(_rule_at_time(rule, clock) for rule in policy.rules))
+            for policy in policies
+        ),
+    )
+
+
+def _rule_at_time(rule: Rule, clock: Clock) -> Rule:
+    value: Any = rule  # Every rule is a dataclass; those that ask for the time have a clock.
+    if any(field.name == "clock" for field in fields(value)):
+        timed: Rule = replace(value, clock=clock)
+        return timed
+    return rule
 
 
 def declared_source(declared: FactSettings, view: ClusterView) -> FactSources:

@@ -64,12 +64,14 @@ def _findings(
             yield whole
             continue
         spoken_of = expected[index].model_dump(by_alias=True, exclude_none=True)
-        yield {key: value for key, value in whole.items() if key in spoken_of}
+        yield {key: value for key, value in whole.items() if key in {*spoken_of, "exception"}}
 
 
 def _finding(path: str, finding: Finding) -> Mapping[str, str]:
     outcome = finding.outcome
-    remedy = {"remedy": outcome.remedy} if isinstance(outcome, Violation) else {}
+    more = {"remedy": outcome.remedy} if isinstance(outcome, Violation) else {}
+    if finding.exception is not None:
+        more["exception"] = finding.exception.name
     return {
         "path": path,
         "policy": finding.policy,
@@ -77,7 +79,7 @@ def _finding(path: str, finding: Finding) -> Mapping[str, str]:
         "action": finding.action.value,
         "reason": outcome.reason,
         "detail": outcome.detail,
-        **remedy,
+        **more,
     }
 
 

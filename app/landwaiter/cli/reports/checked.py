@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from landwaiter.admission.message import (
     DETAIL_LIMIT_BYTES,
@@ -16,7 +16,14 @@ from landwaiter.admission.message import (
 from landwaiter.admission.text import cut, visible
 from landwaiter.manifests.documents import Document, steps_of
 from landwaiter.rules.protocol import Undecided, Violation
-from landwaiter.rules.verdict import Action, Decision, Finding, UseVerdict, Verdict
+from landwaiter.rules.verdict import (
+    Action,
+    Decision,
+    Finding,
+    GrantedException,
+    UseVerdict,
+    Verdict,
+)
 from landwaiter.workloads.values import ImagePlace, Workload
 
 STDIN: Final = "<stdin>"
@@ -29,12 +36,15 @@ WORD_OF: Final[Mapping[Decision, str]] = {
 }
 
 
+_Same: TypeAlias = "tuple[str, Level, Violation | Undecided, GrantedException | None]"
+
+
 class Level(StrEnum):
     """
     How much a finding matters, the worst first.
 
     ERROR refuses the object or leaves it undecided, WARNING warns the person or lets through what
-    is not known, NOTICE is only for the audit log.
+    is not known, NOTICE is only for the audit log, or lifted by an exception.
     """
 
     ERROR = "error"
@@ -100,6 +110,7 @@ class Entry:
     level: Level
     outcome: Violation | Undecided
     policies: tuple[str, ...]
+    exception: GrantedException | None = None
 
     def sentence(self, workload: Workload) -> str:
         """Return the finding as one line that stands for itself, with what to do."""
@@ -108,25 +119,38 @@ class Entry:
         text = cut(visible(outcome.detail), DETAIL_LIMIT_BYTES)
         if isinstance(outcome, Violation) and outcome.remedy:
             text += f"; {cut(visible(outcome.remedy), REMEDY_LIMIT_BYTES)}"
+        if self.exception is not None:
+            text += f"; {self.lifted_by}"
         whose = f"{object_name(workload)}, {owner_of(self.place)}"
         return f"{whose}: {image}: {text} ({policies_named(self.policies)})"
+
+    @property
+    def lifted_by(self) -> str:
+        """Which exception lifts the finding, until when, by whose wish and why; empty for none."""
+        if (by := self.exception) is None:
+            return ""
+        until = f"{by.expires:%Y-%m-%dT%H:%M:%SZ}"
+        text = f"lifted by exception {by.name} until {until}, asked for by {by.requested_by}"
+        return cut(visible(f"{text}: {by.reason}"), DETAIL_LIMIT_BYTES)
 
 
 def entries_of(verdict: Verdict) -> Iterator[Entry]:
     """Give every finding once, in the order of the object and then of the policies."""
     for use in verdict.uses:
-        merged: dict[tuple[str, Level, Violation | Undecided], list[str]] = {}
+        merged: dict[_Same, list[str]] = {}
         for finding in use.findings:
-            key = (finding.rule, level_of(finding), finding.outcome)
+            key = (finding.rule, level_of(finding), finding.outcome, finding.exception)
             merged.setdefault(key, []).append(finding.policy)
-        for (rule, level, outcome), policies in merged.items():
-            yield Entry(use.use.place, rule, level, outcome, tuple(policies))
+        for (rule, level, outcome, exception), policies in merged.items():
+            yield Entry(use.use.place, rule, level, outcome, tuple(policies), exception)
 
 
 def level_of(finding: Finding) -> Level:
     """Return how much a finding matters."""
     if finding.refuses or finding.blocks:
         return Level.ERROR
+    if finding.exception is not None:
+        return Level.NOTICE
     warned = finding.actions & {Action.WARN, Action.DENY}
     return Level.WARNING if warned else Level.NOTICE
 

@@ -19,6 +19,7 @@ from landwaiter.admission.message import object_name
 from landwaiter.admission.text import visible
 from landwaiter.cli.reports.checked import Checked, Entry, Level, entries_of, remarks_of
 from landwaiter.policy.judge import NAMESPACE_LABELS
+from landwaiter.policy.unmatched import UNMATCHED_IMAGES
 from landwaiter.rules.catalogue import CATALOGUE
 from landwaiter.rules.evaluator import UNREADABLE
 from landwaiter.workloads.values import ImagePlace
@@ -35,18 +36,20 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     **{rule: (each.__doc__ or "").strip().splitlines()[0] for rule, each in CATALOGUE.items()},
     UNREADABLE: "Every image has a name that a container runtime can read.",
     NAMESPACE_LABELS: "The labels of the namespace are known where a policy selects by them.",
+    UNMATCHED_IMAGES: "A policy that denies is about every image.",
 }
-_INDEX_OF: Final[Mapping[str, int]] = {rule: at for at, rule in enumerate(_DESCRIPTIONS)}
 
 
 def sarif_report(checked: Sequence[Checked]) -> str:
     """Return the report as one SARIF log with one run."""
+    entries = [(each, entry) for each in checked for entry in entries_of(each.verdict)]
+    rules = list(dict.fromkeys((*_DESCRIPTIONS, *(entry.rule for _, entry in entries))))
     run = {
         "tool": {
             "driver": {
                 "name": "Landwaiter",
                 "version": __version__,
-                "rules": [_rule(rule, text) for rule, text in _DESCRIPTIONS.items()],
+                "rules": [_rule(rule) for rule in rules],
             }
         },
         "invocations": [
@@ -55,13 +58,17 @@ def sarif_report(checked: Sequence[Checked]) -> str:
                 "toolExecutionNotifications": [n for each in checked for n in _notes(each)],
             }
         ],
-        "results": [result for each in checked for result in _results(each)],
+        "results": [
+            {"ruleIndex": rules.index(entry.rule), **_result(each, entry)}
+            for each, entry in entries
+        ],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rule(rule: str, description: str) -> dict[str, Any]:
+def _rule(rule: str) -> dict[str, Any]:
+    description = _DESCRIPTIONS.get(rule, f"What a policy says by {rule} can be found out.")
     return {
         "id": rule,
         "shortDescription": {"text": description},
@@ -71,17 +78,18 @@ def _rule(rule: str, description: str) -> dict[str, Any]:
     }
 
 
-def _results(checked: Checked) -> Iterator[dict[str, Any]]:
-    for entry in entries_of(checked.verdict):
-        yield {
-            "ruleId": entry.rule,
-            "ruleIndex": _INDEX_OF[entry.rule],
-            "level": _LEVEL_OF[entry.level],
-            "message": {"text": entry.sentence(checked.workload)},
-            "locations": [_location(checked, entry.place)],
-            "partialFingerprints": {"imageFinding/v1": _fingerprint(checked, entry)},
-            "properties": {"reason": entry.outcome.reason, "policies": list(entry.policies)},
-        }
+def _result(checked: Checked, entry: Entry) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": entry.rule,
+        "level": _LEVEL_OF[entry.level],
+        "message": {"text": entry.sentence(checked.workload)},
+        "locations": [_location(checked, entry.place)],
+        "partialFingerprints": {"imageFinding/v1": _fingerprint(checked, entry)},
+        "properties": {"reason": entry.outcome.reason, "policies": list(entry.policies)},
+    }
+    if entry.exception is not None:
+        result["suppressions"] = [{"kind": "external", "justification": entry.lifted_by}]
+    return result
 
 
 def _notes(checked: Checked) -> Iterator[dict[str, Any]]:
