@@ -17,7 +17,13 @@ from policy.builders import A_KEY
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "deploy" / "policies"
 BLOCK = re.compile(r"^```(?P<language>yaml|text)\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
-PAGES = sorted([*ROOT.glob("docs/policies.md"), *ROOT.glob("docs/rules/*.md"), ROOT / "README.md"])
+PAGES = sorted(
+    [
+        *(ROOT / "docs" / name for name in ("policies.md", "rollout.md")),
+        *ROOT.glob("docs/rules/*.md"),
+        ROOT / "README.md",
+    ]
+)
 
 
 def policies_in(page: Path) -> list[str]:

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from landwaiter.cli import main
-from landwaiter.policy.reference import markdown
+from landwaiter.policy.declared import KIND, PolicyTest
+from landwaiter.policy.reference import markdown, section
 from landwaiter.rules.catalogue import CATALOGUE
 from repository.chart_values import values_table
 from repository.readme_refusal import refusal_block
@@ -56,6 +57,8 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "landwaiter policies docs": lambda: f"{markdown()}\n",
     "refusal": lambda: refusal_block(ROOT / "README.md"),
     "values of the chart": values_table,
+    "policy test fields": lambda: f"{section(KIND, PolicyTest)}\n",
+    "landwaiter policies --help": lambda: help_text("policies"),
     "landwaiter serve --help": lambda: help_text("serve"),
     "landwaiter doctor --help": lambda: help_text("doctor"),
     "landwaiter check --help": lambda: help_text("check"),

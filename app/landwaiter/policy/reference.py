@@ -14,9 +14,9 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from landwaiter.policy.documents import KINDS, DocumentModel, schema_of
+from landwaiter.policy.documents import KINDS, schema_of
 from landwaiter.policy.models import ClusterImagePolicy
-from landwaiter.rules.settings import CLUSTER_ONLY
+from landwaiter.rules.settings import CLUSTER_ONLY, Settings
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -75,10 +75,11 @@ def _renamed(schema: Any, kind: str) -> Any:  # noqa: ANN401  # Any part of a sc
 
 def markdown() -> str:
     """Return the reference of every kind of document: a heading, a sentence and a table each."""
-    return "\n".join(_section(kind, model) for kind, model in KINDS.items())
+    return "\n".join(section(kind, model) for kind, model in KINDS.items())
 
 
-def _section(kind: str, model: DocumentModel) -> str:
+def section(kind: str, model: type[Settings]) -> str:
+    """Return the reference of one kind of document."""
     rows = [field.row for field in fields_of(model, of_cluster=model is ClusterImagePolicy)]
     head = ["| field | type | default | meaning |", "|---|---|---|---|"]
     about = _one_line(model.__doc__ or "")
