@@ -64,10 +64,17 @@ def policies(folder: Path, *documents: str) -> Path:
 def run(
     *arguments: str | Path, stdin: str | bytes = "", environment: Sequence[tuple[str, str]] = ()
 ) -> Result:
-    """Run the command with nothing of Landwaiter in the environment but what is given."""
+    """
+    Run the command with nothing of Landwaiter in the environment but what is given.
+
+    A crash, which click's runner would take for exit code 1, is raised.
+    """
     variables: dict[str, str | None] = {
         name: None for name in os.environ if name.startswith("LANDWAITER_")
     }
-    return CliRunner().invoke(
+    result = CliRunner().invoke(
         main, [str(each) for each in arguments], input=stdin, env=variables | dict(environment)
     )
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result

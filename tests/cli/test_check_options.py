@@ -431,8 +431,9 @@ def test_a_cluster_can_be_named_by_variables(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--from-cluster", "-"], "--from-cluster given with manifests, one of them is wanted"),
-        (["--from-cluster", "--cluster-state=."], "--from-cluster given with manifests, one of"),
+        (["--from-cluster", "-"], "--from-cluster given, which goes without manifests"),
+        (["--from-cluster", "--cluster-state=."], "--from-cluster given, which goes without"),
+        (["--from-cluster", "--requester=ann"], "--from-cluster given, which goes without"),
         (["--context=one", "-"], "--kubeconfig and --context are wanted with --from-cluster only"),
         (["--kubeconfig={kubeconfig}", "-"], "--kubeconfig and --context are wanted with --from-"),
     ],

@@ -23,6 +23,7 @@ kind: ClusterImagePolicy
 metadata: {name: registries}
 spec:
   validationActions: [Warn]
+  match: {images: [docker.io]}
   rules: {allowedRegistries: {allow: [registry.example.com/shop]}}
 """
 MANIFEST = """\

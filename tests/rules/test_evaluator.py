@@ -1,7 +1,7 @@
 """How the findings of several rules about several images come together."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from landwaiter.deadline import Deadline
@@ -405,6 +405,16 @@ async def test_semantics_10_no_digest_is_looked_up_where_no_registry_rule_admits
 
     await judged(use, in_force(PureRule(digest_helps=True)), source=source)
     await judged(use, in_force(PureRule(digest_helps=True)), in_force(refusing), source=source)
+
+    assert source.asked == []
+
+
+async def test_no_digest_is_looked_up_where_nobody_wants_to_be_offered_one() -> None:
+    """A report on what is running asks registries for nothing but verdicts."""
+    source = Answers({CurrentDigest: A_DIGEST})
+    rules = (in_force(PureRule(digest_helps=True)), in_force(HostsRule(refused="elsewhere")))
+    charge = Charge(a_use("registry.example.com/bad:1"), rules)
+    await evaluate([charge], source, replace(an_inquiry(), offers=False))
 
     assert source.asked == []
 

@@ -93,7 +93,9 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     also read when none is given. Objects without images are skipped.
     """
     if from_cluster and (manifests or cluster_state or requester):
-        raise click.UsageError("--from-cluster given with manifests, one of them is wanted")
+        raise click.UsageError(
+            "--from-cluster given, which goes without manifests, --cluster-state and --requester"
+        )
     if requester_group and requester is None:
         raise click.UsageError("--requester-group given without --requester, both are wanted")
     if not from_cluster and _is_on_the_command_line("kubeconfig", "context"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from landwaiter.admission.text import visible
 from landwaiter.cli.reports import REPORTS
 from landwaiter.cli.reports.groups import Groups
 from landwaiter.cli.reports.running_form import running_report
@@ -53,4 +54,4 @@ async def _judge_all(
 
 
 def _tell(line: str) -> None:
-    click.echo(f"landwaiter: {click.unstyle(line)}", err=True)
+    click.echo(f"landwaiter: {visible(line)}", err=True)

@@ -101,7 +101,9 @@ class Case:
 
     `old` is what stands there now, None for CREATE. `requester` is None where nobody has asked yet,
     as in an offline check. `credentials_allowed` is False when the caller is not known to be the
-    API server (design, semantics 20). `objects` are None where only the workload is known.
+    API server (design, semantics 20). `objects` are None where only the workload is known. `offers`
+    is False where no digest is to be looked up only to be offered in a remedy, as for what is
+    running: its tag may point to something else by now.
     """
 
     operation: Operation
@@ -112,3 +114,4 @@ class Case:
     dry_run: bool = False
     credentials_allowed: bool = False
     objects: RequestObjects | None = field(default=None, compare=False, repr=False)
+    offers: bool = True

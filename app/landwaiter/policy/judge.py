@@ -96,7 +96,9 @@ class Judge:
                 charges.append(charge)
             if number % USES_A_TURN == 0:
                 await asyncio.sleep(0)
-        inquiry = Inquiry(workload, case.deadline, case.dry_run, case.credentials_allowed)
+        inquiry = Inquiry(
+            workload, case.deadline, case.dry_run, case.credentials_allowed, case.offers
+        )
         verdicts = await evaluate(charges, self._source, inquiry)
         verdicts = still_granted(hearing.with_doubts(verdicts), self._clock())
         return Verdict(verdicts, hearing.placeholder_warnings())

@@ -110,13 +110,13 @@ async def evaluate(
     tasks = []
     async with Gathering(source, inquiry) as gathering, asyncio.TaskGroup() as group:
         for number, charge in enumerate(charges, start=1):
-            tasks.append(group.create_task(_evaluate_use(charge, gathering)))
+            tasks.append(group.create_task(_evaluate_use(charge, gathering, inquiry)))
             if number % USES_A_TURN == 0:
                 await asyncio.sleep(0)
     return tuple(task.result() for task in tasks)
 
 
-async def _evaluate_use(charge: Charge, gathering: Gathering) -> UseVerdict:
+async def _evaluate_use(charge: Charge, gathering: Gathering, inquiry: Inquiry) -> UseVerdict:
     use = charge.use
     if isinstance(use, UnreadableUse):
         return UseVerdict(use, findings=tuple(_unreadable(use, charge.rules)))
@@ -132,7 +132,8 @@ async def _evaluate_use(charge: Charge, gathering: Gathering) -> UseVerdict:
             if any(isinstance(outcome, Violation) for outcome in result.outcomes):
                 refused.add(rule)
             verdict = _with_result(verdict, rule, result)
-    return await _with_offer(_in_policy_order(verdict, charge.rules), charge.rules, gathering)
+    verdict = _in_policy_order(verdict, charge.rules)
+    return await _with_offer(verdict, charge.rules, gathering) if inquiry.offers else verdict
 
 
 @dataclass(frozen=True, slots=True)

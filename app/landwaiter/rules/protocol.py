@@ -46,13 +46,15 @@ class Inquiry:
     On whose behalf a question is asked, and until when the answer is of use.
 
     `credentials_allowed` is False when the caller is not known to be the API server; then no
-    credential may be read or tried (design, semantics 20).
+    credential may be read or tried (design, semantics 20). `offers` is False where nobody is helped
+    by the digest that a tag points to now, so that none is looked up for a remedy.
     """
 
     workload: Workload
     deadline: Deadline
     dry_run: bool = False
     credentials_allowed: bool = False
+    offers: bool = True
 
 
 class FactSource(Protocol):

@@ -144,6 +144,7 @@ class RunningCluster:
                 objects=RequestObjects.of_manifest(
                     running.content, namespace=running.namespace, requester=None
                 ),
+                offers=False,
             )
             verdict = await self._judge.judge(case, Side.ALL)
         return JudgedObject(running, workload, verdict.without_retry())
