@@ -75,3 +75,26 @@ def test_locked_packages_have_hashes_and_no_address(name: str) -> None:
 
     assert [each.split()[0] for each in packages if "--hash=sha256:" not in each] == []
     assert re.findall(r"https?://\S+|--(?:extra-)?index-url.*", text) == []
+
+
+NAMED_TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<name>test_\w+)`")
+
+
+def test_tests_that_documents_name_exist() -> None:
+    """A test that a document gives as its proof is in the suite, under that name."""
+    named_tests = {
+        (path, match["file"], match["name"])
+        for path in documents()
+        for match in NAMED_TEST.finditer(path.read_text("utf-8"))
+    }
+    missing = sorted(
+        f"{named(path)}: {file}::{name}"
+        for path, file, name in named_tests
+        if not (ROOT / file).is_file()
+        or not re.search(
+            rf"^(?:async )?def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE
+        )
+    )
+
+    assert named_tests
+    assert missing == []
