@@ -1,5 +1,5 @@
 # The image of Landwaiter. How to build, pin and check it: docs/image.md; why it is made like this:
-# docs/adr/0010-the-image.md.
+# docs/adr/0016-the-image.md.
 #
 # Nothing of the target platform is run, so any machine builds for every platform. Secrets, all of
 # them optional and each in the form of the tool that reads it: pip.conf, go.env, ca.pem.

@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+# What `check` runs already; and tests without real parts share the cores, each file on one of them.
+CHECKED := tests/repository tests/chart
+UNIT := tests -m "not system" --numprocesses=auto --dist=loadfile
 INSTALLED := $(VENV)/.installed
 DEMO_PARTS := etcd kube-apiserver kube-controller-manager kubectl crane refregistry cosign3
 SOURCES := app image tests
@@ -51,7 +54,7 @@ check: setup ## Format, lint, types, import layers, generated files, documentati
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy --strict $(SOURCES)
 	$(BIN)/lint-imports
-	$(PYTEST) -q tests/repository tests/chart
+	$(PYTEST) -q $(CHECKED)
 
 generate: setup ## Write the generated parts of the documents anew.
 	$(BIN)/python tests/repository/generated.py
@@ -62,10 +65,11 @@ generate: setup ## Write the generated parts of the documents anew.
 	$(BIN)/python tests/wiring/fault_table.py
 
 test: check parts ## Run every check and every test, on the real parts.
-	$(PYTEST) -q tests
+	$(PYTEST) -q $(UNIT) $(CHECKED:%=--ignore=%)
+	$(PYTEST) -q tests -m system $(CHECKED:%=--ignore=%)
 
 test-fast: setup ## Run the tests that need no real part.
-	$(PYTEST) -q tests -m "not system"
+	$(PYTEST) -q $(UNIT)
 
 bench: setup parts ## Measure, both sides of each comparison interleaved.
 	@$(BIN)/python tests/bench/cosign_runs.py

@@ -98,3 +98,13 @@ def test_tests_that_documents_name_exist() -> None:
 
     assert named_tests
     assert missing == []
+
+
+def test_decisions_are_numbered_and_say_their_number() -> None:
+    """No two decisions have one number, and each page opens with the number of its file."""
+    pages = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+    numbers = [int(each.name.split("-")[0]) for each in pages]
+    titles = [each.read_text("utf-8").split(". ")[0] for each in pages]
+
+    assert numbers == list(range(1, len(pages) + 1))
+    assert titles == [f"# {number}" for number in numbers]

@@ -11,6 +11,7 @@ from http import HTTPStatus
 import pytest
 
 from realparts.control_plane import ControlPlane
+from realparts.kubelet import NODE
 from realparts.node import ClusterWithNode
 from realparts.processes import wait_until
 from system.chart.asking import CREATED, FORBIDDEN, ask, people_asking
@@ -93,6 +94,42 @@ def test_an_upgrade_refuses_no_pod(standing: Release, api: ControlPlane, judged:
         )
 
     assert ({GOOD}, {BAD}) == (set(told.good), set(told.bad))
+
+
+def test_a_node_is_drained_and_no_pod_is_refused(
+    standing: Release, api: ControlPlane, judged: str
+) -> None:
+    """Landwaiter's Pods are evicted one after the other, each when the last one is replaced."""
+    before = uids(standing)
+    with people_asking(api, judged) as told:
+        api.kubectl("drain", NODE, "--delete-emptydir-data", timeout_seconds=2 * SECONDS)
+        api.kubectl("uncordon", NODE)
+
+    assert ({GOOD}, {BAD}) == (set(told.good), set(told.bad))
+    assert not uids(standing) & before
+
+
+def test_all_pods_are_killed_and_start_again_by_themselves(
+    standing: Release, api: ControlPlane, judged: str
+) -> None:
+    """With the webhook armed and nobody behind it, Landwaiter's Pods and the system's can start."""
+    api.kubectl(
+        "delete",
+        "pods",
+        "--all",
+        f"--namespace={standing.namespace}",
+        "--force",
+        "--grace-period=0",
+    )
+    armed = standing.armed()
+    of_the_system = ask(api, "kube-system", A_PINNED_IMAGE)
+    wait_until(
+        lambda: [GOOD, BAD] == [ask(api, judged, image) for image in (A_PINNED_IMAGE, A_TAG)],
+        within_seconds=SECONDS,
+        what="verdicts",
+    )
+
+    assert ([VALIDATE], GOOD) == (armed, of_the_system)
 
 
 def test_it_has_the_rights_that_it_uses(standing: Release, api: ControlPlane, judged: str) -> None:
