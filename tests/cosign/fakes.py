@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from landwaiter.cosign.authority import Authority, Criterion, Signer
 from landwaiter.cosign.material import SimpleSignature
-from landwaiter.cosign.observer import Answered, Observer, RunEnd
+from landwaiter.cosign.observer import Answered, Observer, RunEnd, RunForm
 from landwaiter.cosign.outcome import SIGNATURE_TYPE, SignatureFormat
 from landwaiter.cosign.pieces import Keychain, SignatureSource
 from landwaiter.deadline import Deadline
@@ -105,15 +105,42 @@ def a_bundle(
     predicate_type: str = SIGN_TYPE,
     payload_type: str = "application/vnd.in-toto+json",
     statement: object = None,
+    proof: Mapping[str, object] | None = None,
 ) -> bytes:
     """Return a bundle in which the signer, or `a_key()`, has signed the digest."""
     signed = statement or a_statement(digest, predicate_type=predicate_type)
-    envelope = {
+    bundle = {
+        "mediaType": BUNDLE_TYPE,
+        "verificationMaterial": proof or {},
+        "dsseEnvelope": _envelope(signed, signer, payload_type),
+    }
+    return json.dumps(bundle).encode()
+
+
+def an_envelope(
+    digest: str,
+    signer: Signer | None = None,
+    *,
+    predicate_type: str,
+    statement: object = None,
+    annotations: Mapping[str, str] | None = None,
+) -> SimpleSignature:
+    """Return an attestation in the old format, in which the signer has signed the digest."""
+    signed = statement or a_statement(digest, predicate_type=predicate_type)
+    return SimpleSignature(
+        json.dumps(_envelope(signed, signer)).encode(),
+        {"dev.cosignproject.cosign/signature": "", **(annotations or {})},
+    )
+
+
+def _envelope(
+    signed: object, signer: Signer | None, payload_type: str = "application/vnd.in-toto+json"
+) -> dict[str, object]:
+    return {
         "payload": base64.b64encode(json.dumps(signed).encode()).decode(),
         "payloadType": payload_type,
         "signatures": [{"sig": signature_by(signer or a_key())}],
     }
-    return json.dumps({"mediaType": BUNDLE_TYPE, "dsseEnvelope": envelope}).encode()
 
 
 def a_simple_signature(
@@ -211,14 +238,28 @@ class FakeRegistry:
 
     def tag_signatures(self, image: ImageReference, *signatures: SimpleSignature) -> None:
         """Give the image its `.sig` manifest."""
+        self._tag(image, "sig", "application/vnd.dev.cosign.simplesigning.v1+json", signatures)
+
+    def tag_attestations(
+        self, image: ImageReference, *envelopes: SimpleSignature, predicate_type: str | None = None
+    ) -> None:
+        """Give the image its `.att` manifest, which says what type its layers are of."""
+        said = {} if predicate_type is None else {"predicateType": predicate_type}
+        told = [replace(each, annotations={**each.annotations, **said}) for each in envelopes]
+        self._tag(image, "att", "application/vnd.dsse.envelope.v1+json", told)
+
+    def _tag(
+        self,
+        image: ImageReference,
+        ending: str,
+        media_type: str,
+        pieces: Sequence[SimpleSignature],
+    ) -> None:
         layers = [
-            replace(
-                self.put_blob("application/vnd.dev.cosign.simplesigning.v1+json", each.payload),
-                annotations=each.annotations,
-            )
-            for each in signatures
+            replace(self.put_blob(media_type, each.payload), annotations=each.annotations)
+            for each in pieces
         ]
-        self.put_manifest(signature_tag(image), a_manifest(layers))
+        self.put_manifest(signature_tag(image, ending), a_manifest(layers))
 
     async def manifest(
         self, reference: ImageReference, *, keychain: FakeKeychain, deadline: Deadline
@@ -276,9 +317,9 @@ def a_manifest(layers: Sequence[Descriptor]) -> bytes:
     ).encode()
 
 
-def signature_tag(image: ImageReference) -> ImageReference:
+def signature_tag(image: ImageReference, ending: str = "sig") -> ImageReference:
     """Return the name under which the image's signatures in the old format are."""
-    return replace(image, tag=f"{str(image.digest).replace(':', '-')}.sig", digest=None)
+    return replace(image, tag=f"{str(image.digest).replace(':', '-')}.{ending}", digest=None)
 
 
 def _found(content: Mapping[str, _T], key: str) -> _T:
@@ -294,7 +335,7 @@ class CountingObserver:
     hits: list[Answered] = field(default_factory=list)
     misses: int = 0
     flights: list[int] = field(default_factory=list)
-    runs: list[tuple[SignatureFormat, RunEnd, int]] = field(default_factory=list)
+    runs: list[tuple[RunForm, RunEnd, int]] = field(default_factory=list)
 
     def cache_hit(self, answered: Answered) -> None:
         self.hits.append(answered)
@@ -305,11 +346,19 @@ class CountingObserver:
     def flights_changed(self, under_way: int) -> None:
         self.flights.append(under_way)
 
-    def run_finished(
-        self, signature_format: SignatureFormat, end: RunEnd, *, images: int, seconds: float
-    ) -> None:
+    def run_finished(self, form: RunForm, end: RunEnd, *, images: int, seconds: float) -> None:
         assert seconds >= 0
-        self.runs.append((signature_format, end, images))
+        self.runs.append((form, end, images))
+
+
+@dataclass(slots=True)
+class Clock:
+    """A clock that is set by hand."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def program(folder: Path, script: str, *, name: str = "cosign") -> Path:
@@ -317,14 +366,16 @@ def program(folder: Path, script: str, *, name: str = "cosign") -> Path:
     return _executable(folder / name, f"#!/bin/sh\n{script}\n")
 
 
-def fake_cosign(folder: Path, *, hook: str = "pass") -> Path:
+def fake_cosign(folder: Path, *, hook: str = "pass", trusting: bool = False) -> Path:
     """
     Write a program that verifies as cosign does.
 
     `hook` is Python that runs before each image, with its `repository` on the endpoint, its
-    `number` in the run and how many `images` the run has.
+    `number` in the run and how many `images` the run has. A `trusting` one looks at the signatures
+    of attestations alone, and not at what they are about.
     """
     body = _FAKE_COSIGN.replace("HOOK", hook.replace("\n", "\n    "))
+    body = body.replace("TRUSTING", repr(trusting))
     return _executable(folder / "cosign", f"#!{sys.executable} -IS\n{body}")
 
 
@@ -384,6 +435,25 @@ def payloads(repository, digest, image):
                 yield critical["identity"]["docker-reference"], signed, critical["type"]
 
 
+def envelopes(repository, digest):
+    if flags["new-bundle-format"] == "true":
+        found = json.loads(get(f"/v2/{repository}/referrers/{digest}")[1])["manifests"]
+        manifests = [f"/v2/{repository}/manifests/{each['digest']}" for each in found]
+    else:
+        manifests = [f"/v2/{repository}/manifests/{digest.replace(':', '-')}.att"]
+    for manifest in manifests:
+        for layer in json.loads(get(manifest)[1])["layers"]:
+            blob = json.loads(get(f"/v2/{repository}/blobs/{layer['digest']}")[1])
+            if "forged" in blob.get("verificationMaterial", {}):
+                continue
+            envelope = blob.get("dsseEnvelope", blob)
+            statement = json.loads(base64.b64decode(envelope["payload"]))
+            subjects = [each["digest"]["sha256"] for each in statement["subject"]]
+            meant = digest[7:] in subjects and statement["predicateType"] == flags["type"]
+            if envelope["signatures"][0]["sig"] == key and (meant or TRUSTING):
+                yield envelope
+
+
 get("/v2/")
 if flags["new-bundle-format"] == "true":
     repository, digest = images[0].partition("/")[2].split("@")
@@ -391,6 +461,12 @@ if flags["new-bundle-format"] == "true":
 for number, image in enumerate(images):
     repository, digest = image.partition("/")[2].split("@")
     hook(repository, number, images)
+    if sys.argv[1] == "verify-attestation":
+        for envelope in (attested := list(envelopes(repository, digest))):
+            print(json.dumps(envelope), flush=True)
+        if not attested:
+            sys.stderr.write("error during command execution: no matching attestations: " + image)
+        sys.exit(0 if attested else 1 if flags["new-bundle-format"] == "true" else 10)
     verified = [
         {
             "critical": {

@@ -43,7 +43,7 @@ async def verify(cosign: Path, material: SignatureMaterial, authority: Authority
             image, authority, keychain=FakeKeychain(), deadline=Deadline.after(60)
         )
         said = outcome.format if isinstance(outcome, Verified) else outcome.detail
-        return said, ("127.0.0.1", verifier._endpoint._port)
+        return said, ("127.0.0.1", verifier.program.endpoint._port)
 
 
 def be_refused() -> None:

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from cosign.fakes import a_criterion, a_digest, a_key, a_root, an_identity
 from landwaiter.cosign.authority import Criterion
-from landwaiter.cosign.command import Command, files_for, verify_command, version_command
+from landwaiter.cosign.command import (
+    Command,
+    files_for,
+    verify_attestation_command,
+    verify_command,
+    version_command,
+)
 from landwaiter.cosign.outcome import SignatureFormat
 from landwaiter.identities import Identity, Name
 from landwaiter.public_keys import PublicKey
@@ -16,6 +22,7 @@ from landwaiter.trusted_roots import Checks
 
 FOLDER = Path("/private")
 ALL_CHECKS = Checks(transparency_log=True, certificate_transparency=True, timestamps=True)
+LOG = Checks(transparency_log=True)
 PROGRAM = Path("/usr/bin/cosign")
 OPERAND = f"127.0.0.1:40123/{'0f' * 16}/0@{a_digest('app')}"
 ENVIRONMENT = {
@@ -184,6 +191,47 @@ def test_the_files_are_those_that_the_command_names() -> None:
             Criterion(an_identity(), ALL_CHECKS, root),
         )
     ]
+
+
+@pytest.mark.parametrize("form", SignatureFormat)
+@pytest.mark.parametrize(
+    "criterion",
+    [a_criterion(), a_criterion(root=a_root()), Criterion(an_identity(), LOG, a_root())],
+)
+def test_an_attestation_is_verified_as_a_signature_is(
+    form: SignatureFormat, criterion: Criterion
+) -> None:
+    """Its type is all that is added; whoever signs is held to the same."""
+    signature = a_command(form, criterion=criterion)
+    attestation = verify_attestation_command(
+        PROGRAM,
+        FOLDER,
+        OPERAND,
+        predicate_type="https://slsa.dev/provenance/v1",
+        signature_format=form,
+        criterion=criterion,
+        limit_seconds=30,
+    )
+
+    assert (
+        ("/usr/bin/cosign", "verify-attestation", "--type=https://slsa.dev/provenance/v1"),
+        signature.argv[2:],
+        signature.environment,
+    ) == (attestation.argv[:3], attestation.argv[3:], attestation.environment)
+
+
+def test_an_operand_of_an_attestation_is_of_the_endpoint_too() -> None:
+    """Nothing else becomes an argument."""
+    with pytest.raises(ValueError, match="is not a name of the loopback endpoint"):
+        verify_attestation_command(
+            PROGRAM,
+            FOLDER,
+            "--key=/tmp/other.pem",
+            predicate_type="https://slsa.dev/provenance/v1",
+            signature_format=SignatureFormat.BUNDLE,
+            criterion=a_criterion(),
+            limit_seconds=30,
+        )
 
 
 def test_several_images_are_operands_in_order() -> None:

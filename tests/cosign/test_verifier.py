@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cosign.fakes import (
+    Clock,
     CountingObserver,
     FakeKeychain,
     FakeRegistry,
@@ -47,16 +48,6 @@ from landwaiter.trusted_roots import Checks
 BUNDLE = SignatureFormat.BUNDLE
 OLD = SignatureFormat.SIMPLE_SIGNING
 CI = an_authority()
-
-
-@dataclass(slots=True)
-class Clock:
-    """A clock that is set by hand."""
-
-    seconds: float = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @dataclass(slots=True)

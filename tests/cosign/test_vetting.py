@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 
 from cosign.fakes import BUNDLE_TYPE, MANIFEST_TYPE, SIGN_TYPE, a_bundle, a_digest, a_statement
 from landwaiter.cosign.vetting import (
+    PARTS_MAX,
     UnusableError,
+    attestation_layers,
     check_bundle,
+    check_form,
     check_referrer,
     only_layer,
     signature_layers,
@@ -65,6 +68,45 @@ def test_a_referrer_that_says_it_is_no_signature_is_left_out(
         check_referrer(referrer)
 
     assert said == str(problem.value)
+
+
+def test_a_referrer_of_the_type_that_is_wanted_is_looked_at() -> None:
+    """An attestation of that type, and what says nothing of its own; a signature is none."""
+    name = "dev.sigstore.bundle.predicateType"
+    for said in ({name: SLSA}, {}):
+        check_referrer(a_referrer(BUNDLE_TYPE, said), SLSA)
+
+    with pytest.raises(UnusableError):
+        check_referrer(a_referrer(BUNDLE_TYPE, {name: SIGN_TYPE}), SLSA)
+
+
+def test_envelopes_are_the_layers_that_may_be_of_the_type() -> None:
+    """Layers that say that they are of another type are not looked at, nor what is unsigned."""
+    told = {SIGNATURE: "", "predicateType": SLSA}
+    other = {SIGNATURE: "", "predicateType": SIGN_TYPE}
+    manifest = a_manifest(
+        {
+            "layers": [
+                a_layer(annotations=told),
+                a_layer(annotations=other),
+                a_layer(annotations={SIGNATURE: ""}),
+                a_layer(),
+            ]
+        }
+    )
+
+    assert [told, {SIGNATURE: ""}] == [
+        each.annotations for each in attestation_layers(manifest, SLSA)
+    ]
+
+
+@pytest.mark.parametrize("piece", [b"[", b"{", b"1,"])
+def test_a_piece_has_no_more_parts_than_are_quickly_read(piece: bytes) -> None:
+    """Millions of empty lists are a small piece, and take seconds to read."""
+    check_form(piece * PARTS_MAX)
+
+    with pytest.raises(UnusableError):
+        check_form(piece * (PARTS_MAX + 1))
 
 
 def test_a_bundle_is_the_only_layer_of_its_manifest() -> None:

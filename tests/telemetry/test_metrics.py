@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from landwaiter.cosign.observer import Answered, RunEnd, Unobserved
-from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.cosign.outcome import AttestationFormat, SignatureFormat
 from landwaiter.telemetry import metrics as names
 from landwaiter.telemetry.metrics import (
     EXCEPTION_NAMES_LIMIT,
@@ -19,7 +19,7 @@ from landwaiter.telemetry.metrics import (
 from landwaiter.telemetry.observers import (
     CACHE_ANSWERS,
     RUN_ENDS,
-    SIGNATURE_FORMATS,
+    RUN_FORMS,
     CosignMetrics,
     RegistryMetrics,
     WebhookMetrics,
@@ -230,8 +230,10 @@ def test_the_cosign_observer_has_the_methods_that_the_verifier_calls() -> None:
 def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
     """The closed sets are those of the room that counts through the observer."""
 
-    assert (tuple(SignatureFormat), get_args(RunEnd), (*get_args(Answered), "miss")) == (
-        SIGNATURE_FORMATS,
+    forms = (*SignatureFormat, *AttestationFormat)
+
+    assert (forms, get_args(RunEnd), (*get_args(Answered), "miss")) == (
+        RUN_FORMS,
         RUN_ENDS,
         CACHE_ANSWERS,
     )

@@ -3,6 +3,7 @@
 import json
 
 from cosign.fakes import signature_by
+from landwaiter.cosign.material import SimpleSignature
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
 from registry.fake_registry import IMAGE, INDEX, FakeRegistry
@@ -22,16 +23,28 @@ def signed(
             "type": "cosign container image signature",
         }
     }
-    blob = registry.add_blob(REPOSITORY, json.dumps(payload).encode(), "application/json")
-    layer = {
-        "mediaType": blob.media_type,
-        "digest": blob.digest,
-        "size": blob.size,
-        "annotations": {"dev.cosignproject.cosign/signature": signature_by(key)},
-    }
-    manifest = json.dumps({"schemaVersion": 2, "layers": [layer]}).encode()
-    registry.add_manifest(REPOSITORY, manifest, tag=f"{image.digest}.sig".replace(":", "-"))
+    signature = SimpleSignature(
+        json.dumps(payload).encode(), {"dev.cosignproject.cosign/signature": signature_by(key)}
+    )
+    _tag(registry, image, "sig", signature)
     return image
+
+
+def attest(registry: FakeRegistry, image: ImageReference, *envelopes: SimpleSignature) -> None:
+    """Let an image have these attestations in the old format, and no others."""
+    _tag(registry, image, "att", *envelopes)
+
+
+def _tag(
+    registry: FakeRegistry, image: ImageReference, ending: str, *pieces: SimpleSignature
+) -> None:
+    layers = []
+    for piece in pieces:
+        blob = registry.add_blob(REPOSITORY, piece.payload, "application/json")
+        layer = {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
+        layers.append({**layer, "annotations": dict(piece.annotations)})
+    manifest = json.dumps({"schemaVersion": 2, "layers": layers}).encode()
+    registry.add_manifest(REPOSITORY, manifest, tag=f"{image.digest}.{ending}".replace(":", "-"))
 
 
 def unsigned(registry: FakeRegistry, *, tag: str = "1", note: str = "") -> ImageReference:

@@ -18,6 +18,7 @@ from landwaiter.policy.matching import Policy
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
+from landwaiter.rules.attestations import Attestations, RequiredAttestation
 from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Rule
@@ -57,6 +58,16 @@ def signed_in(repository: str) -> CosignSignatures:
     return CosignSignatures(authorities, Requirement(("beside", "ci")))
 
 
+def attested_in(repository: str) -> Attestations:
+    """Return a rule that wants attestations in a repository, and others beside images."""
+    there = SigningAuthority("ci", a_key(), repository=ImageReference.parse(repository))
+    authorities = (SigningAuthority("beside", a_key()), there)
+    required = RequiredAttestation(
+        "https://slsa.dev/provenance/v1", authorities, Requirement(("beside", "ci"))
+    )
+    return Attestations((required,))
+
+
 @pytest.mark.parametrize(
     ("policy", "is_named"),
     [
@@ -72,6 +83,8 @@ def signed_in(repository: str) -> CosignSignatures:
         (with_rule(AllowedRegistries(allow=patterns("docker.io"), deny=patterns(HOST))), False),
         (with_rule(PullSecrets(patterns(f"{HOST}/team"))), True),
         (with_rule(signed_in(f"{HOST}/signatures")), True),
+        (with_rule(attested_in(f"{HOST}/attestations")), True),
+        (with_rule(attested_in("other.corp.example/attestations")), False),
         (with_rule(signed_in("other.corp.example/signatures")), False),
         (replace(with_rule(signed_in(f"{HOST}/signatures")), namespace="shop"), False),
     ],

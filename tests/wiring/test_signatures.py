@@ -1,25 +1,17 @@
 """Signatures and digests as rules ask for them: keys, credentials, and what is remembered."""
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from cosign.fakes import a_key, a_root, an_authority, fake_cosign
+from cosign.fakes import a_key, a_root, an_authority
 from landwaiter.cluster.values import Secret
-from landwaiter.cluster.view import NamespaceLabels
-from landwaiter.deadline import Deadline
 from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing
 from landwaiter.images.reference import ImageReference
-from landwaiter.policy.case import Case, Operation, Side
-from landwaiter.policy.judge import Judge
 from landwaiter.policy.matching import Policy
-from landwaiter.policy.policy_set import PolicySet
 from landwaiter.public_keys import PublicKey
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import (
@@ -27,67 +19,20 @@ from landwaiter.rules.cosign_signatures import (
     SignatureAnswer,
     SignatureQuestion,
 )
-from landwaiter.rules.protocol import CurrentDigest, FactSource, Question, Violation
+from landwaiter.rules.protocol import CurrentDigest, Question, Violation
 from landwaiter.rules.references import SecretEntry
 from landwaiter.rules.requirement import Requirement
-from landwaiter.rules.verdict import Decision, Verdict
+from landwaiter.rules.verdict import Decision
 from landwaiter.trusted_roots import Checks
-from landwaiter.wiring.outside import OutsideSettings, fact_source
-from landwaiter.workloads.values import ImagePlace, ImageUse
 from policy.builders import a_policy
-from registry.fake_registry import IMAGE, FakeRegistry, answer
-from wiring.a_cluster import FakeCluster, an_inquiry, docker_secret
+from registry.fake_registry import IMAGE, answer
+from wiring.a_cluster import an_inquiry, docker_secret
+from wiring.an_outside import Outside, outside
 from wiring.signed_images import REPOSITORY, index_of, manifest_of, signed, unsigned
 
 IN_SECRET = SecretEntry("trust", "keys", "cosign.pub")
 LOG = Checks(transparency_log=True)
 GOOD = SignatureAnswer(verified=True, signer=an_authority().signer)
-
-
-@dataclass
-class Outside:
-    """Everything outside: a registry, a cluster, cosign; and what has been counted."""
-
-    registry: FakeRegistry
-    cluster: FakeCluster
-    source: FactSource
-    collectors: CollectorRegistry
-    policies: list[Policy] = field(default_factory=list)
-
-    @property
-    def runs(self) -> float:
-        """How often cosign has been asked about an image in the old format."""
-        name = "landwaiter_cosign_run_images_total"
-        return self.collectors.get_sample_value(name, {"format": "simple signing"}) or 0
-
-    async def judged(self, text: str) -> Verdict:
-        """Return the verdict on a Pod with one image, by the policies."""
-        judge = Judge(
-            policies=lambda: PolicySet(tuple(self.policies)),
-            source=self.source,
-            namespaces=NamespaceLabels(self.cluster),
-        )
-        place = replace(an_inquiry().workload, uses=(use(text),))
-        case = Case(Operation.CREATE, place, Deadline.after(20), credentials_allowed=True)
-        return await judge.judge(case, Side.ENFORCE)
-
-
-@asynccontextmanager
-async def outside(
-    tmp_path: Path, *, users: Mapping[str, str] | None = None
-) -> AsyncIterator[Outside]:
-    """Give a world that is as it should be."""
-    cluster, collectors = FakeCluster(), CollectorRegistry()
-    async with FakeRegistry(users=users) as registry:
-        file = tmp_path / "registries.yaml"
-        entry = {"host": registry.host, "plainHTTP": True}
-        file.write_text(json.dumps({"registries": [entry]}))
-        settings = OutsideSettings(file, str(fake_cosign(tmp_path)))
-        policies: list[Policy] = []
-        async with fact_source(
-            settings, policies=lambda: policies, view=cluster, collectors=collectors
-        ) as source:
-            yield Outside(registry, cluster, source, collectors, policies)
 
 
 @pytest.fixture
@@ -101,10 +46,6 @@ async def private(tmp_path: Path) -> AsyncIterator[Outside]:
     """Give a world whose registry wants a password."""
     async with outside(tmp_path, users={"ann": "right"}) as world:
         yield world
-
-
-def use(text: str) -> ImageUse:
-    return ImageUse(ImagePlace("spec.containers[0].image", "app", text), ImageReference.parse(text))
 
 
 def by(key: PublicKey | SecretEntry, name: str = "ci") -> SigningAuthority:

@@ -12,5 +12,8 @@ CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
 LOG_ENTRY: Final = "dev.sigstore.cosign/bundle"
 TIMESTAMP: Final = "dev.sigstore.cosign/rfc3161timestamp"
 
+PREDICATE_TYPE: Final = "predicateType"
+"""What a layer of attestations says of itself; nobody has signed that."""
+
 ALL: Final = (SIGNATURE, CERTIFICATE, LOG_ENTRY, TIMESTAMP)
 """Those that cosign reads, where there is a trusted root, and nothing else does."""

@@ -12,20 +12,19 @@ another's image from being verified.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.command import Command, files_for, verify_command
 from landwaiter.cosign.documents import served_repository
-from landwaiter.cosign.endpoint import LoopbackEndpoint, Service
+from landwaiter.cosign.endpoint import Service
 from landwaiter.cosign.material import SIGNATURE_LIMITS, SignatureMaterial
-from landwaiter.cosign.observer import Observer, RunEnd
-from landwaiter.cosign.outcome import FinishedRun, Outcome, SignatureFormat, Unjudged, meaning_of
-from landwaiter.cosign.runner import CosignRunner, RunPlace
+from landwaiter.cosign.outcome import Outcome, SignatureFormat, Unjudged, meaning_of
+from landwaiter.cosign.program import CosignProgram
+from landwaiter.cosign.runner import RunPlace
 from landwaiter.errors import CosignUnavailable
 
 BATCH_MAX_IMAGES = 16
@@ -66,13 +65,8 @@ class Batches:
     Owns a task for each image that waits; `close` ends them. Used on one event loop only.
     """
 
-    def __init__(
-        self, program: Path, runner: CosignRunner, endpoint: LoopbackEndpoint, observer: Observer
-    ) -> None:
+    def __init__(self, program: CosignProgram) -> None:
         self._program = program
-        self._runner = runner
-        self._endpoint = endpoint
-        self._observer = observer
         self._waiting: dict[_Kind, deque[_Job]] = {}
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -106,7 +100,7 @@ class Batches:
             turn.add_done_callback(self._turns.discard)
 
     async def _take_turn(self, kind: _Kind) -> None:
-        async with self._runner.place() as place:
+        async with self._program.runner.place() as place:
             jobs = self._next_batch(kind)
             if not jobs:
                 return
@@ -150,10 +144,10 @@ class Batches:
             (job.material.subject, served_repository(job.material, kind.format, criterion))
             for job in jobs
         ]
-        with self._endpoint.serving(served) as service:
+        with self._program.endpoint.serving(served) as service:
             build = self._build(criterion, kind.format, service, place)
             files = files_for(criterion)
-            run = await self._observed(kind.format, len(jobs), place, build, files)
+            run = await self._program.run(place, build, files, form=kind.format, images=len(jobs))
             return meaning_of(run, service.asked(), kind.format, criterion.wanted)
 
     def _build(
@@ -164,32 +158,13 @@ class Batches:
         place: RunPlace,
     ) -> Callable[[Path], Command]:
         return lambda folder: verify_command(
-            self._program,
+            self._program.path,
             folder,
             service.operands,
             signature_format=signature_format,
             criterion=criterion,
             limit_seconds=place.limit_seconds,
         )
-
-    async def _observed(
-        self,
-        signature_format: SignatureFormat,
-        images: int,
-        place: RunPlace,
-        build: Callable[[Path], Command],
-        files: Mapping[str, bytes],
-    ) -> FinishedRun:
-        began = time.monotonic()
-        end: RunEnd = "fault"
-        try:
-            run = await place.run(build, files)
-            end = "exit 0" if run.exit_code == 0 else "exit not 0"
-            return run
-        finally:
-            self._observer.run_finished(
-                signature_format, end, images=images, seconds=time.monotonic() - began
-            )
 
     def _settle(
         self, kind: _Kind, jobs: Sequence[_Job], outcomes: Sequence[Outcome | Unjudged]

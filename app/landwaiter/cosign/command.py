@@ -2,8 +2,9 @@
 The argument lists and environments that cosign is started with; pure.
 
 - Nothing of a request is on the command line, and of a policy only whom a certificate has to
-  name, which `identities` has bounded: the key and the trusted root are files that we wrote, and
-  images are named as the loopback endpoint names them.
+  name, which `identities` has bounded, and the type of an attestation, which its rule has: the
+  key and the trusted root are files that we wrote, and images are named as the loopback endpoint
+  names them.
 - Every flag is `--name=value`, for cosign rewrites each argument that begins with a single `-`,
   also after `--`; every operand begins with a host.
 - The environment is built from nothing, so that no `COSIGN_*`, `SIGSTORE_*`, `DOCKER_CONFIG`,
@@ -66,9 +67,44 @@ def verify_command(
     `limit_seconds` is given to cosign too, so that it ends by itself should we be gone. Raises
     `ValueError` for an operand that is not a name of the endpoint.
     """
+    images = _operands(operands)
+    flags = _flags(folder, signature_format, criterion, limit_seconds)
+    return Command((str(program), "verify", *flags, *images), _environment(folder))
+
+
+def verify_attestation_command(
+    program: Path,
+    folder: Path,
+    operand: str,
+    *,
+    predicate_type: str,
+    signature_format: SignatureFormat,
+    criterion: Criterion,
+    limit_seconds: float,
+) -> Command:
+    """
+    Return the command that verifies the attestations of one image, as `verify_command` does.
+
+    What cosign prints is each envelope with a statement of the type.
+    """
+    images = _operands((operand,))
+    flags = _flags(folder, signature_format, criterion, limit_seconds)
+    typed = f"--type={predicate_type}"
+    return Command(
+        (str(program), "verify-attestation", typed, *flags, *images), _environment(folder)
+    )
+
+
+def _operands(operands: Iterable[str]) -> tuple[str, ...]:
     images = tuple(operands)
     if foreign := [image for image in images if not _OPERAND.fullmatch(image)]:
         raise ValueError(f"{foreign[0]!r} is not a name of the loopback endpoint")
+    return images
+
+
+def _flags(
+    folder: Path, signature_format: SignatureFormat, criterion: Criterion, limit_seconds: float
+) -> list[str]:
     flags = [
         f"--timeout={max(1, round(limit_seconds))}s",
         *_signer_flags(criterion, folder),
@@ -79,7 +115,7 @@ def verify_command(
     ]
     if criterion.trusted_root is not None:
         flags.append(f"--trusted-root={folder / TRUSTED_ROOT_FILE}")
-    return Command((str(program), "verify", *flags, *images), _environment(folder))
+    return flags
 
 
 def files_for(criterion: Criterion) -> Mapping[str, bytes]:

@@ -18,11 +18,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from landwaiter.cosign.annotations import CERTIFICATE, LOG_ENTRY, SIGNATURE, TIMESTAMP
 from landwaiter.cosign.authority import Criterion
-from landwaiter.cosign.material import SignatureMaterial, SimpleSignature
+from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.outcome import SignatureFormat
 from landwaiter.cosign.vetting import (
     BUNDLE_TYPE_PREFIX,
@@ -35,6 +35,7 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 BLOB_TYPE = "application/octet-stream"
+ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json"
 
 _EMPTY = b"{}"
 
@@ -76,21 +77,40 @@ class ServedRepository:
     absent: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How cosign finds what the old format keeps beside an image."""
+
+    ending: str
+    media_type: str
+
+
+SIGNATURES: Final = Kept("sig", SIMPLE_SIGNING_TYPE)
+ATTESTATIONS: Final = Kept("att", ENVELOPE_TYPE)
+
+
 def served_repository(
-    material: SignatureMaterial, signature_format: SignatureFormat, criterion: Criterion
+    material: SignatureMaterial,
+    signature_format: SignatureFormat,
+    criterion: Criterion,
+    kept: Kept = SIGNATURES,
 ) -> ServedRepository:
-    """Return the repository in which cosign finds the signatures of one format, and no other."""
+    """Return the repository in which cosign finds the material of one format, and no other."""
     documents: dict[str, Document] = {}
     digest = str(material.subject.digest)
     referrers = f"referrers/{digest}"
-    signatures = f"manifests/{digest.replace(':', '-')}.sig"
+    tagged = f"manifests/{digest.replace(':', '-')}.{kept.ending}"
     if signature_format is SignatureFormat.BUNDLE:
         documents[referrers] = _referrers(documents, material.bundles)
-        return ServedRepository(referrers, documents, absent=signatures)
-    kept = _kept_annotations(criterion)
-    layers = [_simple_layer(documents, signature, kept) for signature in material.simple]
-    documents[signatures] = _manifest(documents, layers)
-    return ServedRepository(signatures, documents)
+        return ServedRepository(referrers, documents, absent=tagged)
+    names = _kept_annotations(criterion)
+    layers = []
+    for signature in material.simple:
+        annotations = {name: text for name, text in signature.annotations.items() if name in names}
+        layer = _blob(documents, kept.media_type, signature.payload)
+        layers.append(layer.descriptor(annotations=annotations))
+    documents[tagged] = _manifest(documents, layers)
+    return ServedRepository(tagged, documents)
 
 
 def _kept_annotations(criterion: Criterion) -> frozenset[str]:
@@ -113,16 +133,6 @@ def _referrers(documents: dict[str, Document], bundles: Iterable[bytes]) -> Docu
         documents[f"manifests/{manifest.digest}"] = manifest
         manifests.append(manifest.descriptor(artifactType=BUNDLE_TYPE))
     return _json(INDEX_TYPE, manifests=manifests)
-
-
-def _simple_layer(
-    documents: dict[str, Document], signature: SimpleSignature, kept: Iterable[str]
-) -> dict[str, Any]:
-    annotations = {
-        name: signature.annotations[name] for name in kept if name in signature.annotations
-    }
-    layer = _blob(documents, SIMPLE_SIGNING_TYPE, signature.payload)
-    return layer.descriptor(annotations=annotations)
 
 
 def _manifest(documents: dict[str, Document], layers: list[dict[str, Any]]) -> Document:

@@ -92,7 +92,7 @@ async def _bundles(reader: PieceReader[KeychainT], digest: str) -> Found[bytes]:
     """Return the bundles that say they are signatures of the digest."""
 
     async def bundle(referrer: Descriptor) -> bytes:
-        content = await reader.only_layer_of(referrer)
+        content = await reader.blob(await reader.layer_of(referrer))
         check_bundle(content, digest)
         return content
 

@@ -2,10 +2,11 @@
 
 from typing import Literal, Protocol
 
-from landwaiter.cosign.outcome import SignatureFormat
+from landwaiter.cosign.outcome import AttestationFormat, SignatureFormat
 
 Answered = Literal["verified", "refused", "fault"]
 RunEnd = Literal["exit 0", "exit not 0", "fault"]
+RunForm = SignatureFormat | AttestationFormat
 
 
 class Observer(Protocol):
@@ -23,9 +24,7 @@ class Observer(Protocol):
         """Note how many verifications are under way."""
         ...
 
-    def run_finished(
-        self, signature_format: SignatureFormat, end: RunEnd, *, images: int, seconds: float
-    ) -> None:
+    def run_finished(self, form: RunForm, end: RunEnd, *, images: int, seconds: float) -> None:
         """Note that cosign has run for so many images, and how long it took."""
         ...
 
@@ -42,7 +41,5 @@ class Unobserved:
     def flights_changed(self, under_way: int) -> None:
         """Do nothing."""
 
-    def run_finished(
-        self, signature_format: SignatureFormat, end: RunEnd, *, images: int, seconds: float
-    ) -> None:
+    def run_finished(self, form: RunForm, end: RunEnd, *, images: int, seconds: float) -> None:
         """Do nothing."""

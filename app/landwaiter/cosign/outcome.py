@@ -38,6 +38,15 @@ class SignatureFormat(StrEnum):
     """A layer of the manifest tagged `sha256-<hex>.sig`; cosign 1 and 2 write it."""
 
 
+class AttestationFormat(StrEnum):
+    """How an attestation is stored beside its image."""
+
+    BUNDLE = "bundle of an attestation"
+    """A Sigstore bundle of version 0.3, as that of a signature."""
+    ENVELOPE = "envelope"
+    """A layer of the manifest tagged `sha256-<hex>.att`; cosign 1 and 2 write it."""
+
+
 SIGNATURE_TYPE: Mapping[SignatureFormat, str] = {
     SignatureFormat.BUNDLE: "https://sigstore.dev/cosign/sign/v1",
     SignatureFormat.SIMPLE_SIGNING: "cosign container image signature",
@@ -150,6 +159,24 @@ def meaning_of(
         judged.append(_by_nobody(wanted, said))
     judged += [Unjudged()] * (len(asked) - len(judged))
     return tuple(judged)
+
+
+def refusal_of(
+    run: FinishedRun, image: AskedImage, signature_format: SignatureFormat
+) -> str | None:
+    """
+    Return what cosign says where it found nothing good of its one image, None where it did.
+
+    Raises `CosignUnavailable` when the run proves neither.
+    """
+    said = quoted(run.stderr, {image.operand.partition("@")[0]: image.subject.name})
+    if run.exit_code is None:
+        raise CosignUnavailable(f"cosign was ended by signal {run.signal}{said}")
+    if run.exit_code == 0:
+        return None
+    begun = image.times_listed >= _times_listed(0, signature_format)
+    _require_complete(run.exit_code, image, said, begun=begun)
+    return said
 
 
 def _times_listed(position: int, signature_format: SignatureFormat) -> int:

@@ -77,12 +77,15 @@ class PieceLimits:
     How many pieces there may be of one kind, and how many bytes they may have.
 
     Up to `easy_bytes` need no leave; from there on up to `total_bytes` an image needs a lease.
+    People are told of them as `one` and `many`.
     """
 
     pieces: int
     piece_bytes: int
     easy_bytes: int
     total_bytes: int
+    one: str = "a signature"
+    many: str = "signatures"
 
 
 class Lease:
@@ -181,17 +184,16 @@ class PieceReader(Generic[KeychainT]):
         tag = f"{str(self.beside.digest).replace(':', '-')}.{ending}"
         return await self._manifest(replace(self.beside, tag=tag, digest=None))
 
-    async def only_layer_of(self, referrer: Descriptor) -> bytes:
-        """Return the content of the one layer of a referrer that is a bundle."""
-        manifest = await self._manifest(self.beside.with_digest(referrer.digest))
-        return await self.blob(only_layer(manifest))
+    async def layer_of(self, referrer: Descriptor) -> Descriptor:
+        """Return where the bundle of a referrer is."""
+        return only_layer(await self._manifest(self.beside.with_digest(referrer.digest)))
 
     async def blob(self, descriptor: Descriptor) -> bytes:
         """Return a piece. Raises `UnusableError` when it says that it is too large."""
         limit_bytes = self._limits.piece_bytes
         if descriptor.size > limit_bytes:
             raise UnusableError(
-                f"a signature of {descriptor.size} bytes, at most {limit_bytes} are judged"
+                f"{self._limits.one} of {descriptor.size} bytes, at most {limit_bytes} are judged"
             )
         content = await self._source.blob(
             self.beside,
@@ -208,8 +210,8 @@ class PieceReader(Generic[KeychainT]):
         self._spent_bytes += size_bytes
         if self._spent_bytes > self._limits.total_bytes:
             raise _OverTotalError(
-                f"the signatures of {self.beside} have over {self._limits.total_bytes} bytes, "
-                "which is more than is judged"
+                f"the {self._limits.many} of {self.beside} have over "
+                f"{self._limits.total_bytes} bytes, which is more than is judged"
             )
         if self._spent_bytes > self._limits.easy_bytes:
             async with self._leasing:
@@ -220,12 +222,12 @@ class PieceReader(Generic[KeychainT]):
         self,
         fetch: Callable[[Descriptor], Awaitable[_Piece]],
         descriptors: Sequence[Descriptor],
-        what: str,
+        what: str | None = None,
     ) -> Found[_Piece]:
         """Return what is usable of the pieces, in order. Raises for what is not to be got over."""
         if len(descriptors) > self._limits.pieces:
             raise ContentMalformed(
-                f"{self.beside} has {len(descriptors)} {what}; "
+                f"{self.beside} has {len(descriptors)} {what or self._limits.many}; "
                 f"at most {self._limits.pieces} are judged"
             )
         found: Found[_Piece] = Found()
@@ -243,7 +245,7 @@ class PieceReader(Generic[KeychainT]):
             async with self._places:
                 return await fetch(descriptor)
         except ContentMissing:
-            return _LeftOut("a signature that is listed and missing")
+            return _LeftOut(f"{self._limits.one} that is listed and missing")
         except _OverTotalError as problem:
             raise ContentMalformed(str(problem)) from problem
         except (UnusableError, ContentMalformed) as problem:

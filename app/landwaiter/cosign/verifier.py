@@ -13,7 +13,6 @@ A waiter may give up at its deadline; steps 3 to 5 go on within a limit of their
 asking again finds the result. All tasks are owned here and ended by `close`.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -24,8 +23,6 @@ from typing import Generic, Self
 
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.batches import Batches
-from landwaiter.cosign.command import version_command
-from landwaiter.cosign.endpoint import LoopbackEndpoint
 from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.fetching import beside, fetch_material
 from landwaiter.cosign.flights import Flights
@@ -36,19 +33,15 @@ from landwaiter.cosign.observer import Answered, Observer, Unobserved
 from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
 from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.places import ImagePlaces
-from landwaiter.cosign.quoting import quoted, quoted_value
-from landwaiter.cosign.runner import CosignRunner, RunLimits
+from landwaiter.cosign.program import CosignProgram
+from landwaiter.cosign.runner import RunLimits
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
-    CosignUnavailable,
     DeadlineExceeded,
     ImageProblem,
     Unavailable,
 )
 from landwaiter.images.reference import ImageReference
-
-COSIGN_MAJOR = "3"
-"""The flags and the output of cosign 3 are what `command.py` and `outcome.py` are written for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,8 @@ class SignatureVerifier(Generic[KeychainT]):
 
     `lane_of` tells of a registry with which others it shares the places of one registry: those
     that anybody can write into a Pod should have one lane together, or a hundred names of one slow
-    host would take all places. Its state is used on one event loop only, so it needs no lock.
+    host would take all places. `program` is open as long as the verifier is, and may be shared. Its
+    state is used on one event loop only, so it needs no lock.
     """
 
     def __init__(
@@ -104,12 +98,13 @@ class SignatureVerifier(Generic[KeychainT]):
         self._settings = settings
         self._observer = observer or Unobserved()
         self._memory = Memory(settings.lifetimes, clock=clock)
-        self._runner = CosignRunner(
+        self.program = CosignProgram(
+            settings.program,
             RunLimits(settings.runs_at_once, settings.run_seconds),
+            self._observer,
             temporary_folder=settings.temporary_folder,
         )
-        self._endpoint = LoopbackEndpoint()
-        self._batches = Batches(settings.program, self._runner, self._endpoint, self._observer)
+        self._batches = Batches(self.program)
         self._places = ImagePlaces(
             in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
         )
@@ -120,11 +115,9 @@ class SignatureVerifier(Generic[KeychainT]):
         self._materials: Flights[_Beside, SignatureMaterial | Failure] = Flights(
             settings.waiting_max
         )
-        self._versions: Flights[str, str | Failure] = Flights(1)
-        self._version: str | None = None
 
     async def __aenter__(self) -> Self:
-        await self._endpoint.open()
+        await self.program.open()
         return self
 
     async def __aexit__(
@@ -139,22 +132,12 @@ class SignatureVerifier(Generic[KeychainT]):
         """End all work, without leaving a process, a file or a connection."""
         await self._findings.close()
         await self._materials.close()
-        await self._versions.close()
         await self._batches.close()
-        await self._endpoint.close()
+        await self.program.close()
 
     async def version(self, *, deadline: Deadline) -> str:
-        """
-        Return cosign's version, such as "v3.1.3"; once known, it is not asked again.
-
-        Raises `CosignUnavailable`, saying what is wanted, when cosign is missing or another one.
-        """
-        if self._version is None:
-            found = await self._versions.join("version", self._find_version, deadline=deadline)
-            if isinstance(found, Failure):
-                raise found.error()
-            self._version = found
-        return self._version
+        """Return cosign's version, as the program does. Raises `CosignUnavailable`."""
+        return await self.program.version(deadline=deadline)
 
     async def verify(
         self,
@@ -244,23 +227,6 @@ class SignatureVerifier(Generic[KeychainT]):
             raise found.error()
         return found
 
-    async def _find_version(self) -> str | Failure:
-        program = self._settings.program
-        try:
-            async with self._runner.place() as place:
-                run = await place.run(lambda folder: version_command(program, folder), {})
-        except CosignUnavailable as fault:
-            return Failure.of(fault)
-        version = _printed_version(run.stdout) if run.exit_code == 0 else None
-        if version is None or version.removeprefix("v").partition(".")[0] != COSIGN_MAJOR:
-            seen = "no version" if version is None else quoted_value(version)
-            return Failure(
-                CosignUnavailable,
-                f'"{program}" prints {seen}, cosign {COSIGN_MAJOR} is wanted'
-                f"{quoted(run.stderr, {})}",
-            )
-        return version
-
 
 def _answered(finding: Finding) -> Answered:
     match finding:
@@ -270,14 +236,3 @@ def _answered(finding: Finding) -> Answered:
             return "refused"
         case Failure(kind=kind):
             return "refused" if issubclass(kind, ImageProblem) else "fault"
-
-
-def _printed_version(stdout: bytes) -> str | None:
-    try:
-        printed = json.loads(stdout)
-    except (ValueError, RecursionError):
-        return None
-    match printed:
-        case {"gitVersion": str(version)}:
-            return version
-    return None

@@ -15,7 +15,7 @@ import json
 import re
 from typing import Any
 
-from landwaiter.cosign.annotations import SIGNATURE
+from landwaiter.cosign.annotations import PREDICATE_TYPE, SIGNATURE
 from landwaiter.cosign.outcome import SIGNATURE_TYPE, SignatureFormat
 from landwaiter.cosign.quoting import quoted_value
 from landwaiter.images.content import Descriptor, Manifest
@@ -24,6 +24,9 @@ BUNDLE_TYPE_PREFIX = "application/vnd.dev.sigstore.bundle"
 """cosign takes every version of the bundle whose media type begins like this."""
 
 SIMPLE_SIGNING_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
+PARTS_MAX = 20_000
+"""A bundle with twenty log entries has some thousand."""
+
 PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 
 _UNTOLD_TYPES = frozenset({None, "", "application/vnd.oci.empty.v1+json"})
@@ -41,12 +44,13 @@ class UnusableError(ValueError):
     """This piece is no signature of the image; the message is half a sentence for people."""
 
 
-def check_referrer(descriptor: Descriptor) -> None:
-    """Raise `UnusableError` for a referrer that says of itself that it is no signature."""
+def check_referrer(
+    descriptor: Descriptor, wanted: str = SIGNATURE_TYPE[SignatureFormat.BUNDLE]
+) -> None:
+    """Raise `UnusableError` for a referrer that says of itself that it is of another type."""
     artifact_type = descriptor.artifact_type
     if artifact_type not in _UNTOLD_TYPES and not str(artifact_type).startswith(BUNDLE_TYPE_PREFIX):
         raise UnusableError(f"an artifact of type {quoted_value(str(artifact_type))}")
-    wanted = SIGNATURE_TYPE[SignatureFormat.BUNDLE]
     predicate_type = descriptor.annotations.get(PREDICATE_ANNOTATION, wanted)
     if predicate_type != wanted:
         raise UnusableError(f"an attestation ({quoted_value(predicate_type)})")
@@ -83,6 +87,30 @@ def check_bundle(content: bytes, digest: str) -> None:
     algorithm, _, value = digest.partition(":")
     if digests != {algorithm: value}:
         raise UnusableError("a signature of another digest")
+
+
+def attestation_layers(manifest: Manifest, predicate_type: str) -> tuple[Descriptor, ...]:
+    """
+    Return where the envelopes of an `.att` manifest are, in its order. Raises `UnusableError`.
+
+    What says of itself that it is of another type is not among them.
+    """
+    return tuple(
+        layer
+        for layer in signature_layers(manifest)
+        if layer.annotations.get(PREDICATE_TYPE, predicate_type) == predicate_type
+    )
+
+
+def check_form(content: bytes) -> None:
+    """
+    Raise `UnusableError` for a piece that takes longer to read than its size says.
+
+    What is signed stands in a bundle or an envelope as one text; all else in it has some hundred
+    parts. Millions of empty lists take seconds to read.
+    """
+    if sum(content.count(each) for each in b"{[,") > PARTS_MAX:
+        raise UnusableError(f"a piece of more than {PARTS_MAX} parts")
 
 
 def signature_layers(manifest: Manifest) -> tuple[Descriptor, ...]:

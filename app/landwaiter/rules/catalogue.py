@@ -12,6 +12,7 @@ from typing import Final, get_type_hints
 from pydantic.alias_generators import to_camel
 
 from landwaiter.rules.allowed_registries import AllowedRegistriesSettings
+from landwaiter.rules.attestations import AttestationsSettings
 from landwaiter.rules.cosign_signatures import CosignSignaturesSettings
 from landwaiter.rules.denied_images import DeniedImagesSettings
 from landwaiter.rules.image_limits import ImageLimitsSettings
@@ -49,6 +50,7 @@ def catalogue_of(*settings: type[RuleSettings]) -> Mapping[RuleId, type[RuleSett
 
 CATALOGUE: Final = catalogue_of(
     AllowedRegistriesSettings,
+    AttestationsSettings,
     CosignSignaturesSettings,
     DeniedImagesSettings,
     ImageLimitsSettings,

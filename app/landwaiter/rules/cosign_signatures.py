@@ -10,7 +10,6 @@ Source:   github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md and BUNDLE_SPEC.md
           (cosign 3.1.3, read 2026-11-23); design, semantics 9, 12, 13 and 14.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -20,7 +19,8 @@ from pydantic import AfterValidator, Field
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority, authorities_of
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
-from landwaiter.rules.requirement import AUTHORITIES_MAX, Requirement, RequirementSettings
+from landwaiter.rules.requirement import AUTHORITIES_MAX, Requirement, RequirementSettings, sentence
+from landwaiter.rules.settings import RuleSettings
 from landwaiter.workloads.values import ImageUse
 
 Covers = Literal["Index", "Platforms", "Both"]
@@ -110,13 +110,13 @@ class CosignSignatures:
             going_on = [by.name for by, each in open_ if each.retry]
             return Undecided(
                 reason="signature not verified yet",
-                detail=_sentence((by.name, each.detail) for by, each in open_),
+                detail=sentence((by.name, each.detail) for by, each in open_),
                 retry=self.requirement.met_by(signed, maybe=going_on),
             )
         return Violation(
             self.id,
             reason="no valid signature",
-            detail=_sentence((by.name, each.detail or _SIGNED) for by, each in settled)
+            detail=sentence((by.name, each.detail or _SIGNED) for by, each in settled)
             + f"; a cosign signature by {self.requirement} is wanted",
             remedy=f"sign it: `cosign sign {self._flags}{use.reference.at_digest}`",
         )
@@ -132,14 +132,6 @@ class CosignSignatures:
 def _answer(question: SignatureQuestion, facts: Facts) -> SignatureAnswer | Undecided:
     answer = facts.about(question)
     return answer  # noqa: RET504  # mypy infers another type parameter from a return.
-
-
-def _sentence(parts: Iterable[tuple[str, str]]) -> str:
-    """Return what each authority's answer was, equal answers said once."""
-    by_detail: dict[str, list[str]] = {}
-    for name, detail in parts:
-        by_detail.setdefault(detail, []).append(name)
-    return "; ".join(f"{', '.join(names)}: {detail}" for detail, names in by_detail.items())
 
 
 def _annotation(text: str) -> str:
@@ -173,7 +165,7 @@ class SignatureAuthoritySettings(AuthoritySettings):
         return replace(super().authority(folder), annotations=tuple(self.annotations.items()))
 
 
-class CosignSignaturesSettings(RequirementSettings):
+class CosignSignaturesSettings(RequirementSettings, RuleSettings):
     """Every image carries a cosign signature by one of the authorities."""
 
     authorities: list[SignatureAuthoritySettings] = Field(min_length=1, max_length=AUTHORITIES_MAX)

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from landwaiter.errors import InvalidPolicy
 from landwaiter.identities import ANYBODY, Identity
 from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority
-from landwaiter.rules.settings import RuleSettings
+from landwaiter.rules.settings import Settings
 
 AUTHORITIES_MAX = 20
 """Each authority costs a cosign run of a cold image: more would not end within a deadline."""
@@ -71,6 +71,14 @@ class Requirement:
         return " and by ".join(wanted)
 
 
+def sentence(parts: Iterable[tuple[str, str]]) -> str:
+    """Return what each authority's answer was, equal answers said once."""
+    by_detail: dict[str, list[str]] = {}
+    for name, detail in parts:
+        by_detail.setdefault(detail, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {detail}" for detail, names in by_detail.items())
+
+
 def _joined(sets: Iterable[set[str]]) -> list[set[str]]:
     """Return sets that share nothing, in which those stand together that shared something."""
     joined: list[set[str]] = []
@@ -103,7 +111,7 @@ def _is_vouched_for(identities: Iterable[Identity]) -> bool:
 AuthorityName = Annotated[str, Field(min_length=1, max_length=63)]
 
 
-class RequirementSettings(RuleSettings):
+class RequirementSettings(Settings):
     """Authorities, and which of them have to have signed: one of them unless more is said."""
 
     authorities: Sequence[AuthoritySettings]

@@ -15,7 +15,7 @@ from landwaiter.telemetry.metrics import closed
 
 CACHE_ANSWERS: Final = ("verified", "refused", "fault", "miss")
 RUN_ENDS: Final = ("exit 0", "exit not 0", "fault")
-SIGNATURE_FORMATS: Final = ("bundle", "simple signing")
+RUN_FORMS: Final = ("bundle", "simple signing", "bundle of an attestation", "envelope")
 REQUEST_OUTCOMES: Final = ("answered", "missing", "denied", "malformed", "unavailable", "late")
 
 RUN_BUCKETS: Final = (0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -173,11 +173,11 @@ class CosignMetrics:
         """Set how many verifications are under way."""
         self._flights.set(under_way)
 
-    def run_finished(self, signature_format: str, end: str, *, images: int, seconds: float) -> None:
+    def run_finished(self, form: str, end: str, *, images: int, seconds: float) -> None:
         """Observe that cosign has run for so many images, and how long it took."""
-        form = closed(signature_format, SIGNATURE_FORMATS)
-        self._run_seconds.labels(form, closed(end, RUN_ENDS)).observe(seconds)
-        self._run_images.labels(form).inc(images)
+        told = closed(form, RUN_FORMS)
+        self._run_seconds.labels(told, closed(end, RUN_ENDS)).observe(seconds)
+        self._run_images.labels(told).inc(images)
 
 
 class RegistryMetrics:

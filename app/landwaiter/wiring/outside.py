@@ -9,17 +9,20 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from landwaiter.cluster.view import ClusterView
+from landwaiter.cosign.attestations import AttestationVerifier
 from landwaiter.cosign.indexes import IndexVerifier
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import api_host
+from landwaiter.rules.attestations import AttestationQuestion
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.telemetry.observers import CosignMetrics, RegistryMetrics
+from landwaiter.wiring.attestations import AttestationAnswers
 from landwaiter.wiring.current_digests import CurrentDigests
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.image_contents import ImageContents
@@ -70,6 +73,7 @@ async def fact_source(
 
     async with client:
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
+        authorities = AuthorityReader(view)
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
             registry,
             _verifier_settings(settings),
@@ -79,6 +83,7 @@ async def fact_source(
         async with (
             verifier,
             IndexVerifier(verifier, registry) as signatures,
+            AttestationVerifier(registry, verifier.program, lane_of=lane_of) as attestations,
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
             ImageContents(registry, reader, lane_of=lane_of) as contents,
         ):
@@ -87,7 +92,10 @@ async def fact_source(
                     CurrentDigest: digests.answer,
                     PlatformsQuestion: contents.platforms,
                     ConfigurationsQuestion: contents.configurations,
-                    SignatureQuestion: Signatures(signatures, reader, AuthorityReader(view)).answer,
+                    SignatureQuestion: Signatures(signatures, reader, authorities).answer,
+                    AttestationQuestion: AttestationAnswers(
+                        attestations, reader, authorities
+                    ).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }
             )

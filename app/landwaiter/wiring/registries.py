@@ -24,7 +24,10 @@ from landwaiter.registry.image_documents import is_index, read_index
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistriesFile, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
+from landwaiter.rules.attestations import Attestations
+from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures
+from landwaiter.rules.protocol import Rule
 from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.telemetry.observers import RegistryMetrics
 
@@ -147,6 +150,13 @@ def trusted_patterns(policy: Policy) -> Iterable[ImagePattern]:
             yield from rule.allow
         elif isinstance(rule, PullSecrets):
             yield from rule.require_for
-        elif isinstance(rule, CosignSignatures):
-            repositories = (each.repository for each in rule.authorities)
+        else:
+            repositories = (each.repository for each in _authorities(rule))
             yield from (ImagePattern.parse(str(each)) for each in repositories if each)
+
+
+def _authorities(rule: Rule) -> Iterable[SigningAuthority]:
+    if isinstance(rule, CosignSignatures):
+        yield from rule.authorities
+    elif isinstance(rule, Attestations):
+        yield from (authority for each in rule.required for authority in each.authorities)

@@ -1,0 +1,232 @@
+"""
+Finds the statements of one type that an authority has signed about an image.
+
+One question is settled like one about signatures (`verifier.py`): from memory, by joining whoever
+finds it out already, or by fetching, and by cosign. But what is remembered is what was there then.
+Where that is not enough for whoever asks, and is not of this moment, it is found out anew: somebody
+may have attached what was missing.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Generic, Self
+
+from cachetools import TTLCache
+
+from landwaiter.cosign.attestation_fetching import fetch_attestations
+from landwaiter.cosign.attestation_judging import Attested, judge_attestations
+from landwaiter.cosign.authority import Authority
+from landwaiter.cosign.failure import Failure
+from landwaiter.cosign.fetching import beside
+from landwaiter.cosign.flights import Flights
+from landwaiter.cosign.memory import Lifetimes
+from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
+from landwaiter.cosign.places import ImagePlaces
+from landwaiter.cosign.program import CosignProgram
+from landwaiter.cosign.statements import Attestation
+from landwaiter.deadline import Deadline
+from landwaiter.errors import DeadlineExceeded, ImageProblem, Unavailable
+from landwaiter.images.reference import ImageReference
+
+REMEMBERED_MAX_BYTES = 67_108_864
+"""Statements that are remembered: a hundred reports, or six of the longest lists of packages."""
+
+ENTRY_BYTES = 2_000
+"""What a finding takes besides its statements."""
+
+FAILURES_MAX = 5_000
+
+NOT_SHA256 = Attested((), "cosign signs sha256 digests, this is another one")
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationSettings:
+    """
+    What judging attestations may take.
+
+    Of `images_at_once` images the attestations are in memory, at most 1 MiB each, and of
+    `large_images_at_once` of them 23 MiB more; a run of cosign takes as much again. The rest is as
+    in `VerifierSettings`.
+    """
+
+    images_at_once: int = 32
+    images_of_one_registry: int = 12
+    large_images_at_once: int = 4
+    work_seconds: float = 120.0
+    waiting_max: int = 5_000
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The question which statements of a type this authority has signed about this image."""
+
+    subject: ImageReference
+    authority: str
+    predicate_type: str
+
+
+_Key = tuple[_Asked, str]
+"""A question, and the credentials that the answer was read with."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was found out, and when."""
+
+    found: Attested
+    at: float
+
+    @property
+    def size_bytes(self) -> int:
+        """How much room it takes."""
+        return ENTRY_BYTES + sum(len(each.statement) for each in self.found.attestations)
+
+
+class AttestationVerifier(Generic[KeychainT]):
+    """
+    Verifies attestations. Use it as a context, within that of whoever opened the `program`.
+
+    `lane_of` is as with `SignatureVerifier`. Its state is used on one event loop only, so it needs
+    no lock.
+    """
+
+    def __init__(
+        self,
+        source: SignatureSource[KeychainT],
+        program: CosignProgram,
+        settings: AttestationSettings | None = None,
+        *,
+        lane_of: Callable[[str], str] = str.lower,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings = settings or AttestationSettings()
+        self._source = source
+        self._program = program
+        self._lane_of = lane_of
+        self._clock = clock
+        self._places = ImagePlaces(
+            in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
+        )
+        self._leases = Leases(settings.large_images_at_once)
+        self._flights: Flights[_Key, _Known | Failure] = Flights(settings.waiting_max)
+        lifetimes = settings.lifetimes
+        self._successes: TTLCache[_Asked, _Known] = TTLCache(
+            REMEMBERED_MAX_BYTES,
+            lifetimes.success_seconds,
+            clock,
+            getsizeof=lambda known: known.size_bytes,
+        )
+        self._refusals: TTLCache[_Key, _Known | Failure] = TTLCache(
+            FAILURES_MAX, lifetimes.refusal_seconds, clock
+        )
+        self._faults: TTLCache[_Key, _Known | Failure] = TTLCache(
+            FAILURES_MAX, lifetimes.fault_seconds, clock
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._flights.close()
+
+    async def verify(
+        self,
+        subject: ImageReference,
+        authority: Authority,
+        predicate_type: str,
+        *,
+        enough: Callable[[Sequence[Attestation]], bool],
+        keychain: KeychainT,
+        deadline: Deadline,
+    ) -> Attested:
+        """
+        Return what the authority has attested of the subject, a reference with a digest.
+
+        What is `enough` may be older than a moment. Raises as `SignatureVerifier.verify` does, and
+        where there is not enough and it is not known whether there is more.
+        """
+        if subject.digest is None:
+            raise ValueError(f"{subject} has no digest")
+        if not subject.digest.startswith("sha256:"):
+            return NOT_SHA256
+        pinned = replace(subject, tag=None)
+        fingerprint = authority.fingerprint(await self._program.version(deadline=deadline))
+        credentials = keychain.fingerprint(pinned)
+        if (repository := authority.repository) is not None:
+            credentials += f" {keychain.fingerprint(beside(pinned, repository))}"
+        key = (_Asked(pinned, fingerprint, predicate_type), credentials)
+        known = self._recall(key, enough)
+        if known is None:
+            known = await self._flights.join(
+                key, lambda: self._find_out(key, authority, keychain), deadline=deadline
+            )
+        if isinstance(known, Failure):
+            raise known.error()
+        if known.found.fault is not None and not enough(known.found.attestations):
+            raise known.found.fault.error()
+        return known.found
+
+    def _recall(
+        self, key: _Key, enough: Callable[[Sequence[Attestation]], bool]
+    ) -> _Known | Failure | None:
+        known = self._successes.get(key[0])
+        if known is not None:
+            of_this_moment = self._clock() - known.at < self._settings.lifetimes.refusal_seconds
+            if of_this_moment or enough(known.found.attestations):
+                return known
+        return self._refusals.get(key) or self._faults.get(key)
+
+    async def _find_out(
+        self, key: _Key, authority: Authority, keychain: KeychainT
+    ) -> _Known | Failure:
+        asked = key[0]
+        limit = Deadline.after(self._settings.work_seconds)
+        try:
+            async with limit.timeout(), self._places.of(self._lane_of(asked.subject.registry)):
+                material = await fetch_attestations(
+                    self._source,
+                    asked.subject,
+                    asked.predicate_type,
+                    keychain=keychain,
+                    deadline=limit,
+                    leases=self._leases,
+                    repository=authority.repository,
+                )
+                found = await judge_attestations(
+                    self._program, material, authority, asked.predicate_type
+                )
+        except (TimeoutError, DeadlineExceeded):
+            return self._keep_failure(
+                key,
+                Failure(
+                    Unavailable,
+                    f"verifying the attestations of {asked.subject} took longer than "
+                    f"{self._settings.work_seconds:g} s",
+                ),
+            )
+        except (ImageProblem, Unavailable) as error:
+            return self._keep_failure(key, Failure.of(error))
+        return self._keep(key, _Known(found, self._clock()))
+
+    def _keep(self, key: _Key, known: _Known) -> _Known:
+        if known.found.fault is not None:
+            self._faults[key] = known
+        elif not known.found.attestations:
+            self._refusals[key] = known
+            self._successes.pop(key[0], None)
+        else:
+            self._successes[key[0]] = known
+        return known
+
+    def _keep_failure(self, key: _Key, failure: Failure) -> Failure:
+        kept = self._refusals if issubclass(failure.kind, ImageProblem) else self._faults
+        kept[key] = failure
+        return failure

@@ -1,0 +1,82 @@
+"""What is outside, as the application wires it: a cluster, a registry and cosign, all faked."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from cosign.fakes import fake_cosign
+from landwaiter.cluster.view import NamespaceLabels
+from landwaiter.deadline import Deadline
+from landwaiter.images.reference import ImageReference
+from landwaiter.policy.case import Case, Operation, Side
+from landwaiter.policy.judge import Judge
+from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
+from landwaiter.rules.protocol import FactSource
+from landwaiter.rules.verdict import Verdict
+from landwaiter.wiring.outside import OutsideSettings, fact_source
+from landwaiter.workloads.values import ImagePlace, ImageUse
+from registry.fake_registry import FakeRegistry
+from wiring.a_cluster import FakeCluster, an_inquiry
+
+
+@dataclass
+class Outside:
+    """Everything outside: a registry, a cluster, cosign; and what has been counted."""
+
+    registry: FakeRegistry
+    cluster: FakeCluster
+    source: FactSource
+    collectors: CollectorRegistry
+    policies: list[Policy] = field(default_factory=list)
+
+    @property
+    def runs(self) -> float:
+        """How often cosign has been asked about an image's signatures in the old format."""
+        return self._runs_of("simple signing")
+
+    @property
+    def attestation_runs(self) -> float:
+        """How often cosign has been asked about an image's attestations in the old format."""
+        return self._runs_of("envelope")
+
+    def _runs_of(self, form: str) -> float:
+        name = "landwaiter_cosign_run_images_total"
+        return self.collectors.get_sample_value(name, {"format": form}) or 0
+
+    async def judged(self, text: str) -> Verdict:
+        """Return the verdict on a Pod with one image, by the policies."""
+        judge = Judge(
+            policies=lambda: PolicySet(tuple(self.policies)),
+            source=self.source,
+            namespaces=NamespaceLabels(self.cluster),
+        )
+        place = replace(an_inquiry().workload, uses=(use(text),))
+        case = Case(Operation.CREATE, place, Deadline.after(20), credentials_allowed=True)
+        return await judge.judge(case, Side.ENFORCE)
+
+
+@asynccontextmanager
+async def outside(
+    tmp_path: Path, *, users: Mapping[str, str] | None = None
+) -> AsyncIterator[Outside]:
+    """Give a world that is as it should be."""
+    cluster, collectors = FakeCluster(), CollectorRegistry()
+    async with FakeRegistry(users=users) as registry:
+        file = tmp_path / "registries.yaml"
+        entry = {"host": registry.host, "plainHTTP": True}
+        file.write_text(json.dumps({"registries": [entry]}))
+        settings = OutsideSettings(file, str(fake_cosign(tmp_path)))
+        policies: list[Policy] = []
+        async with fact_source(
+            settings, policies=lambda: policies, view=cluster, collectors=collectors
+        ) as source:
+            yield Outside(registry, cluster, source, collectors, policies)
+
+
+def use(text: str) -> ImageUse:
+    return ImageUse(ImagePlace("spec.containers[0].image", "app", text), ImageReference.parse(text))
