@@ -241,6 +241,17 @@ EFFECTS: dict[str, Effect] = {
 
 RULE_EFFECTS: dict[str, Effect] = {
     "allowedRegistries": with_rule("allowedRegistries", {"allow": ["registry.example.com"]}),
+    "attestations": with_rule(
+        "attestations",
+        {
+            "required": [
+                {
+                    "predicateType": "https://slsa.dev/provenance/v1",
+                    "authorities": [{"name": "ci", "key": {"data": A_KEY}}],
+                }
+            ]
+        },
+    ),
     "cosignSignatures": with_rule(
         "cosignSignatures", {"authorities": [{"name": "ci", "key": {"data": A_KEY}}]}
     ),

@@ -82,7 +82,7 @@ async def test_cosign_runs_bounds_the_programs_that_run_at_once(
         def __init__(self, given: object, **_: object) -> None:
             limits.append(given)
 
-    monkeypatch.setattr("landwaiter.cosign.verifier.CosignRunner", Runner)
+    monkeypatch.setattr("landwaiter.cosign.program.CosignRunner", Runner)
     settings = OutsideSettings(None, "cosign", given)
     async with fact_source(settings, policies=list, view=ClusterState()):
         pass
