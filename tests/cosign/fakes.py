@@ -224,14 +224,23 @@ class FakeRegistry:
         artifact_type: str | None = BUNDLE_TYPE,
         annotations: Mapping[str, str] | None = None,
         layer_type: str = BUNDLE_TYPE,
+        listed: bool = True,
     ) -> Descriptor:
-        """Add a referrer of the image that holds a bundle, and return what points to it."""
+        """
+        Add a referrer of the image that holds a bundle, and return what points to it.
+
+        Some registries list no annotations; the manifest has them in any case.
+        """
         layer = self.put_blob(layer_type, bundle)
-        content = a_manifest([layer])
+        content = a_manifest([layer], annotations or {})
         reference = replace(image, digest=a_digest(content))
         manifest = self.put_manifest(reference, content)
         descriptor = Descriptor(
-            MANIFEST_TYPE, manifest.digest, len(content), artifact_type, annotations or {}
+            MANIFEST_TYPE,
+            manifest.digest,
+            len(content),
+            artifact_type,
+            (annotations or {}) if listed else {},
         )
         self.referring.setdefault(str(image), []).append(descriptor)
         return descriptor
@@ -300,10 +309,11 @@ class FakeRegistry:
             self.under_way -= 1
 
 
-def a_manifest(layers: Sequence[Descriptor]) -> bytes:
+def a_manifest(layers: Sequence[Descriptor], annotations: Mapping[str, str] | None = None) -> bytes:
     return json.dumps(
         {
             "schemaVersion": 2,
+            **({"annotations": dict(annotations)} if annotations else {}),
             "layers": [
                 {
                     "mediaType": layer.media_type,

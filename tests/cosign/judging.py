@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cosign.fakes import CountingObserver, FakeKeychain, FakeRegistry
+from landwaiter.cosign.attestation_fetching import fetch_attestations
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.fetching import fetch_material
 from landwaiter.cosign.material import SignatureMaterial
@@ -50,6 +51,21 @@ async def material_at(registry: Registry, image: ImageReference) -> SignatureMat
         return await fetch_material(
             client,
             image,
+            keychain=EMPTY_KEYCHAIN,
+            deadline=Deadline.after(60),
+            leases=Leases(1),
+        )
+
+
+async def attestations_at(
+    registry: Registry, image: ImageReference, predicate_type: str
+) -> SignatureMaterial:
+    """Return the real attestations of an image."""
+    async with a_client(registry) as client:
+        return await fetch_attestations(
+            client,
+            image,
+            predicate_type,
             keychain=EMPTY_KEYCHAIN,
             deadline=Deadline.after(60),
             leases=Leases(1),

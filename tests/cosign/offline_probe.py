@@ -3,8 +3,9 @@ Verifies images where there is no network but loopback; run by `test_real_offlin
 
     unshare --user --map-root-user --net python offline_probe.py COSIGN CASES
 
-`CASES` holds pickled pairs of material and authority. Prints in JSON what became of each, and
-which destinations besides our endpoint somebody tried to reach.
+`CASES` holds pickled triples of material, authority, and the type of attestations, None for
+signatures. Prints in JSON what became of each, and which destinations besides our endpoint
+somebody tried to reach.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "app")]
 
 from cosign.closed_network import Destination, Watch, close  # noqa: E402
 from cosign.fakes import FakeKeychain, FakeRegistry  # noqa: E402
+from landwaiter.cosign.attestation_judging import judge_attestations  # noqa: E402
 from landwaiter.cosign.authority import Authority  # noqa: E402
 from landwaiter.cosign.material import SignatureMaterial  # noqa: E402
 from landwaiter.cosign.outcome import Verified  # noqa: E402
@@ -31,7 +33,9 @@ Judged = tuple[str, Destination]
 A_STRANGER: Destination = ("203.0.113.1", 443)
 
 
-async def verify(cosign: Path, material: SignatureMaterial, authority: Authority) -> Judged:
+async def verify(
+    cosign: Path, material: SignatureMaterial, authority: Authority, type_: str | None
+) -> Judged:
     """Judge one image; return what came out, and where our endpoint was."""
     registry, image = FakeRegistry(), material.subject
     registry.manifests[str(image)] = Manifest("any", str(image.digest), b"{}")
@@ -39,11 +43,15 @@ async def verify(cosign: Path, material: SignatureMaterial, authority: Authority
         registry.attach(image, each)
     registry.tag_signatures(image, *material.simple)
     async with SignatureVerifier(registry, VerifierSettings(cosign)) as verifier:
+        endpoint = ("127.0.0.1", verifier.program.endpoint._port)
+        if type_ is not None:
+            found = await judge_attestations(verifier.program, material, authority, type_)
+            return found.detail or f"{len(found.attestations)} attested", endpoint
         outcome = await verifier.verify(
             image, authority, keychain=FakeKeychain(), deadline=Deadline.after(60)
         )
         said = outcome.format if isinstance(outcome, Verified) else outcome.detail
-        return said, ("127.0.0.1", verifier.program.endpoint._port)
+        return said, endpoint
 
 
 def be_refused() -> None:

@@ -18,6 +18,7 @@ from landwaiter.cosign.attestation_fetching import (
     CREATED,
     FORMAT_MAX_BYTES,
     NEWEST_MAX,
+    UNTOLD_MAX,
     fetch_attestations,
 )
 from landwaiter.cosign.failure import Failure
@@ -49,10 +50,17 @@ async def fetched(
 
 
 def attach(
-    registry: FakeRegistry, image: ImageReference, bundle: bytes, *, day: int = 0
+    registry: FakeRegistry,
+    image: ImageReference,
+    bundle: bytes,
+    *,
+    day: int = 0,
+    type_: str = VULN,
+    listed: bool = True,
 ) -> Descriptor:
     created = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)).isoformat()
-    return registry.attach(image, bundle, annotations={TYPE: VULN, CREATED: created})
+    said = {TYPE: type_, CREATED: created}
+    return registry.attach(image, bundle, annotations=said, listed=listed)
 
 
 def a_report(image: ImageReference, number: int = 0, *, filling: int = 0) -> bytes:
@@ -106,6 +114,42 @@ async def test_ghcr_what_says_nothing_of_its_type_is_looked_at(artifact_type: st
     registry.attach(image, bundle, artifact_type=artifact_type)
 
     assert (bundle,) == (await fetched(registry, image)).bundles
+
+
+async def test_ghcr_what_the_list_does_not_say_is_read_from_the_manifests() -> None:
+    """Signatures and other attestations are no bundles that are judged, and old ones are older."""
+    registry = FakeRegistry()
+    image = registry.push()
+    reports = {day: a_report(image, day) for day in range(NEWEST_MAX + 1)}
+    for day, report in reports.items():
+        attach(registry, image, report, day=day, listed=False)
+        attach(registry, image, b"%d" % day, day=1_000 + day, type_=SLSA, listed=False)
+    material = await fetched(registry, image)
+
+    assert (
+        [reports[day] for day in sorted(reports, reverse=True)[:NEWEST_MAX]],
+        ("an older attestation",),
+        NEWEST_MAX,
+    ) == (
+        list(material.bundles),
+        material.left_out,
+        len([each for each in registry.asked if each.startswith("blob ")]),
+    )
+
+
+async def test_only_so_many_manifests_are_read_to_learn_what_they_are() -> None:
+    """Where the list says nothing, whoever may push cannot keep us reading."""
+    registry = FakeRegistry()
+    image = registry.push()
+    attach(registry, image, a_report(image), day=1)
+    for number in range(UNTOLD_MAX + 1):
+        attach(registry, image, b"%d" % number, type_=SLSA, listed=False)
+    material = await fetched(registry, image)
+
+    assert (
+        SignatureMaterial(image, bundles=(a_report(image),), left_out=("an older attestation",))
+        == material
+    )
 
 
 async def test_attestations_are_fetched_from_elsewhere() -> None:

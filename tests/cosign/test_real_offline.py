@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cosign.judging import material_at
+from cosign.judging import attestations_at, material_at
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.identities import Identity, Name
@@ -30,9 +30,13 @@ pytestmark = pytest.mark.system
 HERE = Path(__file__).parent
 ALL = Checks(transparency_log=True, certificate_transparency=True, timestamps=True)
 ANN = "ann@example.com"
+VULN = "https://cosign.sigstore.dev/attestation/vuln/v1"
 
 
-def probed(folder: Path, cases: Sequence[tuple[SignatureMaterial, Authority]]) -> dict[str, Any]:
+Case = tuple[SignatureMaterial, Authority, str | None]
+
+
+def probed(folder: Path, cases: Sequence[Case]) -> dict[str, Any]:
     """Return what becomes of the cases where there is no network."""
     unshare = shutil.which("unshare")
     isolated = [str(unshare), "--user", "--map-root-user", "--net"]
@@ -58,8 +62,8 @@ async def test_semantics_12_nothing_is_asked_of_the_network(
     """
     No TUF, no log, no registry and no name is asked for, by keys and by identities.
 
-    Both formats are judged, what is good and what is not: a signature that is in no log, and one
-    by somebody else, are where cosign left alone would look further.
+    Signatures and attestations of both formats are judged, what is good and what is not: one that
+    is in no log, and one by somebody else, are where cosign left alone would look further.
     """
     with ReferrersRegistry(tmp_path / "registry") as registry:
         maker, signer = ImageMaker(tmp_path / "i", registry), Signer(tmp_path / "s", registry)
@@ -69,9 +73,13 @@ async def test_semantics_12_nothing_is_asked_of_the_network(
         signer.sign_with_cosign2(images[0], key)
         signer.sign_keyless(images[1], sigstore, email=ANN)
         signer.sign_keyless_with_cosign2(images[1], sigstore, email=ANN)
+        report: dict[str, Any] = {"predicate_type": VULN, "predicate": {"scanner": {}}}
+        signer.attest_keyless(images[1], sigstore, email=ANN, **report)
+        signer.attest_keyless_with_cosign2(images[1], sigstore, email=ANN, **report)
         by_key, keyless = [
             await material_at(registry, ImageReference.parse(image)) for image in images
         ]
+        reports = await attestations_at(registry, keyless.subject, VULN)
     root = TrustedRoot.parse(sigstore.trusted_root.read_bytes())
     public = PublicKey.parse(key.public.read_text())
     alone = Authority("ci", (public,))
@@ -86,13 +94,17 @@ async def test_semantics_12_nothing_is_asked_of_the_network(
     answer = probed(
         tmp_path,
         [
-            (replace(by_key, simple=()), alone),
-            (replace(by_key, bundles=()), alone),
-            (by_key, logged),
-            (bundles, ann),
-            (bundles, bob),
-            (old, stamped),
-            (old, ann),
+            (replace(by_key, simple=()), alone, None),
+            (replace(by_key, bundles=()), alone, None),
+            (by_key, logged, None),
+            (bundles, ann, None),
+            (bundles, bob, None),
+            (old, stamped, None),
+            (old, ann, None),
+            (replace(reports, simple=()), ann, VULN),
+            (replace(reports, bundles=()), stamped, VULN),
+            (reports, bob, VULN),
+            (reports, alone, VULN),
         ],
     )
 
@@ -106,6 +118,10 @@ async def test_semantics_12_nothing_is_asked_of_the_network(
             "bundle: none of its signatures is by this identity",
             "simple signing",
             "simple signing: none of its signatures is by this identity",
+            "1 attested",
+            "1 attested",
+            "bundle of an attestation: none of its attestations is by this identity",
+            "envelope: none of its attestations is by this key",
         ],
         [],
         [True, True],

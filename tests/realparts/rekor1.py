@@ -4,8 +4,8 @@ A transparency log of the first kind, as cosign 2 uses it: it promises, and tell
 The real one needs a database and Trillian, so this one makes the same entries by itself: what
 cosign verifies of an old signature is the entry, the time, and the log's signature over both.
 
-Source: github.com/sigstore/rekor, types/hashedrekord (0.0.1) and pkg/api/entries.go (signEntry);
-cosign v2.6.5, pkg/cosign/bundle/rekor.go.
+Source: github.com/sigstore/rekor, types/hashedrekord and types/dsse (0.0.1), pkg/api/entries.go
+(signEntry); cosign v2.6.5, pkg/cosign/bundle/rekor.go.
 """
 
 import base64
@@ -50,22 +50,29 @@ class LogOfRekor1:
 
         `signature` is in base64, `signer` a key or certificate in PEM, `at` the time in seconds.
         """
-        body = {
-            "apiVersion": "0.0.1",
-            "kind": "hashedrekord",
-            "spec": {
-                "data": {
-                    "hash": {
-                        "algorithm": "sha256",
-                        "value": hashlib.sha256(payload).hexdigest(),
-                    }
-                },
-                "signature": {
-                    "content": signature,
-                    "publicKey": {"content": base64.b64encode(signer.encode()).decode()},
-                },
-            },
+        hash_ = {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()}
+        key = {"content": base64.b64encode(signer.encode()).decode()}
+        signed = {"content": signature, "publicKey": key}
+        return self._entry("hashedrekord", {"data": {"hash": hash_}, "signature": signed}, at)
+
+    def annotation_of_envelope(self, envelope: bytes, signer: str, *, at: int) -> str:
+        """Return what stands beside an attestation, in the same way."""
+        inner = json.loads(envelope)
+        payload = base64.b64decode(inner["payload"])
+        hashes_ = [
+            {"algorithm": "sha256", "value": hashlib.sha256(each).hexdigest()}
+            for each in (envelope, payload)
+        ]
+        verifier = base64.b64encode(signer.encode()).decode()
+        spec = {
+            "envelopeHash": hashes_[0],
+            "payloadHash": hashes_[1],
+            "signatures": [{"signature": inner["signatures"][0]["sig"], "verifier": verifier}],
         }
+        return self._entry("dsse", spec, at)
+
+    def _entry(self, kind: str, spec: dict[str, Any], at: int) -> str:
+        body = {"apiVersion": "0.0.1", "kind": kind, "spec": spec}
         entry = {
             "body": base64.b64encode(_canonical(body)).decode(),
             "integratedTime": at,

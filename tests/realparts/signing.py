@@ -107,11 +107,18 @@ class Signer:
         self._cosign3("attest", *self._offline_bundle(key), *options, reference)
 
     def attest_with_cosign2(
-        self, reference: str, key: SigningKey, *, predicate_type: str, predicate: Mapping[str, Any]
+        self,
+        reference: str,
+        key: SigningKey,
+        *,
+        predicate_type: str,
+        predicate: Mapping[str, Any],
+        sigstore: PrivateSigstore | None = None,
     ) -> None:
-        """Attach a signed attestation in the old format."""
+        """Attach a signed attestation in the old format; a Sigstore adds a timestamp."""
+        stamped = [f"--timestamp-server-url={sigstore.timestamp_url}"] if sigstore else []
         options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
-        self._cosign2("attest", *_offline_old(key), *options, reference)
+        self._cosign2("attest", *_offline_old(key), *stamped, *options, reference)
 
     def import_key_pair(self, key: Path, name: str) -> SigningKey:
         """Return a key of a PEM file as both versions of cosign read it; names must differ."""
@@ -180,6 +187,19 @@ class Signer:
         """Attach an attestation that is signed as in `sign_keyless`."""
         options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
         self._cosign3("attest", *_keyless(sigstore, email), *options, reference)
+
+    def attest_keyless_with_cosign2(
+        self,
+        reference: str,
+        sigstore: PrivateSigstore,
+        *,
+        email: str,
+        predicate_type: str,
+        predicate: Mapping[str, Any],
+    ) -> None:
+        """Attach an attestation that is signed as in `sign_keyless_with_cosign2`."""
+        options = [f"--type={predicate_type}", f"--predicate={self._predicate(predicate)}"]
+        self._cosign2("attest", *_keyless_old(sigstore, email), *options, reference)
 
     def verify_keyless(
         self, reference: str, sigstore: PrivateSigstore, *, email: str, check: bool = True

@@ -43,6 +43,22 @@ def signed_keyless(sigstore: PrivateSigstore) -> dict[str, Any]:
     return {"cosignSignatures": {"authorities": [authority]}}
 
 
+REVIEW = "https://example.com/review/v1"
+
+
+def attested(workshop: Workshop) -> dict[str, Any]:
+    """Return a rule that wants a report of vulnerabilities by one key and a review by the other."""
+    vulnerabilities = "https://cosign.sigstore.dev/attestation/vuln/v1"
+    required = [
+        {"predicateType": type_, "authorities": [{"name": name, "key": {"data": key}}]}
+        for name, type_, key in (
+            ("scanner", vulnerabilities, workshop.ci.public.read_text("utf-8")),
+            ("reviewer", REVIEW, workshop.stranger.public.read_text("utf-8")),
+        )
+    ]
+    return {"attestations": {"required": required}}
+
+
 def policies_in_force(workshop: Workshop, sigstore: PrivateSigstore) -> str:
     """Return all policies as documents."""
     inline = {"data": workshop.ci.public.read_text("utf-8")}
@@ -65,6 +81,7 @@ def policies_in_force(workshop: Workshop, sigstore: PrivateSigstore) -> str:
         a_policy("signed-both", signed_by(inline, multiPlatform="Both")),
         a_policy("signed-unpinned", signed_by(inline, unpinned="Warn")),
         a_policy("signed-ignore", signed_by(inline), failurePolicy="Ignore"),
+        a_policy("attested", attested(workshop)),
         a_policy("pull-secrets", {"pullSecrets": {"requireFor": [PRIVATE]}}),
         a_policy("pull-policy", {"pullPolicy": {"floating": ["main"]}}),
         a_policy("incident", {"deniedImages": {"entries": [an_incident(workshop)]}}),

@@ -10,7 +10,7 @@ Source: github.com/sigstore/cosign v3.1.3, specs/BUNDLE_SPEC.md, pkg/oci/remote/
 v2.6.5, cmd/cosign/cli/attest/attest.go.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from landwaiter.cosign.fetching import beside
@@ -27,10 +27,13 @@ from landwaiter.cosign.pieces import (
     unread,
 )
 from landwaiter.cosign.vetting import (
+    PREDICATE_ANNOTATION,
     UnusableError,
+    annotations_of,
     attestation_layers,
     check_form,
     check_referrer,
+    only_layer,
 )
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMissing
@@ -43,11 +46,14 @@ CREATED = "org.opencontainers.image.created"
 NEWEST_MAX = 50
 """Attestations of one type and format that are looked at."""
 
+UNTOLD_MAX = 200
+"""Referrers whose manifests are read to learn what they are, where the list does not say it."""
+
 FORMAT_MAX_BYTES = 12_582_912
 """All that are judged of one type and format; what cosign prints of it is no more."""
 
 ATTESTATION_LIMITS = PieceLimits(
-    pieces=NEWEST_MAX,
+    pieces=NEWEST_MAX + UNTOLD_MAX,
     piece_bytes=8_388_608,
     easy_bytes=1_048_576,
     total_bytes=2 * FORMAT_MAX_BYTES,
@@ -109,23 +115,50 @@ async def _bundles(reader: PieceReader[KeychainT], predicate_type: str) -> Found
         check_form(content)
         return content
 
-    candidates = []
-    for referrer in await reader.referrers():
+    async def layer(referrer: Descriptor) -> Descriptor:
+        manifest = await reader.manifest_of(referrer)
+        said = {**referrer.annotations, **annotations_of(manifest)}
+        return replace(only_layer(manifest), annotations=said)
+
+    told, untold = _sorted_out(await reader.referrers(), predicate_type)
+    looked_at = [*told[:NEWEST_MAX], *untold[:UNTOLD_MAX]]
+    layers = await reader.each(layer, looked_at)
+    of_type = _newest_first(
+        each for each in layers.pieces if _may_be_of(each.annotations, predicate_type)
+    )
+    chosen, left_out = _within_limit(of_type[:NEWEST_MAX])
+    found = await reader.each(bundle, chosen)
+    older = len(told) + len(untold) - len(looked_at) + len(of_type[NEWEST_MAX:])
+    return Found(found.pieces, [*layers.left_out, *left_out, *found.left_out, *[_OLDER] * older])
+
+
+def _sorted_out(
+    referrers: Iterable[Descriptor], predicate_type: str
+) -> tuple[list[Descriptor], list[Descriptor]]:
+    """
+    Return what says that it is of the type, newest first, and what does not say enough of itself.
+
+    What says something else is not what anybody asks for here. Some registries, and the fallback
+    tag, list no annotations; the manifests have them then.
+    """
+    told: list[Descriptor] = []
+    untold: list[Descriptor] = []
+    for referrer in referrers:
         try:
             check_referrer(referrer, predicate_type)
         except UnusableError:
-            # Signatures and attestations of other types are not what anybody asks for here.
             continue
-        candidates.append(referrer)
-    candidates.sort(key=lambda each: each.annotations.get(CREATED, ""), reverse=True)
-    newest, older = candidates[:NEWEST_MAX], candidates[NEWEST_MAX:]
-    layers = await reader.each(reader.layer_of, newest)
-    chosen, left_out = _within_limit(layers.pieces)
-    found = await reader.each(bundle, chosen)
-    return Found(
-        found.pieces,
-        [*layers.left_out, *left_out, *found.left_out, *[_OLDER] * len(older)],
-    )
+        says_enough = {PREDICATE_ANNOTATION, CREATED} <= referrer.annotations.keys()
+        (told if says_enough else untold).append(referrer)
+    return _newest_first(told), untold
+
+
+def _newest_first(descriptors: Iterable[Descriptor]) -> list[Descriptor]:
+    return sorted(descriptors, key=lambda each: each.annotations.get(CREATED, ""), reverse=True)
+
+
+def _may_be_of(said: Mapping[str, str], predicate_type: str) -> bool:
+    return said.get(PREDICATE_ANNOTATION, predicate_type) == predicate_type
 
 
 async def _envelopes(reader: PieceReader[KeychainT], predicate_type: str) -> Found[SimpleSignature]:

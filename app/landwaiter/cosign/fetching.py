@@ -32,6 +32,7 @@ from landwaiter.cosign.vetting import (
     UnusableError,
     check_bundle,
     check_referrer,
+    only_layer,
     signature_layers,
 )
 from landwaiter.deadline import Deadline
@@ -92,7 +93,7 @@ async def _bundles(reader: PieceReader[KeychainT], digest: str) -> Found[bytes]:
     """Return the bundles that say they are signatures of the digest."""
 
     async def bundle(referrer: Descriptor) -> bytes:
-        content = await reader.blob(await reader.layer_of(referrer))
+        content = await reader.blob(only_layer(await reader.manifest_of(referrer)))
         check_bundle(content, digest)
         return content
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from landwaiter.cosign.failure import Failure
-from landwaiter.cosign.vetting import UnusableError, only_layer
+from landwaiter.cosign.vetting import UnusableError
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMalformed, ContentMissing, ImageProblem, Unavailable
 from landwaiter.images.content import Descriptor, Manifest
@@ -184,9 +184,9 @@ class PieceReader(Generic[KeychainT]):
         tag = f"{str(self.beside.digest).replace(':', '-')}.{ending}"
         return await self._manifest(replace(self.beside, tag=tag, digest=None))
 
-    async def layer_of(self, referrer: Descriptor) -> Descriptor:
-        """Return where the bundle of a referrer is."""
-        return only_layer(await self._manifest(self.beside.with_digest(referrer.digest)))
+    async def manifest_of(self, referrer: Descriptor) -> Manifest:
+        """Return the manifest of a referrer."""
+        return await self._manifest(self.beside.with_digest(referrer.digest))
 
     async def blob(self, descriptor: Descriptor) -> bytes:
         """Return a piece. Raises `UnusableError` when it says that it is too large."""

@@ -64,6 +64,11 @@ def only_layer(manifest: Manifest) -> Descriptor:
     return layers[0]
 
 
+def annotations_of(manifest: Manifest) -> dict[str, str]:
+    """Return what a referrer's manifest says of itself. Raises `UnusableError`."""
+    return _annotations(_object(manifest.content, "a manifest").get("annotations"))
+
+
 def check_bundle(content: bytes, digest: str) -> None:
     """Raise `UnusableError` for a bundle that does not say it is a signature of the digest."""
     match _object(content, "a bundle"):
