@@ -305,6 +305,101 @@ def test_facts_stand_for_registries(tmp_path: Path) -> None:
     ]
 
 
+ATTESTED = """
+apiVersion: landwaiter.dev/v1alpha1
+kind: ClusterImagePolicy
+metadata: {name: attested}
+spec:
+  validationActions: [Deny]
+  rules:
+    attestations:
+      required:
+      - predicateType: https://example.com/scan/v1
+        maxAgeHours: 24
+        atLeast: 2
+        conditions: [{name: clean, expression: predicate.findings == 0}]
+        authorities:
+        - name: scanner
+          keyless: {identities: [{issuer: "https://login.example.com", subject: ann@example.com}]}
+          trustedRoot: {secretRef: {namespace: landwaiter-system, name: root, key: root.json}}
+"""
+
+
+def an_attestation(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  # Any field of a document.
+    return {
+        "predicateType": "https://example.com/scan/v1",
+        "attestedBy": ["other", "scanner"],
+        "signedAt": "2026-11-24T12:00:00Z",
+        "predicate": {"findings": 0},
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "detail"),
+    [
+        ({}, None),
+        ({"predicateType": "https://example.com/other/v1"}, "scanner: only 1 counts"),
+        ({"attestedBy": ["other"]}, "scanner: only 1 counts"),
+        ({"signedAt": "2026-11-24T11:00:00Z"}, "scanner: only 1 counts, besides: it is 25 h old"),
+        (
+            {"signedAt": None},
+            "scanner: only 1 counts, besides: nobody vouches for when it was signed",
+        ),
+        (
+            {"predicate": {"findings": 1}},
+            'scanner: only 1 counts, besides: it does not meet "clean"',
+        ),
+        (
+            {"predicate": {}},
+            (
+                'scanner: only 1 counts, besides: "clean" cannot be told of it: '
+                'NOT_FOUND: Key not found in map : "findings"'
+            ),
+        ),
+    ],
+)
+def test_facts_stand_for_attestations(
+    tmp_path: Path, other: dict[str, Any], detail: str | None
+) -> None:
+    """Each field of one that is declared is asked about, as if it had been found."""
+    wanted = (
+        '; 2 different attestations of type "https://example.com/scan/v1", at most 24 h old, '
+        'meeting "clean", by "scanner" are wanted'
+    )
+    finding = {"path": PATH, "policy": "attested", "rule": "attestations"}
+    refused = [{**finding, "detail": f"{detail}{wanted}"}]
+    expect = {"decision": "deny", "violations": refused} if detail else {"decision": "allow"}
+    second = an_attestation(**{"predicate": {"findings": 0, "number": 2}, **other})
+    result = tried(
+        tmp_path,
+        a_case(GOOD, expect=expect),
+        policy=ATTESTED,
+        now="2026-11-25T12:00:00Z",
+        facts={"attestations": {GOOD: [an_attestation(), second]}},
+    )
+
+    assert 0 == result.exit_code, result.output
+
+
+def test_attestations_that_are_not_declared_are_not_known(tmp_path: Path) -> None:
+    """An empty list says that there are none."""
+    finding = {"path": PATH, "policy": "attested", "rule": "attestations"}
+    unknown = {**finding, "detail": f'scanner: facts.attestations does not name "{GOOD}"'}
+    undecided = {"decision": "undecided", "undecided": [unknown]}
+    refused = {"decision": "deny", "violations": [finding]}
+
+    declared: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (undecided, {}),
+        (refused, {"attestations": {GOOD: []}}),
+    ]
+
+    assert [0, 0] == [
+        tried(tmp_path, a_case(GOOD, expect=expect), policy=ATTESTED, facts=facts).exit_code
+        for expect, facts in declared
+    ]
+
+
 CONTENT = """
 apiVersion: landwaiter.dev/v1alpha1
 kind: ClusterImagePolicy

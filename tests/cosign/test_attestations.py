@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from cosign.fakes import (
 )
 from cosign.timestamps import a_timestamp
 from landwaiter.cosign.attestation_judging import Attested
-from landwaiter.cosign.attestations import AttestationSettings, AttestationVerifier
+from landwaiter.cosign.attestations import AttestationSettings, AttestationVerifier, Enough
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.outcome import AttestationFormat
 from landwaiter.cosign.statements import Attestation
@@ -54,12 +54,11 @@ SLSA = "https://slsa.dev/provenance/v1"
 NOTHING = Attested((), "it carries no attestation of this type")
 
 
-def any_at_all(attestations: Sequence[Attestation]) -> bool:
-    return bool(attestations)
+def at_least(count: int) -> Enough:
+    async def enough(attestations: Sequence[Attestation]) -> bool:
+        return len(attestations) >= count
 
-
-def at_least(count: int) -> Callable[[Sequence[Attestation]], bool]:
-    return lambda attestations: len(attestations) >= count
+    return enough
 
 
 def a_report(image: ImageReference, number: int = 0, *, type_: str = VULN) -> dict[str, object]:
@@ -87,7 +86,7 @@ class Room:
         authority: Authority = CI,
         *,
         predicate_type: str = VULN,
-        enough: Callable[[Sequence[Attestation]], bool] = any_at_all,
+        enough: Enough | None = None,
         keychain: str = "anonymous",
         seconds: float = 60.0,
     ) -> Attested:
@@ -95,7 +94,7 @@ class Room:
             image,
             authority,
             predicate_type,
-            enough=enough,
+            enough=enough or at_least(1),
             keychain=FakeKeychain(keychain),
             deadline=Deadline.after(seconds),
         )

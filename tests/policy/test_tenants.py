@@ -131,6 +131,8 @@ def rule_fields(model: type[Any], prefix: str) -> dict[str, list[object]]:
     for field in model.model_fields.values():
         path = f"{prefix}.{field.alias}"
         found[path] = [m for m in field.metadata if isinstance(m, ClusterOnly | OwnNamespace)]
+        if any(isinstance(mark, ClusterOnly) for mark in found[path]):
+            continue  # What is below is not given without it.
         for below, step in models_in(field.annotation):
             found |= rule_fields(below, f"{path}{step}")
     return found
@@ -143,6 +145,16 @@ def test_every_field_of_a_rule_is_marked_or_known_to_be_harmless() -> None:
         fields |= rule_fields(settings, rule_id)
 
     assert {path for path, marks in fields.items() if not marks} == FREE_FIELDS
+
+
+def attested(more: str) -> str:
+    entry = (
+        "{predicateType: https://example.com/review/v1, "
+        f"authorities: [{{name: ci, key: {{secretRef: {{namespace: shop, name: key}}}}}}], {more}}}"
+    )
+    return A_POLICY.replace(
+        "pinnedTags: {require: digest}", f"attestations: {{required: [{entry}]}}"
+    )
 
 
 def cosign(authority: str) -> str:
@@ -218,6 +230,13 @@ def cosign(authority: str) -> str:
             (
                 "7: field spec.rules.cosignSignatures.authorities[0].repository: "
                 f"{ONLY}: it is a repository that Landwaiter would read"
+            ),
+        ),
+        (
+            attested("conditions: [{name: clean, expression: predicate.clean}]"),
+            (
+                "7: field spec.rules.attestations.required[0].conditions: "
+                f"{ONLY}: all expressions about attestations share one process"
             ),
         ),
     ],

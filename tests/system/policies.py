@@ -50,10 +50,14 @@ def attested(workshop: Workshop) -> dict[str, Any]:
     """Return a rule that wants a report of vulnerabilities by one key and a review by the other."""
     vulnerabilities = "https://cosign.sigstore.dev/attestation/vuln/v1"
     required = [
-        {"predicateType": type_, "authorities": [{"name": name, "key": {"data": key}}]}
-        for name, type_, key in (
-            ("scanner", vulnerabilities, workshop.ci.public.read_text("utf-8")),
-            ("reviewer", REVIEW, workshop.stranger.public.read_text("utf-8")),
+        {
+            "predicateType": type_,
+            "conditions": [{"name": "good", "expression": condition}],
+            "authorities": [{"name": name, "key": {"data": by.public.read_text("utf-8")}}],
+        }
+        for name, type_, by, condition in (
+            ("scanner", vulnerabilities, workshop.ci, "predicate.scanner.result.size() == 0"),
+            ("reviewer", REVIEW, workshop.stranger, 'predicate.by in ["ann", "bob"]'),
         )
     ]
     return {"attestations": {"required": required}}

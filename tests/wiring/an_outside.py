@@ -1,6 +1,7 @@
 """What is outside, as the application wires it: a cluster, a registry and cosign, all faked."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,16 @@ from wiring.a_cluster import FakeCluster, an_inquiry
 
 
 @dataclass
+class Clock:
+    """What time it is for whoever counts ages; the time of day until it is set."""
+
+    seconds: float | None = None
+
+    def __call__(self) -> float:
+        return time.time() if self.seconds is None else self.seconds
+
+
+@dataclass
 class Outside:
     """Everything outside: a registry, a cluster, cosign; and what has been counted."""
 
@@ -32,6 +43,7 @@ class Outside:
     cluster: FakeCluster
     source: FactSource
     collectors: CollectorRegistry
+    clock: Clock
     policies: list[Policy] = field(default_factory=list)
 
     @property
@@ -65,7 +77,7 @@ async def outside(
     tmp_path: Path, *, users: Mapping[str, str] | None = None
 ) -> AsyncIterator[Outside]:
     """Give a world that is as it should be."""
-    cluster, collectors = FakeCluster(), CollectorRegistry()
+    cluster, collectors, clock = FakeCluster(), CollectorRegistry(), Clock()
     async with FakeRegistry(users=users) as registry:
         file = tmp_path / "registries.yaml"
         entry = {"host": registry.host, "plainHTTP": True}
@@ -73,9 +85,9 @@ async def outside(
         settings = OutsideSettings(file, str(fake_cosign(tmp_path)))
         policies: list[Policy] = []
         async with fact_source(
-            settings, policies=lambda: policies, view=cluster, collectors=collectors
+            settings, policies=lambda: policies, view=cluster, collectors=collectors, clock=clock
         ) as source:
-            yield Outside(registry, cluster, source, collectors, policies)
+            yield Outside(registry, cluster, source, collectors, clock, policies)
 
 
 def use(text: str) -> ImageUse:

@@ -1,15 +1,15 @@
 """Attestations as the rule asks for them: keys, credentials, ages, and what is remembered."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from cosign.fakes import a_key, a_root, a_statement, an_authority, an_envelope
 from cosign.timestamps import a_timestamp
+from landwaiter.cel.expressions import compile_expression
 from landwaiter.cluster.values import Secret
 from landwaiter.cosign.material import SimpleSignature
 from landwaiter.errors import AccessDenied, ContentMissing
@@ -20,12 +20,16 @@ from landwaiter.rules.attestations import (
     AttestationAnswer,
     AttestationQuestion,
     Attestations,
-    Conditions,
     RequiredAttestation,
 )
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import SecretEntry
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.statement_conditions import (
+    VARIABLES,
+    Conditions,
+    PredicateCondition,
+)
 from landwaiter.rules.verdict import Decision
 from landwaiter.trusted_roots import Checks
 from policy.builders import a_policy
@@ -71,14 +75,15 @@ def question(
     *,
     at_least: int = 1,
     max_age_hours: int | None = None,
+    expressions: Sequence[str] = (),
 ) -> AttestationQuestion:
-    return AttestationQuestion(image, authority, SLSA, Conditions(max_age_hours), at_least)
-
-
-def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let it be another time for whoever counts ages, and for nobody else."""
-    clock = SimpleNamespace(time=lambda: seconds)
-    monkeypatch.setattr("landwaiter.wiring.attestations.time", clock)
+    conditions = tuple(
+        PredicateCondition(f"c{number}", compile_expression(text, VARIABLES))
+        for number, text in enumerate(expressions)
+    )
+    return AttestationQuestion(
+        image, authority, SLSA, Conditions(max_age_hours, conditions), at_least
+    )
 
 
 def wanting(*authorities: SigningAuthority, name: str = "p", threshold: int = 1) -> Policy:
@@ -88,13 +93,14 @@ def wanting(*authorities: SigningAuthority, name: str = "p", threshold: int = 1)
 
 
 async def test_attestations_are_counted(world: Outside) -> None:
-    """As many as are different, and the signer is told by the key."""
+    """As many as are different and asked for, and the signer is told by the key."""
     image = unsigned(world.registry)
     attest(world.registry, image, a_review(image, 1), a_review(image, 2), a_review(image, 2))
 
-    assert AttestationAnswer(2, "", an_authority().signer) == await world.source.answer(
-        question(image), an_inquiry()
-    )
+    assert [AttestationAnswer(count, "", an_authority().signer) for count in (1, 2, 2)] == [
+        await world.source.answer(question(image, at_least=at_least), an_inquiry())
+        for at_least in (1, 2, 3)
+    ]
 
 
 async def test_what_is_missing_is_told(world: Outside) -> None:
@@ -116,7 +122,6 @@ async def test_what_is_missing_is_told(world: Outside) -> None:
 )
 async def test_only_what_is_young_enough_counts(
     world: Outside,
-    monkeypatch: pytest.MonkeyPatch,
     max_age_hours: int | None,
     expected: tuple[int, str],
 ) -> None:
@@ -124,27 +129,64 @@ async def test_only_what_is_young_enough_counts(
     image = unsigned(world.registry)
     reviews = [a_review(image, hours, at=NOW - hours * HOUR) for hours in (5, 20, 40)]
     attest(world.registry, image, *reviews)
-    set_clock(monkeypatch, NOW)
+    world.clock.seconds = NOW
     (_, answer) = [
-        await world.source.answer(question(image, STAMPED, max_age_hours=age), an_inquiry())
+        await world.source.answer(
+            question(image, STAMPED, max_age_hours=age, at_least=3), an_inquiry()
+        )
         for age in (None, max_age_hours)
     ]
 
     assert expected == (answer.count, answer.detail)
 
 
-async def test_semantics_21_what_was_young_enough_grows_old(
-    world: Outside, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_semantics_21_what_was_young_enough_grows_old(world: Outside) -> None:
     """The finding is remembered and not the verdict: no report is fresh for ever."""
     image = unsigned(world.registry)
     attest(world.registry, image, a_review(image, at=NOW))
     asked, counts = question(image, STAMPED, max_age_hours=24), []
     for hours in (1, 23, 25):
-        set_clock(monkeypatch, NOW + hours * HOUR)
+        world.clock.seconds = NOW + hours * HOUR
         counts.append((await world.source.answer(asked, an_inquiry())).count)
 
     assert ([1, 1, 0], 1) == (counts, world.attestation_runs)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "expected"),
+    [
+        (["predicate.number > 0"], (2, "")),
+        (["predicate.number > 1"], (1, 'it does not meet "c0"')),
+        (["predicate.number > 0", "predicate.number > 1"], (1, 'it does not meet "c1"')),
+        (["predicate.number > 2"], (0, '2 x it does not meet "c0"')),
+        (
+            ["predicate.nobody == 1"],
+            (0, '2 x "c0" cannot be told of it: NOT_FOUND: Key not found in map : "nobody"'),
+        ),
+    ],
+)
+async def test_only_what_says_what_is_wanted_counts(
+    world: Outside, expressions: Sequence[str], expected: tuple[int, str]
+) -> None:
+    """Expressions are evaluated on the predicate that was signed, whatever is remembered."""
+    image = unsigned(world.registry)
+    attest(world.registry, image, a_review(image, 1), a_review(image, 2))
+    answers = [
+        await world.source.answer(question(image, at_least=2, expressions=texts), an_inquiry())
+        for texts in ([], expressions, expressions)
+    ]
+
+    assert [(2, ""), expected, expected] == [(each.count, each.detail) for each in answers]
+
+
+async def test_attack_an_expression_sees_nothing_that_nobody_has_signed(world: Outside) -> None:
+    """What somebody else says of the image never reaches one, be it what is wanted."""
+    image = unsigned(world.registry)
+    attest(world.registry, image, a_review(image, 2, key=a_key(2)), a_review(image, 1))
+    asked = question(image, expressions=["predicate.number == 2"])
+    answer = await world.source.answer(asked, an_inquiry())
+
+    assert (0, True) == (answer.count, answer.detail.startswith('it does not meet "c0"'))
 
 
 async def test_a_key_in_a_secret_is_read_when_it_is_needed(world: Outside) -> None:

@@ -14,6 +14,7 @@ from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.wiring.declared import declared_source
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.outside import OutsideSettings, fact_source
+from landwaiter.wiring.statement_conditions import statement_conditions
 from wiring.a_cluster import an_inquiry
 
 IMAGE = ImageReference.parse("r.example.com/app:1")
@@ -64,7 +65,8 @@ async def test_every_question_that_a_rule_can_ask_is_answered() -> None:
         OutsideSettings(None, "cosign"), policies=list, view=ClusterState()
     ) as source:
         assert isinstance(source, FactSources)
-        declared = declared_source(FactSettings(), ClusterState())
+        async with statement_conditions() as conditions:
+            declared = declared_source(FactSettings(), ClusterState(), conditions)
 
         asked = names(Question.__subclasses__())
         assert [asked, asked] == [names(source.questions), names(declared.questions)]

@@ -34,7 +34,14 @@ LINE_MAX_BYTES: Final = 65_536
 """The longest answer has some hundred characters."""
 
 TOO_LONG: Final = "it takes too long or too much memory"
-TOO_LARGE: Final = f"the objects are over {INPUT_MAX_BYTES} bytes or nested too deep"
+
+
+def too_large(limit_bytes: int) -> str:
+    """Return what is said of objects that are not evaluated, for they are over the limit."""
+    return f"the objects are over {limit_bytes} bytes or nested too deep"
+
+
+TOO_LARGE: Final = too_large(INPUT_MAX_BYTES)
 HOLDS_NUL: Final = "the objects hold the character U+0000, which expressions cannot read"
 
 _WORKER: Final = ("-I", "-m", "landwaiter.cel.worker")
@@ -73,8 +80,15 @@ class Evaluator:
     Used on one event loop. As a context manager it ends the process.
     """
 
-    def __init__(self, *, job_seconds: float = JOB_SECONDS, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        *,
+        job_seconds: float = JOB_SECONDS,
+        input_max_bytes: int = INPUT_MAX_BYTES,
+        python: str = sys.executable,
+    ) -> None:
         self._job_seconds = job_seconds
+        self._input_max_bytes = input_max_bytes
         self._python = python
         self._turn = asyncio.Lock()
         self._worker: _Worker | None = None
@@ -101,7 +115,7 @@ class Evaluator:
         """
         if not tasks:
             return ()
-        job = _job(tasks, inputs)
+        job = _job(tasks, inputs, self._input_max_bytes)
         if isinstance(job, str):
             return (Evaluated(None, job),) * len(tasks)
         try:
@@ -197,7 +211,9 @@ class _Worker:
         await self._process.reap()
 
 
-def _job(tasks: Sequence[Task], inputs: Sequence[Mapping[str, Any]]) -> bytes | str:
+def _job(
+    tasks: Sequence[Task], inputs: Sequence[Mapping[str, Any]], limit_bytes: int
+) -> bytes | str:
     """Return a job as a line, or what keeps it from being asked."""
     job = {
         "variables": tasks[0].expression.variables,
@@ -207,11 +223,11 @@ def _job(tasks: Sequence[Task], inputs: Sequence[Mapping[str, Any]]) -> bytes | 
     try:
         text = json.dumps(job, separators=(",", ":"), check_circular=False)
     except RecursionError:
-        return TOO_LARGE
+        return too_large(limit_bytes)
     if "\\u0000" in text:
         # The library takes a text up to there, so that "a\0b" would be equal to "a".
         return HOLDS_NUL
-    return text.encode() + b"\n" if len(text) <= INPUT_MAX_BYTES else TOO_LARGE
+    return text.encode() + b"\n" if len(text) <= limit_bytes else too_large(limit_bytes)
 
 
 def _answer(line: bytes) -> Evaluated:

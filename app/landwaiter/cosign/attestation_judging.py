@@ -111,10 +111,11 @@ async def judge_attestations(
     attestations = tuple(seen.attestations.values())
     if not attestations and not seen.problems:
         return Attested((), "it carries no attestation of this type", unsure)
-    return Attested(attestations, _detail(seen.problems), unsure)
+    return Attested(attestations, summary(seen.problems), unsure)
 
 
-def _detail(problems: Iterable[str]) -> str:
+def summary(problems: Iterable[str]) -> str:
+    """Return the most frequent problems with how many there are of each, empty without any."""
     counted = Counter(problems).most_common()
     told = [f"{count} x {each}" if count > 1 else each for each, count in counted]
     if more := sum(count for _, count in counted[PROBLEMS_SHOWN:]):

@@ -8,7 +8,7 @@ may have attached what was missing.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Generic, Self
@@ -67,6 +67,9 @@ class _Asked:
     authority: str
     predicate_type: str
 
+
+Enough = Callable[[Sequence[Attestation]], Awaitable[bool]]
+"""Tells whether more attestations would change anything."""
 
 _Key = tuple[_Asked, str]
 """A question, and the credentials that the answer was read with."""
@@ -143,7 +146,7 @@ class AttestationVerifier(Generic[KeychainT]):
         authority: Authority,
         predicate_type: str,
         *,
-        enough: Callable[[Sequence[Attestation]], bool],
+        enough: Enough,
         keychain: KeychainT,
         deadline: Deadline,
     ) -> Attested:
@@ -163,24 +166,22 @@ class AttestationVerifier(Generic[KeychainT]):
         if (repository := authority.repository) is not None:
             credentials += f" {keychain.fingerprint(beside(pinned, repository))}"
         key = (_Asked(pinned, fingerprint, predicate_type), credentials)
-        known = self._recall(key, enough)
+        known = await self._recall(key, enough)
         if known is None:
             known = await self._flights.join(
                 key, lambda: self._find_out(key, authority, keychain), deadline=deadline
             )
         if isinstance(known, Failure):
             raise known.error()
-        if known.found.fault is not None and not enough(known.found.attestations):
+        if known.found.fault is not None and not await enough(known.found.attestations):
             raise known.found.fault.error()
         return known.found
 
-    def _recall(
-        self, key: _Key, enough: Callable[[Sequence[Attestation]], bool]
-    ) -> _Known | Failure | None:
+    async def _recall(self, key: _Key, enough: Enough) -> _Known | Failure | None:
         known = self._successes.get(key[0])
         if known is not None:
             of_this_moment = self._clock() - known.at < self._settings.lifetimes.refusal_seconds
-            if of_this_moment or enough(known.found.attestations):
+            if of_this_moment or await enough(known.found.attestations):
                 return known
         return self._refusals.get(key) or self._faults.get(key)
 

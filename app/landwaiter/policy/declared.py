@@ -69,6 +69,19 @@ class ImageFactSettings(Settings):
         return self
 
 
+class AttestationFactSettings(Settings):
+    """What somebody has attested of an image."""
+
+    predicate_type: str = Field(min_length=1)
+    """The URI of what it says."""
+    attested_by: list[str] = Field(min_length=1)
+    """The names of the authorities that have signed it."""
+    signed_at: InstantField | None = None
+    """When it was signed, as in RFC 3339; by default nobody vouches for that."""
+    predicate: dict[str, Any] = Field(default_factory=dict)
+    """What it says."""
+
+
 class FactSettings(Settings):
     """What is known of registries; what is not written here is not known."""
 
@@ -76,6 +89,8 @@ class FactSettings(Settings):
     """The digest that each image's tag points to."""
     signatures: dict[ImageWithDigest, list[str]] = Field(default_factory=dict)
     """The names of the authorities that have signed each image, by `repository@digest`."""
+    attestations: dict[ImageWithDigest, list[AttestationFactSettings]] = Field(default_factory=dict)
+    """What has been attested of each image, by `repository@digest`."""
     images: dict[ImageWithDigest, ImageFactSettings] = Field(default_factory=dict)
     """What each image says of itself, by `repository@digest`."""
 

@@ -14,12 +14,13 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model, model_vali
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.policy.action_models import ActionOverrideSettings, Actions
-from landwaiter.policy.condition_models import CONDITIONS_MAX, ConditionSettings, distinct_names
+from landwaiter.policy.condition_models import CONDITIONS_MAX, ConditionSettings
 from landwaiter.policy.match_models import ClusterMatchSettings, MatchSettings, subjects_of
 from landwaiter.policy.matching import EVERYTHING, Policy, TemplateAction
 from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
 from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
+from landwaiter.rules.named_expressions import distinct_names
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.settings import RuleSettings, Settings, in_cel
 from landwaiter.rules.verdict import Action, FailurePolicy

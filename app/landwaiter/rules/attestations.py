@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field, model_validator
 from landwaiter.errors import InvalidPolicy
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority, authorities_of
+from landwaiter.rules.named_expressions import distinct_names
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.requirement import (
     AUTHORITIES_MAX,
@@ -27,7 +28,12 @@ from landwaiter.rules.requirement import (
     RequirementSettings,
     sentence,
 )
-from landwaiter.rules.settings import RuleSettings
+from landwaiter.rules.settings import ClusterOnly, RuleSettings
+from landwaiter.rules.statement_conditions import (
+    NO_CONDITIONS,
+    Conditions,
+    PredicateConditionSettings,
+)
 from landwaiter.workloads.values import ImageUse
 
 REQUIRED_MAX = 10
@@ -35,42 +41,14 @@ AT_LEAST_MAX = 20
 AGE_MAX_HOURS = 87_600
 """Ten years."""
 
-CLOCK_SKEW_SECONDS = 300
-"""How far ahead of ours the clock of a timestamp authority may be."""
+CONDITIONS_MAX = 20
+CONDITIONS_ONLY = ClusterOnly("all expressions about attestations share one process")
 
-_HOUR = 3_600
 _TYPE = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*:(?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/|(?!/))"
     r"(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 )
 """A URI that cosign takes for one; its own short names for types are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What a statement has to be besides its type; `max_age_hours` is None for any age."""
-
-    max_age_hours: int | None = None
-
-    def problem(self, age_seconds: float | None) -> str | None:
-        """
-        Return why a statement does not count, half a sentence, None where it does.
-
-        The age is counted from the time that somebody else vouches for, None where nobody does.
-        """
-        if self.max_age_hours is None:
-            return None
-        if age_seconds is None:
-            return "nobody vouches for when it was signed"
-        if age_seconds < -CLOCK_SKEW_SECONDS:
-            return "it was signed in the future"
-        if age_seconds > self.max_age_hours * _HOUR:
-            return f"it is {age_seconds / _HOUR:.0f} h old"
-        return None
-
-    def __str__(self) -> str:
-        """Return what is wanted, as it stands behind what has to be signed."""
-        return "" if self.max_age_hours is None else f", at most {self.max_age_hours} h old,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +90,7 @@ class RequiredAttestation:
     predicate_type: str
     authorities: tuple[SigningAuthority, ...]
     requirement: Requirement
-    conditions: Conditions = Conditions()
+    conditions: Conditions = NO_CONDITIONS
     at_least: int = 1
 
     def needs(self, subject: ImageReference) -> tuple[AttestationQuestion, ...]:
@@ -231,6 +209,10 @@ class RequiredAttestationSettings(RequirementSettings):
     """
     at_least: int = Field(default=1, ge=1, le=AT_LEAST_MAX)
     """How many different attestations an authority needs to count."""
+    conditions: Annotated[
+        list[PredicateConditionSettings], AfterValidator(distinct_names), CONDITIONS_ONLY
+    ] = Field(default_factory=list, min_length=1, max_length=CONDITIONS_MAX)
+    """What it has to say: expressions that must all be true of its predicate."""
 
     @model_validator(mode="after")
     def _times_are_vouched_for(self) -> Self:
@@ -252,7 +234,7 @@ class RequiredAttestationSettings(RequirementSettings):
             self.predicate_type,
             authorities,
             self.requirement(authorities),
-            Conditions(self.max_age_hours),
+            Conditions(self.max_age_hours, tuple(each.condition() for each in self.conditions)),
             self.at_least,
         )
 

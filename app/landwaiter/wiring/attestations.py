@@ -1,9 +1,8 @@
 """Answers what the `attestations` rule asks, with the registry's content and cosign's word."""
 
-import time
-from collections import Counter
 from collections.abc import Sequence
 
+from landwaiter.cosign.attestation_judging import summary
 from landwaiter.cosign.attestations import AttestationVerifier
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.statements import Attestation
@@ -11,6 +10,7 @@ from landwaiter.registry.keychain import Keychain
 from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.wiring.keychains import PullSecretReader
+from landwaiter.wiring.statement_conditions import StatementConditions
 from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
 
 
@@ -22,14 +22,16 @@ class AttestationAnswers:
         verifier: AttestationVerifier[Keychain],
         reader: PullSecretReader,
         authorities: AuthorityReader,
+        conditions: StatementConditions,
     ) -> None:
         self._verifier = verifier
         self._reader = reader
         self._authorities = authorities
+        self._conditions = conditions
 
     async def answer(self, question: AttestationQuestion, inquiry: Inquiry) -> AttestationAnswer:
         """
-        Return how many statements count. Raises as a fact source does.
+        Return how many statements count, no more than asked for. Raises as a fact source does.
 
         What is not enough by an authority that was read from the cluster is counted once more by
         what stands there now, where that is something else.
@@ -45,13 +47,17 @@ class AttestationAnswers:
     async def _answer(
         self, question: AttestationQuestion, authority: Authority, inquiry: Inquiry
     ) -> AttestationAnswer:
-        def problem(attestation: Attestation) -> str | None:
-            signed_at = attestation.signed_at
-            age_seconds = None if signed_at is None else time.time() - signed_at
-            return question.conditions.problem(age_seconds)
+        async def counted(attestations: Sequence[Attestation]) -> tuple[int, list[str]]:
+            return await self._conditions.counted(
+                attestations,
+                question.conditions,
+                question.at_least,
+                deadline=inquiry.deadline,
+            )
 
-        def enough(attestations: Sequence[Attestation]) -> bool:
-            return sum(problem(each) is None for each in attestations) >= question.at_least
+        async def enough(attestations: Sequence[Attestation]) -> bool:
+            count, _ = await counted(attestations)
+            return count >= question.at_least
 
         found = await self._reader.tried(
             inquiry,
@@ -64,8 +70,6 @@ class AttestationAnswers:
                 deadline=inquiry.deadline,
             ),
         )
-        problems = Counter(text for each in found.attestations if (text := problem(each)))
-        told = [f"{count} x {text}" if count > 1 else text for text, count in problems.items()]
-        detail = "; ".join([*told, *([found.detail] if found.detail else [])])
-        count = len(found.attestations) - problems.total()
-        return AttestationAnswer(count, detail, authority.signer)
+        count, problems = await counted(found.attestations)
+        told = [text for text in (summary(problems), found.detail) if text]
+        return AttestationAnswer(count, "; ".join(told), authority.signer)

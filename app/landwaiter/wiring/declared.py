@@ -5,6 +5,8 @@ Pull secrets are read from the declared cluster state as they are from a cluster
 not declare is undecided, and says what to declare.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -13,6 +15,8 @@ from typing import Any, Final
 
 from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
+from landwaiter.cosign.attestation_judging import summary
+from landwaiter.cosign.statements import Attestation
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidManifest, InvalidReview, RegistryUnavailable
 from landwaiter.images.configuration import ImageConfiguration, ImageIndex, IndexEntry
@@ -20,13 +24,19 @@ from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference, ShortNames
 from landwaiter.manifests.documents import Document, read_file
 from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
-from landwaiter.policy.declared import DeclaredCase, FactSettings, PolicyTest
+from landwaiter.policy.declared import (
+    AttestationFactSettings,
+    DeclaredCase,
+    FactSettings,
+    PolicyTest,
+)
 from landwaiter.policy.exceptions import Clock, utc_now
 from landwaiter.policy.install import ANY_INSTALL
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_documents
 from landwaiter.registry.image_reading import Content
+from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.image_content import (
     Configurations,
@@ -42,6 +52,7 @@ from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.image_indexes import offered_platforms, runnable_images
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
+from landwaiter.wiring.statement_conditions import StatementConditions, statement_conditions
 from landwaiter.workloads.values import Workload
 from landwaiter.workloads.walker import read_workload
 
@@ -54,6 +65,7 @@ class DeclaredFacts:
     """Answers about registries from what a document declares."""
 
     facts: FactSettings
+    conditions: StatementConditions
 
     async def digest(self, question: CurrentDigest, _: Inquiry) -> str:
         """Return the declared digest of a tag. Raises `RegistryUnavailable`."""
@@ -70,6 +82,25 @@ class DeclaredFacts:
         if question.authority.name in signed_by:
             return SignatureAnswer(verified=True)
         return SignatureAnswer(verified=False, detail="it is not declared to have signed this")
+
+    async def attestation(
+        self, question: AttestationQuestion, inquiry: Inquiry
+    ) -> AttestationAnswer:
+        """Return how many declared statements count. Raises `RegistryUnavailable`."""
+        name, by = question.subject.at_digest, question.authority.name
+        if (declared := self.facts.attestations.get(name)) is None:
+            raise RegistryUnavailable(f'facts.attestations does not name "{name}"')
+        found = [
+            _statement(each)
+            for each in declared
+            if each.predicate_type == question.predicate_type and by in each.attested_by
+        ]
+        if not found:
+            return AttestationAnswer(0, "it is not declared to have attested this", by)
+        count, problems = await self.conditions.counted(
+            found, question.conditions, question.at_least, deadline=inquiry.deadline
+        )
+        return AttestationAnswer(count, summary(problems), by)
 
     async def platforms(self, question: PlatformsQuestion, _: Inquiry) -> OfferedPlatforms:
         """Return the platforms of a declared image. Raises `RegistryUnavailable`."""
@@ -102,6 +133,13 @@ class DeclaredFacts:
         return None if image is None else image.platform
 
 
+def _statement(declared: AttestationFactSettings) -> Attestation:
+    at = declared.signed_at
+    statement = json.dumps({"predicate": declared.predicate}, sort_keys=True).encode()
+    digest = hashlib.sha256(statement).hexdigest()
+    return Attestation(digest, statement, None if at is None else at.at.timestamp())
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """One case, where it stands, and what came of it."""
@@ -126,9 +164,12 @@ async def decide(document: Document, test: PolicyTest) -> list[Decided]:
     install = replace(ANY_INSTALL, unmatched_images=test.unmatched_images)
     policies = _at_time(load_documents(*paths, install=install, clock=clock).policy_set, clock)
     view = ClusterState(_state(document, test), advice="add its manifest to clusterState")
-    source = declared_source(test.facts, view)
     decided = []
-    async with match_conditions() as conditions:
+    async with (
+        match_conditions() as conditions,
+        statement_conditions(clock=lambda: clock().timestamp()) as of_statements,
+    ):
+        source = declared_source(test.facts, view, of_statements)
         judge = Judge(
             policies=lambda: policies,
             source=source,
@@ -163,13 +204,16 @@ def _rule_at_time(rule: Rule, clock: Clock) -> Rule:
     return rule
 
 
-def declared_source(declared: FactSettings, view: ClusterView) -> FactSources:
+def declared_source(
+    declared: FactSettings, view: ClusterView, conditions: StatementConditions
+) -> FactSources:
     """Return what answers the questions of rules from what is declared."""
-    facts = DeclaredFacts(declared)
+    facts = DeclaredFacts(declared, conditions)
     return FactSources(
         {
             CurrentDigest: facts.digest,
             SignatureQuestion: facts.signature,
+            AttestationQuestion: facts.attestation,
             PlatformsQuestion: facts.platforms,
             ConfigurationsQuestion: facts.configurations,
             PullSecretQuestion: PullSecretStates(PullSecretReader(view)).answer,

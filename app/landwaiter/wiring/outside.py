@@ -1,6 +1,7 @@
 """Builds what finds out facts: the registry client, cosign, and the cluster or its stand-in."""
 
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
 from landwaiter.wiring.signatures import Signatures
+from landwaiter.wiring.statement_conditions import statement_conditions
 from landwaiter.wiring.trust import AuthorityReader
 
 UNNAMED_LANE = "not named"
@@ -56,10 +58,12 @@ async def fact_source(
     policies: Callable[[], Iterable[Policy]],
     view: ClusterView,
     collectors: CollectorRegistry | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[FactSource]:
     """
     Give a source of all facts for the body of the context; all work has ended behind it.
 
+    `clock` tells how old attestations are, in seconds of Unix.
     Raises `InvalidInput` when the file about registries does not load.
     """
     collectors = collectors or CollectorRegistry()
@@ -86,6 +90,7 @@ async def fact_source(
             AttestationVerifier(registry, verifier.program, lane_of=lane_of) as attestations,
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
             ImageContents(registry, reader, lane_of=lane_of) as contents,
+            statement_conditions(clock=clock) as conditions,
         ):
             yield FactSources(
                 {
@@ -94,7 +99,7 @@ async def fact_source(
                     ConfigurationsQuestion: contents.configurations,
                     SignatureQuestion: Signatures(signatures, reader, authorities).answer,
                     AttestationQuestion: AttestationAnswers(
-                        attestations, reader, authorities
+                        attestations, reader, authorities, conditions
                     ).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }

@@ -16,12 +16,12 @@ from landwaiter.rules.attestations import (
     AttestationAnswer,
     Attestations,
     AttestationsSettings,
-    Conditions,
     RequiredAttestation,
 )
 from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.protocol import Facts, Question, Undecided, Violation
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.statement_conditions import Conditions, PredicateConditionSettings
 from landwaiter.trusted_roots import MEDIA_TYPE
 from landwaiter.workloads.values import ImagePlace, ImageUse
 
@@ -40,6 +40,9 @@ OWN = {"subject": "ann@example.com", "authorities": {"secretRef": REF}}
 DIGEST = f"sha256:{'a' * 64}"
 SUBJECT = ImageReference.parse(f"registry.example.com/app@{DIGEST}")
 USE = ImageUse(ImagePlace("spec.containers[0].image", "app", "x"), SUBJECT)
+
+
+A_CONDITION = {"name": "clean", "expression": "predicate.findings == 0"}
 
 
 def by_key(name: str = "ci", /, **more: object) -> dict[str, Any]:
@@ -74,6 +77,7 @@ def test_every_setting_is_part_of_what_is_required() -> None:
         maxAgeHours=48,
         atLeast=3,
         threshold=2,
+        conditions=[A_CONDITION],
     )
     rule = the_rule(required(), entry, unpinned="Warn")
     (_, wanted) = rule.required
@@ -82,7 +86,7 @@ def test_every_setting_is_part_of_what_is_required() -> None:
         VULN,
         ["ci", "ann"],
         Requirement(("ci", "ann"), threshold=2),
-        Conditions(48),
+        Conditions(48, (PredicateConditionSettings.model_validate(A_CONDITION).condition(),)),
         3,
         "Warn",
     ) == (
@@ -120,6 +124,18 @@ def test_every_setting_is_part_of_what_is_required() -> None:
         ([required(maxAgeHours=1.5)], "valid integer"),
         ([required(atLeast=0)], "greater than or equal to 1"),
         ([required(atLeast=21)], "less than or equal to 20"),
+        ([required(conditions=[])], "at least 1 item"),
+        ([required(conditions=[A_CONDITION] * 21)], "at most 20 items"),
+        ([required(conditions=[A_CONDITION] * 2)], 'the name "clean" given twice'),
+        ([required(conditions=[A_CONDITION | {"name": "a b"}])], "match pattern"),
+        ([required(conditions=[A_CONDITION | {"expression": 1}])], "int given, an expression of"),
+        ([required(conditions=[A_CONDITION | {"expression": "1 +"}])], "Syntax error"),
+        (
+            [required(conditions=[A_CONDITION | {"expression": "predicate.a + 1"}])],
+            "type INT given",
+        ),
+        ([required(conditions=[A_CONDITION | {"expression": "object.a"}])], "undeclared reference"),
+        ([required(conditions=[{"name": "a"}])], "Field required"),
         ([required(threshold=0)], "greater than or equal to 1"),
         ([required(anyOf=["x"])], 'anyOf: "x" given, the name of an authority wanted'),
         ([required(by_key(), by_key())], "'ci' is given twice"),
@@ -213,7 +229,10 @@ def test_an_age_is_judged_to_the_hour(age_hours: float | None, problem: str | No
     """A clock may be five minutes ahead of ours and no more."""
     seconds = None if age_hours is None else age_hours * 3_600
 
-    assert (problem, None) == (Conditions(24).problem(seconds), Conditions().problem(seconds))
+    assert (problem, None) == (
+        Conditions(24).age_problem(seconds),
+        Conditions().age_problem(seconds),
+    )
 
 
 NO = AttestationAnswer(0, "no", "k")
