@@ -106,5 +106,5 @@ def test_decisions_are_numbered_and_say_their_number() -> None:
     numbers = [int(each.name.split("-")[0]) for each in pages]
     titles = [each.read_text("utf-8").split(". ")[0] for each in pages]
 
-    assert numbers == list(range(1, len(pages) + 1))
+    assert sorted(set(numbers)) == numbers
     assert titles == [f"# {number}" for number in numbers]

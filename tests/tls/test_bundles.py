@@ -16,7 +16,9 @@ def test_what_is_written_otherwise_is_the_same() -> None:
     assert one + other == joined([one, other, written])
 
 
-@pytest.mark.parametrize("bundle", [b"", b"junk", an_identity().ca[:100]])
+@pytest.mark.parametrize(
+    "bundle", [b"", b"junk", an_identity().ca[:100]], ids=["nothing", "junk", "cut"]
+)
 def test_what_is_no_bundle_has_no_certificate(bundle: bytes) -> None:
     """Asked for them it is refused, compared it equals nothing."""
     with pytest.raises(InvalidCertificate, match="no certificates in PEM"):

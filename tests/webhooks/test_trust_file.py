@@ -61,7 +61,9 @@ def test_a_ca_that_comes_back_is_there_to_stay(reader: Reader) -> None:
     assert prints(OLD) == reader.read(after=KEPT_SECONDS)
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", OLD[:50], None])
+@pytest.mark.parametrize(
+    "content", [b"", b"junk", OLD[:50], None], ids=["nothing", "junk", "cut", "gone"]
+)
 def test_a_file_that_is_none_keeps_the_last_one(reader: Reader, content: bytes | None) -> None:
     """As in the middle of a write."""
     if content is None:
