@@ -6,12 +6,8 @@ from typing import Any
 import pytest
 
 from landwaiter.errors import InvalidInput
-from landwaiter.registry.settings import (
-    HostSettings,
-    RegistriesFile,
-    RegistrySettings,
-    api_host,
-)
+from landwaiter.registry.hosts import api_host
+from landwaiter.registry.settings import HostSettings, RegistriesFile, RegistrySettings
 
 
 def load(*registries: Any, folder: Path = Path("/nowhere")) -> RegistrySettings:  # noqa: ANN401
@@ -46,7 +42,7 @@ def test_every_field_of_the_file_is_used(tmp_path: Path) -> None:
     [
         (None, "the document: None"),
         ([], "the document: []"),
-        ({}, "registries: {}"),
+        ({}, "the document: {} does not do, Value error, registries, mirrors or both"),
         ({"registries": [], "more": 1}, "more: 1"),
         ({"registries": [{}]}, "registries[0].host: {}"),
         ({"registries": [{"host": "a.example", "plainHttp": True}]}, "registries[0].plainHttp: "),

@@ -7,22 +7,26 @@ digest and compared. What is asked and refused, missing or malformed raises an `
 (the image is the reason); what could not be found out raises `Unavailable`. Messages name the
 host, the repository, what was asked and the status, never a credential or a query.
 
+An image that the admin has mirrors for is looked for at each place in turn, until one gives it.
+
 Source: OCI distribution specification 1.1.1.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
     ContentMalformed,
     ContentMissing,
     DeadlineExceeded,
+    ImageProblem,
     RegistryUnavailable,
+    Unavailable,
 )
 from landwaiter.images.content import Descriptor, Manifest
 from landwaiter.images.reference import ImageReference
@@ -35,6 +39,7 @@ from landwaiter.registry.documents import (
     read_manifest,
 )
 from landwaiter.registry.exchange import DEFAULT_LIMITS, Reply, TransportLimits
+from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.reading import Reader, Wanted
 from landwaiter.registry.referrers import (
@@ -44,7 +49,7 @@ from landwaiter.registry.referrers import (
     next_path,
 )
 from landwaiter.registry.retries import Patience
-from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistrySettings, api_host
+from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistrySettings
 from landwaiter.registry.transport import Transport, named_by_nobody
 
 MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024
@@ -52,6 +57,8 @@ MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024
 
 MAX_PAGES: Final = 50
 """Of one list of referrers; 20 entries a page reach `MAX_REFERRERS`."""
+
+Found = TypeVar("Found")
 
 _MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _REFUSED: Final = range(400, 500)
@@ -77,6 +84,7 @@ class RegistryClient:
     ) -> None:
         self._transport = Transport(settings, limits=limits, named_by_policy=named_by_policy)
         self._reader = Reader(self._transport, settings, patience or Patience(), clock)
+        self._mirrors = settings.mirrors
 
     async def __aenter__(self) -> Self:
         """Open the connection pools."""
@@ -109,7 +117,9 @@ class RegistryClient:
         """Return the manifest or index that the digest names, or the tag where there is none."""
         async with _until(deadline, f"the manifest of {reference}"):
             pointer = reference.digest or reference.tag or "latest"
-            return await self._manifest(reference, pointer, keychain, deadline)
+            return await self._anywhere(
+                reference, lambda place: self._manifest(place, pointer, keychain, deadline)
+            )
 
     async def referrers(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline
@@ -118,14 +128,18 @@ class RegistryClient:
         Return what refers to the digest of the reference, in the registry's order.
 
         Where the registry has no referrers API it is what the fallback tag lists. Nothing about
-        a descriptor has been verified; a digest is listed once. Raises `ContentMalformed` for
-        more than `MAX_REFERRERS`, and `ValueError` for a reference without digest.
+        a descriptor has been verified; a digest is listed once. Of several places it is the list
+        of the first that knows any referrer, for many mirrors copy none. Raises
+        `ContentMalformed` for more than `MAX_REFERRERS`, and `ValueError` for a reference without
+        digest.
         """
         if reference.digest is None:
             raise ValueError(f"{reference} has no digest, whose referrers could be listed")
-        what = f"the list of what refers to {reference}"
-        async with _until(deadline, what):
-            return await self._referrers(reference, reference.digest, what, keychain, deadline)
+        digest = reference.digest
+        async with _until(deadline, f"the list of what refers to {reference}"):
+            return await self._anywhere(
+                reference, lambda place: self._referrers(place, digest, keychain, deadline)
+            )
 
     async def blob(
         self,
@@ -145,10 +159,47 @@ class RegistryClient:
                 f"{what} has {descriptor.size} bytes, at most {limit_bytes} are accepted"
             )
         async with _until(deadline, what):
-            path = f"blobs/{descriptor.digest}"
-            wanted = Wanted(reference, path, what, "*/*", descriptor.size)
-            reply = await self._reader.read(wanted, keychain, deadline)
-            content = _content(reply, wanted)
+            return await self._anywhere(
+                reference, lambda place: self._blob(place, descriptor, keychain, deadline)
+            )
+
+    async def _anywhere(
+        self, reference: ImageReference, ask: Callable[[ImageReference], Awaitable[Found]]
+    ) -> Found:
+        """
+        Return what the first place of the reference gives; an empty list is given by none.
+
+        Where no place gives it, one that could not be asked leaves it unknown; else what the last
+        place says of it stands.
+        """
+        problems: list[ImageProblem | Unavailable] = []
+        empty: Found | None = None
+        for place in self._mirrors.places(reference):
+            try:
+                found = await ask(place)
+            except (ImageProblem, Unavailable) as problem:
+                problems.append(problem)
+            else:
+                if found != ():
+                    return found
+                empty = found
+        for problem in problems:
+            if isinstance(problem, Unavailable):
+                raise problem
+        if empty is not None:
+            return empty
+        raise problems[-1]
+
+    async def _blob(
+        self,
+        reference: ImageReference,
+        descriptor: Descriptor,
+        keychain: Keychain,
+        deadline: Deadline,
+    ) -> bytes:
+        what = f"the blob {descriptor.digest} of {reference.name}"
+        wanted = Wanted(reference, f"blobs/{descriptor.digest}", what, "*/*", descriptor.size)
+        content = _content(await self._reader.read(wanted, keychain, deadline), wanted)
         if len(content) != descriptor.size:
             raise ContentMalformed(
                 f"{what} has {len(content)} bytes, its descriptor says {descriptor.size}"
@@ -173,10 +224,10 @@ class RegistryClient:
         self,
         reference: ImageReference,
         digest: str,
-        what: str,
         keychain: Keychain,
         deadline: Deadline,
     ) -> tuple[Descriptor, ...]:
+        what = f"the list of what refers to {reference}"
         listing = ReferrerListing(what)
         path = f"referrers/{digest}"
         for page in range(MAX_PAGES):

@@ -1,5 +1,5 @@
 """
-Which registries can be asked at all.
+Which host serves a registry, and which registries can be asked at all.
 
 The grammar of image names lets registries pass that are no address: `registry.example:99999`,
 `[:::]`, `127.1`, a label of seventy letters. They stand in the name alone, so they are refused as
@@ -19,8 +19,17 @@ NAME_MAX_CHARACTERS: Final = 253
 LABEL_MAX_CHARACTERS: Final = 63
 PORTS: Final = range(1, 65536)
 
+DOCKER_HUB_API: Final = "registry-1.docker.io"
+_DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", DOCKER_HUB_API})
+
 _PARTS: Final = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:]*))(?::(?P<port>[0-9]+))?")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+
+
+def api_host(registry: str) -> str:
+    """Return the host[:port] that serves a registry's API, in the spelling that is compared."""
+    host = registry.lower().removesuffix(":443")
+    return DOCKER_HUB_API if host in _DOCKER_HUB_NAMES else host
 
 
 def check_can_be_asked(registry: str) -> None:

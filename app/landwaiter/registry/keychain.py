@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential, FiledKeys
+from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 
 _PROCESS_KEY: Final = secrets.token_bytes(32)
 """Fingerprints mean nothing outside this process, so a leaked one cannot be guessed at."""
@@ -29,9 +30,14 @@ _NO_CREDENTIALS: Final = "anonymous"
 
 @dataclass(frozen=True, slots=True)
 class Keychain:
-    """Credentials, the first Secret's first; equal by content, filed when it is made."""
+    """
+    Credentials, the first Secret's first; equal by content, filed when it is made.
+
+    `mirrors` tell where an image is looked for, each place with its own credentials.
+    """
 
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
+    mirrors: Mirrors = field(default=NO_MIRRORS, repr=False, compare=False)
     _filed: FiledKeys = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -39,9 +45,11 @@ class Keychain:
         object.__setattr__(self, "_filed", filed)
 
     @classmethod
-    def of_secrets(cls, secrets_in_order: Iterable[Iterable[Credential]]) -> Self:
+    def of_secrets(
+        cls, secrets_in_order: Iterable[Iterable[Credential]], mirrors: Mirrors = NO_MIRRORS
+    ) -> Self:
         """Return the keychain of several Secrets' credentials, merged as the kubelet does."""
-        return cls(tuple(chain.from_iterable(secrets_in_order)))
+        return cls(tuple(chain.from_iterable(secrets_in_order)), mirrors)
 
     def candidates(self, reference: ImageReference) -> tuple[Credential, ...]:
         """Return the credentials to try for the reference, in order; empty means anonymously."""
@@ -54,10 +62,15 @@ class Keychain:
         It cannot be turned back, holds within this process only, and is the same for every
         reference and keychain without candidates.
         """
-        candidates = self.candidates(reference)
-        if not candidates:
+        tried = [self.candidates(place) for place in self.mirrors.places(reference)]
+        if not any(tried):
             return _NO_CREDENTIALS
-        content = json.dumps([(c.username, c.password, c.identity_token) for c in candidates])
+        content = json.dumps(
+            [
+                [(c.username, c.password, c.identity_token) for c in candidates]
+                for candidates in tried
+            ]
+        )
         return hmac.new(_PROCESS_KEY, content.encode(), hashlib.sha256).hexdigest()
 
 

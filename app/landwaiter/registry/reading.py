@@ -20,10 +20,10 @@ from landwaiter.errors import AccessDenied
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.exchange import Ask, Reply
-from landwaiter.registry.hosts import check_can_be_asked
+from landwaiter.registry.hosts import DOCKER_HUB_API, api_host, check_can_be_asked
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.retries import Patience
-from landwaiter.registry.settings import DOCKER_HUB_API, RegistrySettings, api_host
+from landwaiter.registry.settings import RegistrySettings
 from landwaiter.registry.tokens import Access, Authorization, TokenDesk, denial_hint
 from landwaiter.registry.transport import Transport
 

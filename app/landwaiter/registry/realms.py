@@ -17,7 +17,8 @@ from typing import Final
 
 from yarl import URL
 
-from landwaiter.registry.settings import DOCKER_HUB_API, RegistrySettings, api_host
+from landwaiter.registry.hosts import DOCKER_HUB_API, api_host
+from landwaiter.registry.settings import RegistrySettings
 
 _KNOWN: Final = {
     DOCKER_HUB_API: "auth.docker.io",

@@ -18,8 +18,8 @@ from landwaiter.errors import ContentMalformed, RegistryUnavailable
 from landwaiter.images.content import Descriptor
 from landwaiter.registry.documents import OCI_INDEX, read_referrers
 from landwaiter.registry.exchange import Reply
+from landwaiter.registry.hosts import api_host
 from landwaiter.registry.reading import Wanted
-from landwaiter.registry.settings import api_host
 
 MAX_REFERRERS: Final = 1000
 """Signatures, attestations and the like of one image; each costs whoever verifies it a request."""

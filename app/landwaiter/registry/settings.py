@@ -8,38 +8,46 @@ What the admin says about single registries, in the file `registries.yaml` of th
       - host: 10.0.0.5:5000
         plainHTTP: true
 
+    mirrors:
+      - signedAs: docker.io
+        pulledAs: [harbor.corp.example/dockerhub]
+
 Naming a host, without wildcard and with its port, is also what lets it have a non-public
 address. Docker Hub is named `docker.io`; port 443 is the same as
-no port, and port 80 for plain HTTP.
+no port, and port 80 for plain HTTP. What mirrors are is told in `mirrors.py`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import InvalidInput
+from landwaiter.registry.hosts import api_host
+from landwaiter.registry.mirrors import NO_MIRRORS, Mirror, Mirrors, Place
 
-DOCKER_HUB_API: Final = "registry-1.docker.io"
-_DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", DOCKER_HUB_API})
 _MAX_REGISTRIES: Final = 1000
 """Far above what an install has; keeps a mistaken file from being read for minutes."""
+
+_MAX_PLACES: Final = 8
+"""Of one mirror: each may be asked in turn, within the time of one request."""
 
 _HOST_PATTERN: Final = (
     r"^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
     r"|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$"
 )
-
-
-def api_host(registry: str) -> str:
-    """Return the host[:port] that serves a registry's API, in the spelling that is compared."""
-    host = registry.lower().removesuffix(":443")
-    return DOCKER_HUB_API if host in _DOCKER_HUB_NAMES else host
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,10 @@ _UNNAMED: Final = HostSettings()
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """The registries that the admin named, by host[:port]."""
+    """The registries that the admin named, by host[:port], and what mirrors what."""
 
     hosts: Mapping[str, HostSettings] = field(default_factory=lambda: MappingProxyType({}))
+    mirrors: Mirrors = NO_MIRRORS
 
     def __post_init__(self) -> None:
         """Keep the hosts in the spelling that is compared, without the default port."""
@@ -71,6 +80,8 @@ class RegistrySettings:
             api_host(host).removesuffix(":80" if settings.plain_http else ":443"): settings
             for host, settings in self.hosts.items()
         }
+        for host in self.mirrors.hosts():
+            spelled.setdefault(api_host(host), _UNNAMED)
         object.__setattr__(self, "hosts", MappingProxyType(spelled))
 
     def names(self, host: str) -> bool:
@@ -109,10 +120,39 @@ class RegistryEntry(_Model):
     token_realms: tuple[HostName, ...] = ()
 
 
+PlaceName = Annotated[str, StringConstraints(min_length=1, max_length=517)]
+"""host[:port], and perhaps a path of at most 255 characters behind a slash."""
+
+
+class MirrorEntry(_Model):
+    """One mirror of the file."""
+
+    signed_as: PlaceName
+    pulled_as: Annotated[tuple[PlaceName, ...], Field(max_length=_MAX_PLACES)] = ()
+    read_from: Annotated[tuple[PlaceName, ...], Field(max_length=_MAX_PLACES)] = ()
+
+    def mirror(self) -> Mirror:
+        """Return what the entry says. Raises `InvalidInput`, also where it says nothing."""
+        pulled_as, read_from = (
+            tuple(Place.parse(each) for each in places)
+            for places in (self.pulled_as, self.read_from)
+        )
+        if not pulled_as and not read_from:
+            raise InvalidInput("pulledAs, readFrom or both are wanted, this mirror does nothing")
+        return Mirror(Place.parse(self.signed_as), pulled_as, read_from)
+
+
 class RegistriesFile(_Model):
     """The file `registries.yaml`."""
 
-    registries: Annotated[tuple[RegistryEntry, ...], Field(max_length=_MAX_REGISTRIES)]
+    registries: Annotated[tuple[RegistryEntry, ...], Field(max_length=_MAX_REGISTRIES)] = ()
+    mirrors: Annotated[tuple[MirrorEntry, ...], Field(max_length=_MAX_REGISTRIES)] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("registries, mirrors or both are wanted")
+        return self
 
     @classmethod
     def of(cls, document: object) -> Self:
@@ -130,7 +170,8 @@ class RegistriesFile(_Model):
         """
         Return what the file says; relative names of CA files are taken from `folder`.
 
-        Raises `InvalidInput` for a host that is named twice and for a CA file that is not there.
+        Raises `InvalidInput` for a host that is named twice, for a CA file that is not there, and
+        for mirrors that are none.
         """
         hosts: dict[str, HostSettings] = {}
         for index, entry in enumerate(self.registries):
@@ -146,7 +187,14 @@ class RegistriesFile(_Model):
                 ca_file=ca_file,
                 realms=tuple(api_host(realm) for realm in entry.token_realms),
             )
-        return RegistrySettings(hosts)
+        return RegistrySettings(hosts, Mirrors(tuple(self._mirrors())))
+
+    def _mirrors(self) -> Iterator[Mirror]:
+        for index, entry in enumerate(self.mirrors):
+            try:
+                yield entry.mirror()
+            except InvalidInput as problem:
+                raise InvalidInput(f"mirrors[{index}]: {problem}") from problem
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -31,10 +31,11 @@ from landwaiter.errors import RegistryUnavailable
 from landwaiter.registry.addresses import socket_factory
 from landwaiter.registry.exchange import DEFAULT_LIMITS, Ask, Reply, TransportLimits
 from landwaiter.registry.faults import fault_of
+from landwaiter.registry.hosts import api_host
 from landwaiter.registry.realms import host_of
 from landwaiter.registry.resolver import BoundedResolver
 from landwaiter.registry.retries import PassingFault, retry_after_seconds
-from landwaiter.registry.settings import RegistrySettings, api_host
+from landwaiter.registry.settings import RegistrySettings
 from landwaiter.registry.trust import TrustStore
 
 MAX_REDIRECTS: Final = 5

@@ -7,6 +7,7 @@ from landwaiter.cosign.attestations import AttestationVerifier
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.statements import Attestation
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.wiring.keychains import PullSecretReader
@@ -15,7 +16,11 @@ from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
 
 
 class AttestationAnswers:
-    """Asks cosign about one authority and type at a time; what is known is remembered there."""
+    """
+    Asks cosign about one authority and type at a time; what is known is remembered there.
+
+    An image that has several names is asked about under the one that `mirrors` say is signed.
+    """
 
     def __init__(
         self,
@@ -23,7 +28,9 @@ class AttestationAnswers:
         reader: PullSecretReader,
         authorities: AuthorityReader,
         conditions: StatementConditions,
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> None:
+        self._mirrors = mirrors
         self._verifier = verifier
         self._reader = reader
         self._authorities = authorities
@@ -59,10 +66,11 @@ class AttestationAnswers:
             count, _ = await counted(attestations)
             return count >= question.at_least
 
+        subject = self._mirrors.signed_name(question.subject)
         found = await self._reader.tried(
             inquiry,
             lambda keychain: self._verifier.verify(
-                question.subject,
+                subject,
                 authority,
                 question.predicate_type,
                 enough=enough,

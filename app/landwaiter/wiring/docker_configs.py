@@ -15,6 +15,7 @@ from landwaiter.errors import InvalidDockerConfig
 from landwaiter.registry.credentials import Credential, FiledKeys
 from landwaiter.registry.docker_config import credentials_of_secret
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 
 CREDENTIALS_MAX = 20_000
 """Remembered, about 1 kB each; a usual Secret has one."""
@@ -43,9 +44,11 @@ class DockerConfigs:
 
     The least recently used go when there is more than is remembered. Used on one event loop
     only, so it needs no lock. A Secret without version, from a manifest, is not remembered.
+    `mirrors` are given to every keychain.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mirrors: Mirrors = NO_MIRRORS) -> None:
+        self._mirrors = mirrors
         self._configs: LRUCache[_Version, DockerConfig] = LRUCache(
             CREDENTIALS_MAX, getsizeof=lambda config: 1 + len(config.credentials)
         )
@@ -68,7 +71,7 @@ class DockerConfigs:
             keychain = self._keychains.get(versions)
         if keychain is None:
             found = tuple(each for secret in named for each in self.of(secret).credentials)
-            keychain = Keychain(found[:KEYCHAIN_CREDENTIALS_MAX])
+            keychain = Keychain(found[:KEYCHAIN_CREDENTIALS_MAX], self._mirrors)
             self._keychains[versions] = keychain
         return keychain
 

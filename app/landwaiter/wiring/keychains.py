@@ -16,6 +16,7 @@ from landwaiter.cluster.view import ClusterView
 from landwaiter.deadline import Deadline
 from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
+from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secrets import SECRETS_MAX
 from landwaiter.wiring.docker_configs import DockerConfig, DockerConfigs
@@ -66,11 +67,15 @@ class TriedKeychain:
 
 
 class PullSecretReader:
-    """Reads pull secrets from the cluster, or from the manifests that stand for it."""
+    """
+    Reads pull secrets from the cluster, or from the manifests that stand for it.
 
-    def __init__(self, view: ClusterView) -> None:
+    `mirrors` tell in which places their credentials are tried.
+    """
+
+    def __init__(self, view: ClusterView, mirrors: Mirrors = NO_MIRRORS) -> None:
         self._view = view
-        self._configs = DockerConfigs()
+        self._configs = DockerConfigs(mirrors)
 
     async def named_secrets(
         self, workload: Workload, *, deadline: Deadline, fresh: bool = False

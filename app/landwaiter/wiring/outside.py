@@ -15,8 +15,8 @@ from landwaiter.cosign.indexes import IndexVerifier
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
-from landwaiter.registry.settings import api_host
 from landwaiter.rules.attestations import AttestationQuestion
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
@@ -67,10 +67,9 @@ async def fact_source(
     Raises `InvalidInput` when the file about registries does not load.
     """
     collectors = collectors or CollectorRegistry()
-    reader = PullSecretReader(view)
-    client = RegistryClient(
-        registry_settings(settings.registries), named_by_policy=named_by(policies)
-    )
+    registries = registry_settings(settings.registries)
+    reader = PullSecretReader(view, registries.mirrors)
+    client = RegistryClient(registries, named_by_policy=named_by(policies))
 
     def lane_of(host: str) -> str:
         return api_host(host) if client.is_named(host) else UNNAMED_LANE
@@ -97,9 +96,11 @@ async def fact_source(
                     CurrentDigest: digests.answer,
                     PlatformsQuestion: contents.platforms,
                     ConfigurationsQuestion: contents.configurations,
-                    SignatureQuestion: Signatures(signatures, reader, authorities).answer,
+                    SignatureQuestion: Signatures(
+                        signatures, reader, authorities, registries.mirrors
+                    ).answer,
                     AttestationQuestion: AttestationAnswers(
-                        attestations, reader, authorities, conditions
+                        attestations, reader, authorities, conditions, registries.mirrors
                     ).answer,
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }

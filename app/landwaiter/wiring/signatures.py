@@ -4,6 +4,7 @@ from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.indexes import Covers, IndexVerifier
 from landwaiter.cosign.outcome import Verified
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.wiring.keychains import PullSecretReader
@@ -11,14 +12,20 @@ from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
 
 
 class Signatures:
-    """Asks cosign about one authority at a time; what is known already is remembered there."""
+    """
+    Asks cosign about one authority at a time; what is known already is remembered there.
+
+    An image that has several names is asked about under the one that `mirrors` say is signed.
+    """
 
     def __init__(
         self,
         verifier: IndexVerifier[Keychain],
         reader: PullSecretReader,
         authorities: AuthorityReader,
+        mirrors: Mirrors = NO_MIRRORS,
     ) -> None:
+        self._mirrors = mirrors
         self._verifier = verifier
         self._reader = reader
         self._authorities = authorities
@@ -41,10 +48,11 @@ class Signatures:
     async def _answer(
         self, question: SignatureQuestion, authority: Authority, inquiry: Inquiry
     ) -> SignatureAnswer:
+        subject = self._mirrors.signed_name(question.subject)
         outcome = await self._reader.tried(
             inquiry,
             lambda keychain: self._verifier.verify(
-                question.subject,
+                subject,
                 authority,
                 Covers(question.covers),
                 keychain=keychain,
