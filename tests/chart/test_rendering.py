@@ -90,6 +90,18 @@ def test_registries_load_with_their_authorities(helm: Helm, tmp_path: Path) -> N
     settings = RegistriesFile.of(document).settings(folder)
 
     assert settings.of("registry.example.com").ca_file == folder / "ca.pem"
+    assert settings.names("harbor.example.com")
+
+
+def test_mirrors_need_no_settings_of_registries(helm: Helm) -> None:
+    """Each of the two values alone makes the file, and serve is given it."""
+    mirrors = [{"signedAs": "quay.io", "readFrom": ["a.example.com"]}]
+    objects = helm.objects({"mirrors": mirrors})
+    (text,) = named(objects, "ConfigMap", "landwaiter-registries")["data"].values()
+    (container,) = pod_template(helm, {"mirrors": mirrors})["spec"]["containers"]
+
+    assert yaml.safe_load(text) == {"registries": [], "mirrors": mirrors}
+    assert any(each.startswith("--registries=") for each in container["args"])
 
 
 @pytest.mark.parametrize("values", [*INSTALLS.values(), GUARDED], ids=[*INSTALLS, "guarded"])
@@ -208,9 +220,11 @@ def test_policies_and_authorities_change_without_a_restart(helm: Helm) -> None:
 
 def test_registries_change_with_a_restart(helm: Helm) -> None:
     """They are read at the start, so the Pods have to be other ones."""
-    one, two = ({"registries": [{"host": host}]} for host in ("a.example.com", "b.example.com"))
+    hosts = ("a.example.com", "b.example.com")
+    registries = [{"registries": [{"host": host}]} for host in hosts]
+    mirrors = [{"mirrors": [{"signedAs": "quay.io", "readFrom": [host]}]} for host in hosts]
 
-    assert pod_template(helm, one) != pod_template(helm, two)
+    assert 4 == len({json.dumps(pod_template(helm, each)) for each in registries + mirrors})
 
 
 def test_the_version_of_the_chart_alone_restarts_nothing(helm: Helm) -> None:

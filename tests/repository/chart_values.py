@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from landwaiter.policy.documents import KINDS, schema_of
-from landwaiter.registry.settings import RegistryEntry
+from landwaiter.registry.settings import MirrorEntry, RegistryEntry
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "landwaiter"
 VALUES = CHART / "values.yaml"
@@ -65,7 +65,10 @@ def schema_text() -> str:
     by_hand = {name: each for name, each in schema["$defs"].items() if name[0].islower()}
     generated = [
         *((kind, schema_of(model)) for kind, model in KINDS.items()),
-        (RegistryEntry.__name__, RegistryEntry.model_json_schema(by_alias=True)),
+        *(
+            (model.__name__, model.model_json_schema(by_alias=True))
+            for model in (RegistryEntry, MirrorEntry)
+        ),
     ]
     schema["$defs"] = {
         **by_hand,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,14 +74,18 @@ class Outside:
 
 @asynccontextmanager
 async def outside(
-    tmp_path: Path, *, users: Mapping[str, str] | None = None
+    tmp_path: Path,
+    *,
+    users: Mapping[str, str] | None = None,
+    mirror: Callable[[str], Mapping[str, object]] | None = None,
 ) -> AsyncIterator[Outside]:
-    """Give a world that is as it should be."""
+    """Give a world that is as it should be; `mirror` says what the registry's host mirrors."""
     cluster, collectors, clock = FakeCluster(), CollectorRegistry(), Clock()
     async with FakeRegistry(users=users) as registry:
         file = tmp_path / "registries.yaml"
         entry = {"host": registry.host, "plainHTTP": True}
-        file.write_text(json.dumps({"registries": [entry]}))
+        mirrors = [mirror(registry.host)] if mirror else []
+        file.write_text(json.dumps({"registries": [entry], "mirrors": mirrors}))
         settings = OutsideSettings(file, str(fake_cosign(tmp_path)))
         policies: list[Policy] = []
         async with fact_source(

@@ -12,13 +12,17 @@ REPOSITORY = "team/app"
 
 
 def signed(
-    registry: FakeRegistry, key: PublicKey, *, tag: str = "1", note: str = ""
+    registry: FakeRegistry, key: PublicKey, *, tag: str = "1", note: str = "", name: str = ""
 ) -> ImageReference:
-    """Push an image that the key has signed in the old format; return its tag with its digest."""
+    """
+    Push an image that the key has signed in the old format; return its tag with its digest.
+
+    The signature is for the `name`, by default the image's own.
+    """
     image = unsigned(registry, tag=tag, note=note)
     payload = {
         "critical": {
-            "identity": {"docker-reference": image.name},
+            "identity": {"docker-reference": name or image.name},
             "image": {"docker-manifest-digest": image.digest},
             "type": "cosign container image signature",
         }

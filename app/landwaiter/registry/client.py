@@ -183,12 +183,10 @@ class RegistryClient:
                 if found != ():
                     return found
                 empty = found
-        for problem in problems:
-            if isinstance(problem, Unavailable):
-                raise problem
-        if empty is not None:
+        faults = [each for each in problems if isinstance(each, Unavailable)]
+        if empty is not None and not faults:
             return empty
-        raise problems[-1]
+        raise (faults or problems[::-1])[0]
 
     async def _blob(
         self,
