@@ -127,6 +127,10 @@ class ExpressionsUnavailable(Unavailable):
     """The process that evaluates expressions cannot be started."""
 
 
+class TrustUnavailable(Unavailable):
+    """What is trusted could not be read from where it is distributed, or is too old."""
+
+
 class CosignUnavailable(Unavailable):
     """The cosign program is missing, was killed, or broke one of our limits."""
 

@@ -36,6 +36,23 @@ _LISTS = ("tlogs", "ctlogs", "timestampAuthorities", "certificateAuthorities")
 
 
 @dataclass(frozen=True, slots=True)
+class TUFTarget:
+    """
+    A trusted root that is distributed with The Update Framework.
+
+    `mirror` is the address of the repository, `root` the content of its root.json of any version,
+    which everything else is trusted by, and `name` that of the target.
+    """
+
+    mirror: str
+    root: bytes = field(repr=False)
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of the TUF repository {self.mirror}"
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
     """What has to be proven of a signature besides who made it; each needs a trusted root."""
 

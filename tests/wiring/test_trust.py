@@ -10,13 +10,18 @@ from cosign.fakes import a_key, a_root, an_identity
 from landwaiter.cluster.values import ConfigMap, Secret
 from landwaiter.cosign.authority import Authority
 from landwaiter.deadline import Deadline
-from landwaiter.errors import ClusterUnavailable
+from landwaiter.errors import ClusterUnavailable, TrustUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
+from landwaiter.trust.downloads import HostSettings
+from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
+from landwaiter.wiring.outside import reached
+from landwaiter.wiring.registries import registry_settings
 from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
 from realparts.certificates import Authority as CertificateAuthority
+from trust.a_tuf_repository import a_repository
 from wiring.a_cluster import FakeCluster
 
 LOG = Checks(transparency_log=True)
@@ -37,7 +42,9 @@ def put(cluster: FakeCluster, content: str) -> None:
 
 
 async def read(cluster: FakeCluster, asked: SigningAuthority, *, fresh: bool = False) -> Authority:
-    return await AuthorityReader(cluster).authority(asked, deadline=Deadline.after(5), fresh=fresh)
+    async with TUFRepositories() as repositories:
+        reader = AuthorityReader(cluster, repositories)
+        return await reader.authority(asked, deadline=Deadline.after(5), fresh=fresh)
 
 
 async def test_what_stands_in_the_policy_is_asked_of_nobody(cluster: FakeCluster) -> None:
@@ -124,6 +131,51 @@ async def test_a_root_that_cannot_be_used_leaves_the_rule_undecided(
         await read(cluster, LOGGED)
 
     assert said == str(fault.value)
+
+
+async def test_a_root_that_tuf_distributes_is_as_good_as_one_in_the_policy(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    """It is read by HTTP where the file about registries says so of the host."""
+    with a_repository() as repository:
+        repository.publish(a_root().content)
+        asked = SigningAuthority("ci", (an_identity(),), LOG, Trust(repository.target()))
+        file = tmp_path / "registries.yaml"
+        host = repository.url.removeprefix("http://")
+        file.write_text(f"registries: [{{host: '{host}', plainHTTP: true}}]")
+        settings = registry_settings(file)
+        async with TUFRepositories(lambda host: reached(settings, host)) as repositories:
+            reader = AuthorityReader(cluster, repositories)
+            found = await reader.authority(asked, deadline=Deadline.after(20))
+
+    assert Authority("ci", (an_identity(),), LOG, a_root()) == found
+    assert not stands_in_cluster(asked)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault", "said"),
+    [
+        (b"hush", TrustUnavailable, "something else than a trusted root is given"),
+        (
+            json.dumps({"mediaType": MEDIA_TYPE, "certificateAuthorities": [{}]}).encode(),
+            ClusterUnavailable,
+            "the trusted root has no tlogs, which are needed",
+        ),
+    ],
+)
+async def test_what_tuf_distributes_may_be_of_no_use(
+    cluster: FakeCluster, content: bytes, fault: type[Exception], said: str
+) -> None:
+    """The rule is then undecided, and nothing of the content is quoted."""
+    with a_repository() as repository:
+        repository.publish(content)
+        asked = SigningAuthority("ci", (an_identity(),), LOG, Trust(repository.target()))
+        async with TUFRepositories(lambda _: HostSettings(plain_http=True)) as repositories:
+            reader = AuthorityReader(cluster, repositories)
+            with pytest.raises(fault, match=said) as raised:
+                await reader.authority(asked, deadline=Deadline.after(20))
+
+    assert "hush" not in str(raised.value)
 
 
 async def test_what_is_asked_for_anew_is_read_anew(cluster: FakeCluster) -> None:

@@ -25,7 +25,13 @@ from landwaiter.rules.references import (
     TrustedRootSettings,
 )
 from landwaiter.rules.settings import ClusterOnly, RepositoryField, Settings
-from landwaiter.trusted_roots import NO_CHECKS, AuthorityCertificates, Checks, TrustedRoot
+from landwaiter.trusted_roots import (
+    NO_CHECKS,
+    AuthorityCertificates,
+    Checks,
+    TrustedRoot,
+    TUFTarget,
+)
 
 Required = Literal["Ignored", "Required"]
 
@@ -41,13 +47,14 @@ Signers = PublicKey | Entry | tuple[Identity, ...]
 @dataclass(frozen=True, slots=True)
 class Trust:
     """
-    What signatures are judged with besides keys; what is `Entry` stands in the cluster.
+    What signatures are judged with besides keys.
 
-    `root` is a Sigstore trusted root. `certificates` are authorities of one's own, and take the
-    place of those in the root.
+    An `Entry` stands in the cluster, a `TUFTarget` is distributed by a repository. `root` is a
+    Sigstore trusted root. `certificates` are authorities of one's own, and take the place of those
+    in the root.
     """
 
-    root: TrustedRoot | Entry | None = None
+    root: TrustedRoot | Entry | TUFTarget | None = None
     certificates: AuthorityCertificates | Entry | None = None
 
 
@@ -238,7 +245,9 @@ class AuthoritySettings(Settings):
 
     def authority(self, folder: Path) -> SigningAuthority:
         """Return the authority. Raises `InvalidPolicy` for a file that cannot be used."""
-        root = None if self.trusted_root is None else self.trusted_root.value(folder, "trustedRoot")
+        root = (
+            None if self.trusted_root is None else self.trusted_root.source(folder, "trustedRoot")
+        )
         if isinstance(root, TrustedRoot):
             lacking = root.lacks(self.checks, certificates=self.keyless is not None)
             if lacking:

@@ -5,18 +5,27 @@ What is in the policy or a file is read when the policy is loaded, and refused t
 be used. What is in the cluster is read when it is needed, so that a new key is used at once.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from pydantic import ConfigDict, Field, model_validator
 
-from landwaiter.errors import InvalidInput, InvalidPolicy
+from landwaiter.errors import InvalidInput, InvalidPolicy, InvalidTrust
 from landwaiter.public_keys import PEM_MAX_CHARACTERS, PublicKey
 from landwaiter.rules.settings import ClusterOnly, OwnNamespace, Settings
-from landwaiter.trusted_roots import ROOT_MAX_BYTES, AuthorityCertificates, TrustedRoot
+from landwaiter.trusted_roots import (
+    ROOT_MAX_BYTES,
+    AuthorityCertificates,
+    TrustedRoot,
+    TUFTarget,
+)
 
 A_FILE = ClusterOnly("it is a file where Landwaiter runs")
+AN_ADDRESS = ClusterOnly("it is an address that Landwaiter would ask")
+TUF_ROOT_MAX_CHARACTERS = 500_000
+"""What clients of The Update Framework accept; Sigstore's public root.json has some 6 kB."""
 
 Value = TypeVar("Value")
 
@@ -161,8 +170,69 @@ class _ClusterSourceSettings(SourceSettings[Value], Generic[Value]):
         return None
 
 
+class TUFRootSettings(SourceSettings[bytes]):
+    """The root.json of a TUF repository, of any version: exactly one of the fields."""
+
+    data: str | None = Field(default=None, max_length=TUF_ROOT_MAX_CHARACTERS)
+    """The text itself."""
+    file: Annotated[str | None, A_FILE] = Field(default=None, min_length=1, max_length=4096)
+    """A file that holds it, relative to the folder of the policy."""
+
+    limit_bytes: ClassVar[int] = TUF_ROOT_MAX_CHARACTERS
+
+    @staticmethod
+    def parsed(text: str) -> bytes:
+        """Return the text as it is. Raises `InvalidTrust` for what is clearly no root."""
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            document = None
+        match document:
+            case {"signed": {"_type": "root"}, "signatures": list()}:
+                return text.encode()
+        raise InvalidTrust("something else than a root is given; the root.json of TUF is wanted")
+
+    def entry(self) -> None:
+        """Return None, for it does not stand in the cluster."""
+
+
+class TUFSettings(Settings):
+    """A repository of The Update Framework that distributes a trusted root."""
+
+    mirror: str = Field(
+        max_length=2048, pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[\w.~/-]*)?$"
+    )
+    """
+    The repository's address, such as `https://tuf.example.com`.
+
+    By HTTP it is asked only where the install's `registries` say so of the host.
+    """
+    root: TUFRootSettings
+    """The root.json that the repository began with, or a later one."""
+    target: str = Field(
+        default="trusted_root.json",
+        max_length=200,
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+    )
+    """The name of the trusted root in the repository."""
+
+    def value(self, folder: Path, field: str) -> TUFTarget:
+        """Return where to read it. Raises `InvalidPolicy`, which names `field`."""
+        root = self.root.value(folder, f"{field}.root")
+        return TUFTarget(self.mirror, cast("bytes", root), self.target)
+
+
 class TrustedRootSettings(_ClusterSourceSettings[TrustedRoot]):
     """A Sigstore trusted root in JSON: exactly one of the fields."""
+
+    tuf: Annotated[TUFSettings | None, AN_ADDRESS] = None
+    """A repository that distributes it; it is refreshed every hour."""
+
+    def source(self, folder: Path, field: str) -> TrustedRoot | Entry | TUFTarget:
+        """Return the root, or where it stands. Raises `InvalidPolicy`, which names `field`."""
+        if self.tuf is not None:
+            return self.tuf.value(folder, f"{field}.tuf")
+        return self.value(folder, field)
 
     @staticmethod
     def parsed(text: str) -> TrustedRoot:

@@ -17,12 +17,15 @@ from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.settings import RegistrySettings
 from landwaiter.rules.attestations import AttestationQuestion
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.telemetry.observers import CosignMetrics, RegistryMetrics
+from landwaiter.trust.downloads import HostSettings
+from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.wiring.attestations import AttestationAnswers
 from landwaiter.wiring.current_digests import CurrentDigests
 from landwaiter.wiring.facts import FactSources
@@ -76,7 +79,6 @@ async def fact_source(
 
     async with client:
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
-        authorities = AuthorityReader(view)
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
             registry,
             _verifier_settings(settings),
@@ -85,12 +87,14 @@ async def fact_source(
         )
         async with (
             verifier,
+            TUFRepositories(lambda host: reached(registries, host)) as repositories,
             IndexVerifier(verifier, registry) as signatures,
             AttestationVerifier(registry, verifier.program, lane_of=lane_of) as attestations,
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
             ImageContents(registry, reader, lane_of=lane_of) as contents,
             statement_conditions(clock=clock) as conditions,
         ):
+            authorities = AuthorityReader(view, repositories)
             yield FactSources(
                 {
                     CurrentDigest: digests.answer,
@@ -105,6 +109,12 @@ async def fact_source(
                     PullSecretQuestion: PullSecretStates(reader).answer,
                 }
             )
+
+
+def reached(registries: RegistrySettings, host: str) -> HostSettings:
+    """Say how the host of a TUF repository is reached: as the admin says of any host."""
+    found = registries.of(host)
+    return HostSettings(found.plain_http, found.ca_file)
 
 
 def _verifier_settings(settings: OutsideSettings) -> VerifierSettings:

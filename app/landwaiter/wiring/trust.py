@@ -11,20 +11,26 @@ from typing import TypeVar
 from landwaiter.cluster.view import ClusterView
 from landwaiter.cosign.authority import Authority, Signer
 from landwaiter.deadline import Deadline
-from landwaiter.errors import ClusterUnavailable, InvalidInput
+from landwaiter.errors import ClusterUnavailable, InvalidInput, TrustUnavailable
 from landwaiter.public_keys import PublicKey
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, Entry, SecretEntry
-from landwaiter.trusted_roots import AuthorityCertificates, TrustedRoot
+from landwaiter.trust.tuf_repositories import TUFRepositories
+from landwaiter.trusted_roots import AuthorityCertificates, TrustedRoot, TUFTarget
 
 Value = TypeVar("Value")
 
 
 class AuthorityReader:
-    """Reads keys, roots and certificates from the cluster, or from the manifests for one."""
+    """
+    Reads keys, roots and certificates from the cluster, or from the manifests for one.
 
-    def __init__(self, view: ClusterView) -> None:
+    Roots that TUF repositories distribute are read from these.
+    """
+
+    def __init__(self, view: ClusterView, repositories: TUFRepositories) -> None:
         self._view = view
+        self._repositories = repositories
 
     async def authority(
         self, asked: SigningAuthority, *, deadline: Deadline, fresh: bool = False
@@ -60,7 +66,10 @@ class AuthorityReader:
 
     async def _root(self, trust: Trust, entries: "_Entries") -> TrustedRoot | None:
         root = trust.root
-        if isinstance(root, Entry):
+        if isinstance(root, TUFTarget):
+            content = await self._repositories.content(root, deadline=entries.deadline)
+            root = _distributed(content, root)
+        elif isinstance(root, Entry):
             root = await entries.value(root, lambda text: TrustedRoot.parse(text.encode()))
         certificates = trust.certificates
         if certificates is None:
@@ -85,7 +94,7 @@ class _Entries:
 
     def __init__(self, view: ClusterView, deadline: Deadline, *, fresh: bool) -> None:
         self._view = view
-        self._deadline = deadline
+        self.deadline = deadline
         self._fresh = fresh
 
     async def value(self, entry: Entry, parse: Callable[[str], Value]) -> Value:
@@ -103,11 +112,18 @@ class _Entries:
         read = (
             self._view.get_secret if isinstance(entry, SecretEntry) else self._view.get_config_map
         )
-        found = await read(entry.namespace, entry.name, deadline=self._deadline, fresh=fresh)
+        found = await read(entry.namespace, entry.name, deadline=self.deadline, fresh=fresh)
         if found is None or entry.entry not in found.data:
             raise _NothingThereError(f"{entry}: there is no such entry")
         content = found.data[entry.entry]
         return content if isinstance(content, str) else content.decode(errors="replace")
+
+
+def _distributed(content: bytes, target: TUFTarget) -> TrustedRoot:
+    try:
+        return TrustedRoot.parse(content)
+    except InvalidInput as problem:
+        raise TrustUnavailable(f"{target}: {problem}") from problem
 
 
 class _NothingThereError(ClusterUnavailable):

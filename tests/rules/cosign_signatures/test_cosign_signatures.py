@@ -24,7 +24,13 @@ from landwaiter.rules.cosign_signatures import (
 from landwaiter.rules.protocol import Facts, Undecided
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
 from landwaiter.rules.requirement import Requirement
-from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
+from landwaiter.trusted_roots import (
+    MEDIA_TYPE,
+    AuthorityCertificates,
+    Checks,
+    TrustedRoot,
+    TUFTarget,
+)
 from landwaiter.workloads.values import ImagePlace, ImageUse
 from realparts.certificates import Authority as CertificateAuthority
 
@@ -40,6 +46,9 @@ LISTS = ("tlogs", "ctlogs", "timestampAuthorities", "certificateAuthorities")
 A_ROOT = json.dumps({"mediaType": MEDIA_TYPE, **{name: [{}] for name in LISTS}})
 AN_EMPTY_ROOT = json.dumps({"mediaType": MEDIA_TYPE})
 ROOT = TrustedRoot.parse(A_ROOT.encode())
+TUF_ROOT = json.dumps({"signed": {"_type": "root"}, "signatures": []})
+TUF = {"mirror": "https://tuf.example", "root": {"data": TUF_ROOT}}
+NAMES = ("trusted_root.json", "staging/root.json")
 ANN = {"issuer": "https://login.example.com", "subject": "ann@example.com"}
 LOG = Checks(transparency_log=True)
 
@@ -100,6 +109,24 @@ def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
     assert expected == the_rule(inline).authorities
 
 
+@pytest.mark.parametrize("source", ["data", "file"])
+def test_a_trusted_root_may_be_distributed_by_tuf(tmp_path: Path, source: str) -> None:
+    """The policy has the repository's address and its root, and perhaps the target's name."""
+    (tmp_path / "root").write_text(TUF_ROOT)
+    root = {"data": TUF_ROOT} if source == "data" else {"file": "root"}
+    settings = ({**TUF, "root": root}, {**TUF, "root": root, "target": "staging/root.json"})
+
+    targets = [TUFTarget("https://tuf.example", TUF_ROOT.encode(), name) for name in NAMES]
+    assert [Trust(target) for target in targets] == [
+        the_rule(
+            an_authority(transparencyLog="Required", trustedRoot={"tuf": each}), folder=tmp_path
+        )
+        .authorities[0]
+        .trust
+        for each in settings
+    ]
+
+
 @pytest.mark.parametrize(
     ("authorities", "problem"),
     [
@@ -118,7 +145,28 @@ def test_a_required_log_brings_its_trusted_root(tmp_path: Path) -> None:
         ),
         (
             [an_authority(transparencyLog="Required", trustedRoot={})],
-            "nothing given, exactly one of data, file, configMapRef and secretRef wanted",
+            "nothing given, exactly one of data, file, configMapRef, secretRef and tuf wanted",
+        ),
+        (
+            [
+                an_authority(
+                    transparencyLog="Required", trustedRoot={"tuf": {**TUF, "root": {"data": "{}"}}}
+                )
+            ],
+            "the root.json of TUF is wanted",
+        ),
+        *(
+            (
+                [an_authority(transparencyLog="Required", trustedRoot={"tuf": {**TUF, **wrong}})],
+                f"trustedRoot.tuf.{field}",
+            )
+            for field, wrong in (
+                ("mirror", {"mirror": "ftp://tuf.example"}),
+                ("mirror", {"mirror": "https://me:word@tuf.example"}),
+                ("mirror", {"mirror": "https://tuf.example/?a=b"}),
+                ("target", {"target": "../etc/passwd"}),
+                ("target", {"target": "/root"}),
+            )
         ),
         (
             [an_authority(keyless={"identities": [ANN]})],
