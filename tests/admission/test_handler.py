@@ -323,6 +323,45 @@ async def test_semantics_18_observe_tells_of_a_malformed_object() -> None:
     assert not_observed(told) == await Desk(FixedJudge()).ask(a_body(MALFORMED), Side.OBSERVE)
 
 
+@pytest.mark.parametrize("stored", [a_pod("nginx"), a_deployment("nginx")], ids=["Pod", "template"])
+@pytest.mark.parametrize("side", [Side.ENFORCE, Side.OBSERVE])
+async def test_semantics_06_what_changes_nothing_that_is_read_is_passed_over(
+    stored: dict[str, Any], side: Side
+) -> None:
+    """Kubernetes before 1.28 asks all the same, and a condition on finalizers must hold no Pod."""
+    held = {**stored, "metadata": {**stored["metadata"], "finalizers": ["example.com/hold"]}}
+    judge = FixedJudge(a_verdict(a_finding()))
+
+    reply = await Desk(judge).ask(a_body(stored, operation="UPDATE", oldObject=held), side)
+
+    assert (allowed(A_UID), []) == (reply, judge.asked)
+
+
+@pytest.mark.parametrize("change", ["labels", "annotations", "ownerReferences"])
+async def test_semantics_06_a_template_is_judged_when_its_metadata_has_changed(change: str) -> None:
+    """A policy may apply that did not before."""
+    stored = a_deployment("nginx")
+    written = {**stored, "metadata": {**stored["metadata"], change: {"a": "b"}}}
+    judge = FixedJudge()
+    await Desk(judge).ask(a_body(written, operation="UPDATE", oldObject=stored))
+
+    assert 1 == len(judge.asked)
+
+
+async def test_semantics_07_a_mirror_pod_of_a_node_is_passed_over_unread() -> None:
+    """Whoever else claims the annotation is judged."""
+    mirror = too_many("Pod")
+    mirror["metadata"] = {**mirror["metadata"], "annotations": {"kubernetes.io/config.mirror": "1"}}
+    node = {"username": "system:node:n1", "groups": ["system:nodes"]}
+    judge = FixedJudge()
+    replies = [
+        (await Desk(judge).ask(a_body(mirror, userInfo=user))).is_allowed
+        for user in (node, {"username": "alice", "groups": ["system:nodes"]})
+    ]
+
+    assert ([True, False], []) == (replies, judge.asked)
+
+
 def too_many(kind: str, **more: object) -> dict[str, Any]:
     """Return an object with more volumes than are read."""
     spec = {"volumes": [{"name": f"v{at}"} for at in range(1001)], "containers": [], **more}

@@ -7,7 +7,8 @@ deadline is left behind. `/observe` never stops anyone: there every answer is al
 becomes a warning and an annotation in the audit log (design, semantics 18).
 
 What carries no image is allowed without asking the judge: DELETE and CONNECT, the subresources
-`status` and `scale`, which cannot change a Pod template, and every kind without images. All other
+`status` and `scale`, which cannot change a Pod template, every kind without images, and what
+`matchConditions` would leave out (`passed_over`). All other
 subresources are read by their object's kind, so that `pods/ephemeralcontainers`, an UPDATE of a
 Pod, and whatever a later Kubernetes adds are judged like the object itself.
 """
@@ -23,6 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from landwaiter.admission.message import DETAIL_LIMIT_BYTES, message_of
 from landwaiter.admission.outcome import Call, Outcome, decision_record
+from landwaiter.admission.passed_over import is_passed_over
 from landwaiter.admission.remarks import bounded_warnings, problem_annotation, remarks_of
 from landwaiter.admission.reply import (
     LATER_SECONDS,
@@ -103,6 +105,8 @@ class Handler:
     def _prepared(self, request: AdmissionRequest, call: Call) -> _Prepared | Outcome:
         """Return what the judge has to be asked, or the outcome where nothing has to."""
         if request.operation in {"DELETE", "CONNECT"} or request.sub_resource in WITHOUT_IMAGES:
+            return Outcome(allowed(request.uid), Decision.ALLOW)
+        if is_passed_over(request):
             return Outcome(allowed(request.uid), Decision.ALLOW)
         try:
             case = self._case(request, call)

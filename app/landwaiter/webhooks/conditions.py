@@ -1,9 +1,10 @@
 """
 Requests that the API server need not send, because the answer is always yes.
 
-Kubernetes before 1.28 does not know `matchConditions`; there the same requests come and are
-answered, so nothing may depend on them. They matter while Landwaiter is down: nodes go on
-registering static Pods, and Pods lose their finalizers and can be deleted.
+Kubernetes before 1.28 does not know `matchConditions`; there the same requests come, and
+`admission/passed_over.py` says the same of them, so that no decision depends on the version. They
+matter while Landwaiter is down: nodes go on registering static Pods, and Pods lose their finalizers
+and can be deleted.
 
 Each condition has to be one that nobody can use: it reads who asks, which the API server knows,
 and what changes, which is the request itself (design, semantics 6 and 7). One that failed to
@@ -13,6 +14,7 @@ evaluate would refuse the request, so every field that may be absent is asked fo
 from typing import Final
 
 from landwaiter.cluster.version import ServerVersion
+from landwaiter.workloads.changes import READ_METADATA
 
 FIRST_VERSION: Final = ServerVersion(1, 28)
 """Beta, and on by default; generally available in 1.30."""
@@ -25,14 +27,6 @@ NOT_A_MIRROR_POD_OF_A_NODE: Final = (
     "'kubernetes.io/config.mirror' in object.metadata.annotations)"
 )
 """The same two signs of a node, and the same annotation, that the judge goes by."""
-
-READ_METADATA: Final = ("labels", "annotations", "ownerReferences")
-"""
-What the conditions of a policy may read of a template's object beside its spec.
-
-What is left is kept by the API server, but for finalizers: whoever makes a condition of these is
-asked anew only when something else changes as well.
-"""
 
 
 def _differs(member: str) -> str:

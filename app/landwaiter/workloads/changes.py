@@ -15,6 +15,14 @@ PLACE_FIELDS: Final = frozenset(field.name for field in fields(ImagePlace))
 READABLE_FIELDS: Final = PLACE_FIELDS | {field.name for field in fields(Workload) if field.init}
 """Every name that a rule may put into its `reads`."""
 
+READ_METADATA: Final = ("labels", "annotations", "ownerReferences")
+"""
+What the conditions of a policy may read of a template's object beside its spec.
+
+What is left is kept by the API server, but for finalizers: whoever makes a condition of these is
+asked anew only when something else changes as well.
+"""
+
 
 def is_old(use: ImageUse | UnreadableUse, old: Workload) -> bool:
     """Return whether the old object has the same image at the same place of the same container."""
@@ -37,6 +45,23 @@ def fields_changed(
         if name in PLACE_FIELDS
         else getattr(new, name) != getattr(old, name)
         for name in reads
+    )
+
+
+def changes_what_is_read(
+    new: Mapping[str, Any], old: Mapping[str, Any], *, is_template: bool
+) -> bool:
+    """
+    Return whether an UPDATE can bring anything to judge, whatever the policies are.
+
+    It cannot with the same spec, and for a template with the same of its metadata that is read. An
+    object without spec, as a PodTemplate is, may always.
+    """
+    if new.get("spec") is None or new.get("spec") != old.get("spec"):
+        return True
+    return is_template and any(
+        _value_at(new, ("metadata", each)) != _value_at(old, ("metadata", each))
+        for each in READ_METADATA
     )
 
 

@@ -119,6 +119,13 @@ def read_workload(
     )
 
 
+def is_mirror_pod(pod: Mapping[str, Any]) -> bool:
+    """Return whether a Pod says that it stands for a static one; it need not be readable."""
+    metadata = pod.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return isinstance(annotations, Mapping) and MIRROR_ANNOTATION in annotations
+
+
 def _labels(metadata: Metadata, steps: tuple[str, ...]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for key, value in (metadata.labels or {}).items():
