@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realparts.cache import cache_folder, locked, made_whole, require_free
-from realparts.pins import BUILD_ENVIRONMENT, BUILD_FLAGS, GoPins, Part
+from realparts.pins import BUILD_ENVIRONMENT, GoPins, Part
 from realparts.processes import ProcessError, run, run_logged
 from realparts.progress import Step
 from realparts.toolchain import find_or_install_go, programs_on_path
@@ -87,7 +87,7 @@ def _build(part: Part, go: Path, folder: Path, step: Step) -> None:
     try:
         run_logged(
             f"the build of {part.name} {part.version}",
-            [go, "build", *BUILD_FLAGS, *linking, "-o", program, part.package],
+            [go, "build", *part.module.build_flags, *linking, "-o", program, part.package],
             log=log,
             environment={**os.environ, **BUILD_ENVIRONMENT, "GOTMPDIR": str(temporary)},
             timeout_seconds=BUILD_SECONDS,

@@ -1,7 +1,7 @@
 """
 Where the files of a throw-away control plane lie, and what its programs are started with.
 
-Source: `--help` of etcd 3.6 and Kubernetes 1.36.
+Source: `--help` of etcd 3.6 and Kubernetes 1.36; every option of kube-apiserver is in 1.25 too.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,9 @@
 """
 A whole Kubernetes control plane on loopback, without nodes: etcd, kube-apiserver and controllers.
 
-Deployments become Pods, which stay Pending since there is no kubelet; admission needs no more. A
+Deployments become Pods, which stay Pending since there is no kubelet; admission needs no more. An
+API server of another minor comes without controllers, and so only answers: Deployments stay alone,
+what owned objects leave behind stays, and developers have the rights only that they are given. A
 webhook outside is registered with `clientConfig.url` and `caBundle`. Everything is in one folder:
 see `ClusterFolder`. Nothing survives `stop`, nor the end of the test runner.
 """
@@ -44,7 +46,8 @@ from realparts.processes import (
     wait_until,
 )
 
-PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+API_SERVER = "kube-apiserver"
+CONTROLLERS = "kube-controller-manager"
 READY_SECONDS = 60.0
 """Two seconds are usual; the rest is for machines that build something else meanwhile."""
 OK = 200
@@ -56,7 +59,8 @@ class ControlPlane:
     A control plane in a folder, from `with` or `start` to `stop`.
 
     With `webhook_client_name` the API server presents a client certificate of that name to every
-    webhook; `files.webhook_client_ca` is then the file to check it with.
+    webhook; `files.webhook_client_ca` is then the file to check it with. `api_server` is the part
+    to run as such; but for the usual one it gets no controllers.
     """
 
     def __init__(
@@ -64,11 +68,13 @@ class ControlPlane:
         folder: Path,
         *,
         webhook_client_name: str | None = None,
+        api_server: str = API_SERVER,
         api_server_arguments: Sequence[str] = (),
     ) -> None:
         self.files = ClusterFolder(folder)
         self.users: Mapping[str, User] = standard_users()
         self._webhook_client_name = webhook_client_name
+        self._part = api_server
         self._extra_arguments = tuple(api_server_arguments)
         self._programs: Mapping[str, Path] = {}
         self._etcd: ChildProcess | None = None
@@ -87,14 +93,16 @@ class ControlPlane:
     def start(self) -> None:
         """Bring everything up; return once Pods can be created."""
         self.files.logs.mkdir(parents=True, exist_ok=True)
-        self._programs = ensure(PARTS)
+        controllers = [CONTROLLERS] if self._has_controllers else []
+        self._programs = ensure(["etcd", "kubectl", self._part, *controllers])
         try:
             self._write_files()
             self._etcd = retried_on_port_clash(self._launch_etcd)
             self._api_server = retried_on_port_clash(self._launch_on_new_port)
             self._create_rights()
-            self._controllers = self._launch_controllers()
-            self._wait_for_service_account("default")
+            if self._has_controllers:
+                self._controllers = self._launch_controllers()
+            self._provide_service_account("default")
         except BaseException:
             self.stop()
             raise
@@ -182,7 +190,7 @@ class ControlPlane:
         self._create(
             "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         )
-        self._wait_for_service_account(name)
+        self._provide_service_account(name)
 
     def audit_events(
         self, wanted: Callable[[dict[str, Any]], bool] = lambda _: True
@@ -204,6 +212,10 @@ class ControlPlane:
 
         wait_until(is_there, within_seconds=within_seconds, what="an audit event")
         return found[0]
+
+    @property
+    def _has_controllers(self) -> bool:
+        return self._part == API_SERVER
 
     @property
     def _base_environment(self) -> dict[str, str]:
@@ -244,7 +256,7 @@ class ControlPlane:
         if self._webhook_client_name is not None:
             file = self.files.admission_configuration
             arguments.append(f"--admission-control-config-file={file}")
-        process = self._child("kube-apiserver", *arguments, *self._extra_arguments)
+        process = self._child(self._part, *arguments, *self._extra_arguments)
         context = ssl.create_default_context(cafile=str(self.files.ca))
         ready = f"{self.url}/readyz"
         process.wait_until_ready(
@@ -255,7 +267,7 @@ class ControlPlane:
     def _launch_controllers(self) -> ChildProcess:
         kubeconfig = self.files.controllers_kubeconfig
         write_kubeconfig(kubeconfig, self.url, self.files.ca, [self.users["controllers"]])
-        return self._child("kube-controller-manager", *controller_arguments(self.files))
+        return self._child(CONTROLLERS, *controller_arguments(self.files))
 
     def _running_api_server(self) -> ChildProcess:
         if self._api_server is None:
@@ -281,10 +293,22 @@ class ControlPlane:
         if answer.status != CREATED:
             raise RuntimeError(f"{body['kind']} not created: {answer}")
 
-    def _wait_for_service_account(self, namespace: str) -> None:
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    def _provide_service_account(self, namespace: str) -> None:
+        """
+        Return once a namespace has the account that Pods run under, which controllers make.
+
+        The API server itself makes the first namespaces, a moment after it is ready.
+        """
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+
+        def is_there() -> bool:
+            if self._has_controllers:
+                return self.request("GET", f"{path}/default").status == OK
+            return self.request("POST", path, account).status == CREATED
+
         wait_until(
-            lambda: self.request("GET", path).status == OK,
+            is_there,
             within_seconds=READY_SECONDS,
             what=f"the service account of namespace {namespace}",
         )

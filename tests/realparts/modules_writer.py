@@ -3,7 +3,8 @@ Carries the versions of `versions.toml` into the `go.mod` and `go.sum` lock file
 
 Only for upgrades, and the one verb that resolves dependencies. Kubernetes' published module points
 its staging modules (`k8s.io/api` ...) at folders of its own tree; a user of it has to point each at
-its release instead, whose version is v0 with the same minor and patch.
+its release instead, whose version is v0 with the same minor and patch, unless `staged` names
+another one.
 """
 
 import os
@@ -27,7 +28,13 @@ def write_modules(pins: Pins) -> None:
         for command in (
             ["mod", "edit", *wanted_edits(module)],
             ["mod", "tidy", "-e"],  # Tests of a dependency may need what cannot be had.
-            ["list", "-deps", "-mod=readonly", *packages],  # What the programs need is there.
+            [
+                "list",
+                "-deps",
+                "-mod=readonly",
+                *module.tag_flags,
+                *packages,
+            ],  # What the programs need is there.
         ):
             run(
                 [go, *command],
@@ -40,8 +47,10 @@ def write_modules(pins: Pins) -> None:
 def wanted_edits(module: Module) -> list[str]:
     """Return the arguments of `go mod edit` that carry the pin into the module's `go.mod`."""
     _, minor, patch = numbers_of(module.version)
-    staged = f"v0.{minor}.{patch}"
-    replaces = [f"-replace={path}={path}@{staged}" for path in staging_modules(module.folder)]
+    replaces = [
+        f"-replace={path}={path}@{module.staged.get(path, f'v0.{minor}.{patch}')}"
+        for path in staging_modules(module.folder)
+    ]
     return [f"-require={module.path}@{module.version}", *replaces]
 
 

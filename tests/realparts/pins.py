@@ -10,7 +10,7 @@ import platform
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,19 @@ BUILD_ENVIRONMENT: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A folder with a `go.mod`, and the main dependency whose version is pinned."""
+    """
+    A folder with a `go.mod`, and the main dependency whose version is pinned.
+
+    `tags` are those of its build. `staged` are the releases of modules that Kubernetes keeps in its
+    own tree and that are not of the same version.
+    """
 
     folder: Path
     path: str
     version: str
     stamps: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    staged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def linker_flags(self) -> str:
@@ -48,13 +55,23 @@ class Module:
         return " ".join(["-s", "-w", *(f"-X {stamp}" for stamp in stamps)])
 
     @property
+    def build_flags(self) -> tuple[str, ...]:
+        """Return what its build is called with, besides its linker flags."""
+        return (*BUILD_FLAGS, *self.tag_flags)
+
+    @property
+    def tag_flags(self) -> tuple[str, ...]:
+        """Return what tells `go build` and `go list` which files belong to it."""
+        return (f"-tags={','.join(self.tags)}",) if self.tags else ()
+
+    @property
     def fingerprint(self) -> str:
         """Return twelve hex digits that change whenever a build could give another program."""
         digest = hashlib.sha256()
         for file in sorted(self.folder.iterdir()):
             digest.update(f"{file.name}\0".encode() + file.read_bytes() + b"\0")
         machine = f"{platform.system()}/{platform.machine()}"
-        digest.update("\0".join([*BUILD_FLAGS, self.linker_flags, machine]).encode())
+        digest.update("\0".join([*self.build_flags, self.linker_flags, machine]).encode())
         return digest.hexdigest()[:12]
 
 
@@ -148,6 +165,8 @@ def _module(folder: Path, table: dict[str, Any]) -> Module:
         path=table["path"],
         version=table["version"],
         stamps=tuple(table.get("stamps", ())),
+        tags=tuple(table.get("tags", ())),
+        staged=table.get("staged", {}),
     )
 
 

@@ -1,6 +1,7 @@
 """The lock files follow the pins, and nothing in the tree says where to download from."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,26 +57,40 @@ def test_the_oldest_go_builds_every_module(module: Module) -> None:
     assert minimum <= numbers_of(PINS.go.wheel_version)
 
 
-def test_kubernetes_comes_in_one_version() -> None:
+@pytest.mark.parametrize(
+    "module", [each for each in MODULES if str(each.id).startswith("kubernetes")]
+)
+def test_a_kubernetes_comes_in_one_version(module: Module) -> None:
     """Each staging module is replaced by the release that belongs to the pinned Kubernetes."""
-    module = PINS.modules["kubernetes"]
     _, minor, patch = numbers_of(module.version)
     found = re.findall(r"^\t(\S+) => (\S+) (\S+)$", go_mod(module), re.MULTILINE)
 
-    assert [(path, path, f"v0.{minor}.{patch}") for path in staging_modules(module.folder)] == found
-    assert "k8s.io/api" in {path for path, _, _ in found}
+    assert [
+        (path, path, module.staged.get(path, f"v0.{minor}.{patch}"))
+        for path in staging_modules(module.folder)
+    ] == found
+    assert {"k8s.io/api", *module.staged} <= {path for path, _, _ in found}
 
 
 def test_upgrades_carry_the_staging_modules_along(tmp_path: Path) -> None:
     """The edits of an upgrade name the main dependency and every staging module."""
     (tmp_path / "go.mod").write_text(
-        "module x\n\nreplace (\n\tk8s.io/api => k8s.io/api v0.1.0\n)\n", encoding="utf-8"
+        "module x\n\nreplace (\n\tk8s.io/api => k8s.io/api v0.1.0\n"
+        "\tk8s.io/kms => k8s.io/kms v0.1.0\n)\n",
+        encoding="utf-8",
     )
-    module = Module(folder=tmp_path, path="k8s.io/kubernetes", version="v1.40.2", stamps=())
+    module = Module(
+        folder=tmp_path,
+        path="k8s.io/kubernetes",
+        version="v1.40.2",
+        stamps=(),
+        staged={"k8s.io/kms": "v0.40.1"},
+    )
 
     assert [
         "-require=k8s.io/kubernetes@v1.40.2",
         "-replace=k8s.io/api=k8s.io/api@v0.40.2",
+        "-replace=k8s.io/kms=k8s.io/kms@v0.40.1",
     ] == wanted_edits(module)
 
 
@@ -127,6 +142,7 @@ def test_another_version_is_another_fingerprint(tmp_path: Path) -> None:
     first = Module(folder=tmp_path, path="x", version="v1.0.0", stamps=("a={version}",))
     second = Module(folder=tmp_path, path="x", version="v1.0.1", stamps=("a={version}",))
     before = first.fingerprint
+    tagged = replace(first, tags=("small",)).fingerprint
     (tmp_path / "go.mod").write_text("module y\n", encoding="utf-8")
 
-    assert 3 == len({before, first.fingerprint, second.fingerprint})
+    assert 4 == len({before, tagged, first.fingerprint, second.fingerprint})
