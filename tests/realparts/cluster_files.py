@@ -40,8 +40,8 @@ def standard_users() -> dict[str, User]:
     return {user.key: user for user in users}
 
 
-def standard_rights() -> list[dict[str, Any]]:
-    """Let developers edit everywhere and debug Pods; give nodes their usual role."""
+def standard_rights(*, of_developers: str) -> list[dict[str, Any]]:
+    """Give developers a role everywhere, and let them debug Pods; give nodes their usual role."""
     debugger = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -52,7 +52,7 @@ def standard_rights() -> list[dict[str, Any]]:
     }
     return [
         debugger,
-        _binding("test-developers-edit", role="edit", group="developers"),
+        _binding("test-developers-edit", role=of_developers, group="developers"),
         _binding("test-developers-debug", role="test-debugger", group="developers"),
         _binding("test-nodes", role="system:node", group="system:nodes"),
     ]

@@ -1,9 +1,7 @@
 """
 A whole Kubernetes control plane on loopback, without nodes: etcd, kube-apiserver and controllers.
 
-Deployments become Pods, which stay Pending since there is no kubelet; admission needs no more. An
-API server of another minor comes without controllers, and so only answers: Deployments stay alone,
-what owned objects leave behind stays, and developers have the rights only that they are given. A
+Deployments become Pods, which stay Pending since there is no kubelet; admission needs no more. A
 webhook outside is registered with `clientConfig.url` and `caBundle`. Everything is in one folder:
 see `ClusterFolder`. Nothing survives `stop`, nor the end of the test runner.
 """
@@ -37,6 +35,7 @@ from realparts.cluster_files import (
     write_tokens,
 )
 from realparts.install import ensure
+from realparts.pins import read_pins
 from realparts.processes import (
     ChildProcess,
     free_port,
@@ -60,7 +59,8 @@ class ControlPlane:
 
     With `webhook_client_name` the API server presents a client certificate of that name to every
     webhook; `files.webhook_client_ca` is then the file to check it with. `api_server` is the part
-    to run as such; but for the usual one it gets no controllers.
+    to run as such. Without controllers, which there are of the newest version only, Deployments
+    make no Pods and nothing goes with its owner.
     """
 
     def __init__(
@@ -69,12 +69,14 @@ class ControlPlane:
         *,
         webhook_client_name: str | None = None,
         api_server: str = API_SERVER,
+        with_controllers: bool = True,
         api_server_arguments: Sequence[str] = (),
     ) -> None:
         self.files = ClusterFolder(folder)
         self.users: Mapping[str, User] = standard_users()
         self._webhook_client_name = webhook_client_name
         self._part = api_server
+        self._has_controllers = with_controllers
         self._extra_arguments = tuple(api_server_arguments)
         self._programs: Mapping[str, Path] = {}
         self._etcd: ChildProcess | None = None
@@ -84,6 +86,11 @@ class ControlPlane:
         self._port = 0
         self._api: APIClient | None = None
         self._numbers = itertools.count(1)
+
+    @property
+    def version(self) -> str:
+        """Return which Kubernetes the API server is, such as `v1.36.3`."""
+        return read_pins().parts[self._part].version
 
     @property
     def url(self) -> str:
@@ -214,10 +221,6 @@ class ControlPlane:
         return found[0]
 
     @property
-    def _has_controllers(self) -> bool:
-        return self._part == API_SERVER
-
-    @property
     def _base_environment(self) -> dict[str, str]:
         return {"HOME": str(self.files.home), "PATH": os.defpath}
 
@@ -285,7 +288,9 @@ class ControlPlane:
 
     def _create_rights(self) -> None:
         group = "/apis/rbac.authorization.k8s.io/v1"
-        for right in standard_rights():
+        # The role `edit` is put together by a controller, mostly from this part of it.
+        role = "edit" if self._has_controllers else "system:aggregate-to-edit"
+        for right in standard_rights(of_developers=role):
             self._create(f"{group}/{right['kind'].lower()}s", right)
 
     def _create(self, path: str, body: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from realparts.building import BuildError
 from realparts.cache import CacheError
 from realparts.certificates import Authority
+from realparts.control_plane import API_SERVER as NEWEST
 from realparts.control_plane import ControlPlane
 from realparts.images import ImageMaker
 from realparts.install import ensure
@@ -34,6 +35,7 @@ from system.policies import policies_in_force
 from system.workshop import Bench, Workshop
 
 HERE = Path(__file__).parent
+MINORS = {"1.25": "kube-apiserver-1-25", "1.30": "kube-apiserver-1-30", "newest": NEWEST}
 LOG_FOLDERS = pytest.StashKey[list[Path]]()
 
 
@@ -91,6 +93,23 @@ def guarded_cluster(
     Each of them leaves nothing behind that could refuse the others' Pods.
     """
     with ControlPlane(_kept_folder("guarded", tmp_path_factory, pytestconfig)) as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="session", params=list(MINORS.values()), ids=list(MINORS))
+def minor(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[ControlPlane]:
+    """
+    Give the API server of each minor in turn: the oldest, one in between and the newest.
+
+    Webhook objects judge every namespace there, as in `guarded_cluster`; whoever uses it leaves
+    nothing behind. There are no controllers.
+    """
+    folder = _kept_folder("minor", tmp_path_factory, pytestconfig)
+    with ControlPlane(folder, api_server=request.param, with_controllers=False) as control_plane:
         yield control_plane
 
 

@@ -18,7 +18,7 @@ def cluster(
     folder = tmp_path_factory.mktemp("chart")
     pytestconfig.stash.setdefault(LOG_FOLDERS, []).append(folder)
     with ClusterWithNode(folder) as cluster:
-        install_third_parties(cluster)
+        install_third_parties(cluster.control_plane)
         yield cluster
 
 

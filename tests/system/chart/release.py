@@ -136,13 +136,13 @@ class Release:
         return self.helm.run(verb, *arguments, self._where, *waiting, values=given)
 
 
-def install_third_parties(cluster: ClusterWithNode) -> None:
-    """Let the API server know the kinds of others that the chart can render, by their names."""
+def install_third_parties(api: ControlPlane) -> None:
+    """Let an API server know the kinds of others that the chart can render, by their names."""
     definitions = [_definition(*each) for each in THIRD_PARTIES]
     objects = {"apiVersion": "v1", "kind": "List", "items": definitions}
-    cluster.control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
+    api.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
     names = [f"crd/{each['metadata']['name']}" for each in definitions]
-    cluster.control_plane.kubectl("wait", "--for=condition=Established", *names)
+    api.kubectl("wait", "--for=condition=Established", *names)
 
 
 def _definition(group: str, version: str, kind: str) -> dict[str, Any]:
