@@ -6,6 +6,7 @@ version lacks is made up for by the handler.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ from system.objects import (
     pods_of,
 )
 from system.policies import DIGEST
+from system.test_doctor import diagnosed
+from system.test_real_cluster_view import kubeconfig
 
 VALIDATE = "validate.landwaiter.dev"
 POLICIES = "/apis/landwaiter.dev/v1alpha1/clusterimagepolicies"
@@ -196,6 +199,14 @@ def test_the_object_has_what_the_version_knows_and_is_kept(
     assert (1, 3) == (made["metadata"]["generation"], repaired["metadata"]["generation"])
     assert 1.0 == replica.metric("landwaiter_webhook_repairs_total")
     assert {"WebhookMade", "WebhookRepaired"} <= reasons_of_events(guard)
+
+
+def test_the_doctor_finds_nothing_wrong(guard: Guard, minor: ControlPlane, tmp_path: Path) -> None:
+    """It can look at everything, and a webhook object without conditions is as it should be."""
+    config = kubeconfig(minor, tmp_path, "admin")
+    folder = guard.replicas[0].folder / "policies"
+
+    assert (0, [], {}) == diagnosed(config, f"--policies={folder}")
 
 
 def test_a_deleted_certificate_is_there_again(guard: Guard) -> None:
