@@ -1,11 +1,11 @@
 """
 Sets of policies that replace each other, and reviews whose answers tell by which set they are.
 
-Set number N names its policies `...-gN`. Sets of even and of odd numbers allow different
+Set number N says `-gN` in its refusals. Sets of even and of odd numbers allow different
 registries, so one review that asks about both registries is refused by every set, each time for
 another image: an answer by parts of two sets would refuse both, or none.
 
-Names have one width, so that the answers of all even sets differ in nothing but the number.
+Numbers have one width, so that the answers of all even sets differ in nothing but the number.
 """
 
 import json
@@ -29,9 +29,9 @@ DIGEST: Final = f"@sha256:{'a' * 56}{UNIQUE}"
 NAMESPACE: Final = "shop"
 
 
-def name_of(policy: str, generation: int) -> str:
-    """Return the name that a policy has in a set."""
-    return f"{policy}-g{generation:06d}"
+def numbered(text: str, generation: int) -> str:
+    """Return a name with the number of a set in it."""
+    return f"{text}-g{generation:06d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +44,37 @@ class Signed:
     unsigned: str
 
 
-def policies(generation: int, signed: Signed | None = None) -> str:
-    """Return a set of policies as documents: pinned images of one registry, and of `signed`."""
+def policies(generation: int, signed: Signed | None = None, *, renamed: bool = True) -> str:
+    """
+    Return a set of policies as documents: pinned images of one registry, and of `signed`.
+
+    The number is in the name of each policy, or, if they are not renamed, in what one of them says:
+    metrics keep a policy's name, so memory is flat only where names stay.
+    """
+    found = _policies(generation, signed)
+    for each in found if renamed else ():
+        each["metadata"]["name"] = numbered(each["metadata"]["name"], generation)
+    return "\n---\n".join(json.dumps(each) for each in found) + "\n"
+
+
+def _policies(generation: int, signed: Signed | None) -> list[dict[str, Any]]:
     registry = ODD_REGISTRY if generation % 2 else EVEN_REGISTRY
-    hosts = [registry, *([signed.host] if signed else [])]
+    hosts = [registry, f"{numbered('set', generation)}.example.com"]
+    pinned = {"pinnedTags": {"require": "digest"}}
     found = [
         _policy(
-            name_of("pinned", generation),
-            {"pinnedTags": {"require": "digest"}, "allowedRegistries": {"allow": hosts}},
-        ),
-        _policy(
-            name_of("watched", generation),
+            "watched",
             {"deniedImages": {"entries": [WATCHED]}},
             validationActions=["Warn"],
             matchConditions=[{"name": "judged", "expression": "object.kind == 'Pod'"}],
         ),
     ]
     if signed is not None:
+        hosts.append(signed.host)
         authority = {"name": "ci", "key": {"data": signed.key}}
-        found.append(
-            _policy(
-                name_of("signed", generation),
-                {"cosignSignatures": {"authorities": [authority]}},
-                match={"images": [f"{signed.host}/**"]},
-            )
-        )
-    return "\n---\n".join(json.dumps(each) for each in found) + "\n"
+        rules = {"cosignSignatures": {"authorities": [authority]}}
+        found.append(_policy("signed", rules, match={"images": [f"{signed.host}/**"]}))
+    return [_policy("pinned", {**pinned, "allowedRegistries": {"allow": hosts}}), *found]
 
 
 def _policy(name: str, rules: Mapping[str, Any], **spec: object) -> dict[str, Any]:

@@ -37,11 +37,20 @@ class Balancer:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        with suppress(OSError):
-            replica = await self._replica()
-            if replica is not None:
-                await asyncio.gather(_forward(reader, replica[1]), _forward(replica[0], writer))
-        writer.close()
+        try:
+            with suppress(OSError):
+                await self._join(reader, writer)
+        finally:
+            writer.close()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        replica = await self._replica()
+        if replica is None:
+            return
+        try:
+            await asyncio.gather(_forward(reader, replica[1]), _forward(replica[0], writer))
+        finally:
+            replica[1].close()
 
     async def _replica(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         ports = self.ports
@@ -51,9 +60,16 @@ class Balancer:
                 return await asyncio.open_connection(HOST, ports[self._turn % len(ports)])
         return None
 
+    def drop(self) -> None:
+        """End every connection; new ones are taken as before."""
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(10)
+
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        await self._drop()
+
+    async def _drop(self) -> None:
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

@@ -8,7 +8,7 @@ the ClusterRole of the webhook's name is the door, and all that is about the obj
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from realparts.processes import wait_until
 
 NAME = "guard"
 SECRET = "guard-tls"
+NO_REGISTRIES = "registries: []"
 PATIENCE_SECONDS = 30.0
 RBAC = "rbac.authorization.k8s.io"
 ROLES = f"/apis/{RBAC}/v1/clusterroles"
@@ -117,7 +118,7 @@ class Replica(Landwaiter):
     """
     One process of an install; `certificate` are its options about the certificate.
 
-    With `short_lived` its certificates live for seconds.
+    With `short_lived` its certificates live for seconds, `environment` may say for how many.
     """
 
     def __init__(
@@ -128,9 +129,18 @@ class Replica(Landwaiter):
         cluster: ControlPlane,
         certificate: Sequence[str],
         arguments: Sequence[str],
+        registries: str = NO_REGISTRIES,
+        environment: Mapping[str, str] | None = None,
         short_lived: bool = False,
     ) -> None:
-        super().__init__(folder, policies=policies, cluster=cluster, arguments=arguments)
+        super().__init__(
+            folder,
+            policies=policies,
+            registries=registries,
+            cluster=cluster,
+            arguments=arguments,
+            environment=environment,
+        )
         self._certificate = list(certificate)
         self._short_lived = short_lived
 
@@ -168,6 +178,8 @@ class Guard:
         policies: str,
         certificate: Sequence[str] = (f"--tls-secret={SECRET}",),
         arguments: Sequence[str] = (),
+        registries: str = NO_REGISTRIES,
+        environment: Mapping[str, str] | None = None,
         short_lived: bool = False,
     ) -> None:
         self.folder = folder
@@ -177,6 +189,8 @@ class Guard:
         self._policies = policies
         self._certificate = certificate
         self._arguments = tuple(arguments)
+        self._registries = registries
+        self._environment = environment
         self._short_lived = short_lived
 
     def install(self) -> None:
@@ -206,6 +220,8 @@ class Guard:
                 *self._arguments,
                 *arguments,
             ],
+            registries=self._registries,
+            environment=self._environment,
             short_lived=self._short_lived,
         )
         self.replicas.append(replica)

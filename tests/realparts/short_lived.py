@@ -3,10 +3,13 @@
 
     python -P short_lived.py serve OPTIONS
 
+The variable in `LIFETIME` says for how many seconds, if 15 are not what is wanted.
+
 `-P` keeps the folder of this file from being searched for `landwaiter`.
 """
 
 import importlib
+import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,8 +18,9 @@ from landwaiter.cli import main
 from landwaiter.tls.rotation import RotationTimes
 from landwaiter.wiring.application import InstallSettings, run
 
+LIFETIME = "LANDWAITER_TESTS_LIFETIME_SECONDS"
 TIMES = RotationTimes(
-    lifetime=timedelta(seconds=15),
+    lifetime=timedelta(seconds=float(os.environ.get(LIFETIME, "15"))),
     trusted_after=timedelta(seconds=1),
     forgotten_after=timedelta(seconds=4),
 )

@@ -134,17 +134,19 @@ class Echo:
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     states: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:  # noqa: ANN401  # ASGI.
         self.states.append(scope["state"])
+        self.headers.append(list(scope["headers"]))
         self.asked.set()
         body = b""
         if scope["path"] != "/unread":
-            message = await receive()
-            body = message["body"]
-            while message["more_body"]:
+            more = True
+            while more:
                 message = await receive()
-                body += message["body"]
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
         if scope["path"] == "/hang":
             await self.let_go.wait()
         if scope["path"] == "/large":

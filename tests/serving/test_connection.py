@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.serving.connection import PIPELINED_MAX, ConnectionLimits
 from serving.clients import Answer, Client, a_post, listening
 
 
@@ -114,6 +114,51 @@ async def test_a_long_head_is_refused(piece: bytes) -> None:
     assert (TOO_LONG, ["long head"]) == (rest, running.counts.ended)
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"3\r\nabc\r\n0\r\n", b"x: y\r\n"),
+        (b"3\r\nabc\r\n0\r\nx: ", b"y"),
+        (b"3;", b"y"),
+    ],
+    ids=["many trailers", "one trailer", "an extension"],
+)
+async def test_what_follows_a_chunk_without_end_is_refused(begin: bytes, piece: bytes) -> None:
+    """Trailers are headers that come late; the parser keeps them, or its own copy of them."""
+    async with listening(ConnectionLimits(head_bytes=32 * 1024)) as running:
+        client = await running.connect()
+        client.write(CHUNKED + begin)
+        await running.echo.asked.wait()
+        client.write(piece * (36_000 // len(piece)))
+        rest = await client.rest()
+
+    assert (TOO_LONG, ["long head"]) == (rest, running.counts.ended)
+
+
+async def test_a_body_in_many_small_chunks_is_taken() -> None:
+    """What stands between them is more than a head may be, but never much at once."""
+    async with listening(ConnectionLimits(head_bytes=1024)) as running:
+        client = await running.connect()
+        client.write(CHUNKED + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n")
+        answer = await client.answer()
+
+    assert Answer(200, {"content-length": "20000"}, b"x" * 20_000) == answer
+
+
+async def test_trailers_are_no_headers() -> None:
+    """What was checked at the head is not replaced behind it."""
+    async with listening() as running:
+        client = await running.connect()
+        client.write(CHUNKED + b"0\r\ncontent-type: application/json\r\n\r\n")
+        await client.answer()
+
+    expected = [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+    assert [expected] == running.echo.headers
+
+
 async def test_a_head_of_the_usual_size_before_a_large_body_is_taken() -> None:
     """What follows the head does not count as head."""
     body = b"x" * 1_000_000
@@ -168,6 +213,19 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
         again = await client.ask(body=b"four")
 
     assert ([b"one", b"two", b"three"], b"four") == (answers, again.body)
+
+
+async def test_a_queue_of_requests_is_bounded() -> None:
+    """Each of them is kept until the first one is answered, and a packet has room for thousands."""
+    async with listening() as running:
+        client = await running.connect()
+        client.write(a_post("/hang", b""))
+        await running.echo.asked.wait()
+        client.write(b"GET / HTTP/1.1\r\n\r\n" * (PIPELINED_MAX + 1))
+        answer = await client.answer()
+        rest = await client.rest()
+
+    assert (400, True, b"", 1) == (answer.status, answer.is_last, rest, len(running.echo.states))
 
 
 @pytest.mark.parametrize(

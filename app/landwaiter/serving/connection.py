@@ -22,6 +22,14 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+PIPELINED_MAX: Final = 16
+"""
+How many requests may wait on one connection for the answers before theirs.
+
+No API server sends any: Go's client waits for each answer. A packet has room for ten thousand, of
+which each would take some kilobytes for as long as the first one is being judged.
+"""
+
 HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -57,6 +65,10 @@ class ConnectionLimits:
     request_seconds: float = 45.0
     connections: int = 4000
     handshake_seconds: float = 5.0
+
+
+class TooManyRequestsError(Exception):
+    """A client sends requests faster than it can be answered; never leaves the parser."""
 
 
 class ConnectionObserver(Protocol):
@@ -101,6 +113,7 @@ class Connection(HttpToolsProtocol):
         self._phase_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = False
+        self._body_arrived = False
         self._unanswered = 0
 
     @property
@@ -172,11 +185,19 @@ class Connection(HttpToolsProtocol):
         self._on_close()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; a head that is too long by now ends the connection."""
+        """
+        Parse what arrived; a head that is too long by now ends the connection.
+
+        So does what stands behind a chunk of a body without being body, trailers and extensions:
+        the parser keeps trailers as it keeps headers.
+        """
         if self.transport.is_closing():
             return
+        self._body_arrived = False
         super().data_received(data)
-        if self._in_head:
+        if self._body_arrived:
+            self._head_bytes = 0
+        elif not self.is_idle:
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
                 self.transport.write(HEAD_TOO_LARGE)
@@ -184,12 +205,24 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Note that a request begins."""
+        """Note that a request begins. Raises `TooManyRequestsError`, which the parser makes 400."""
+        if self._unanswered > PIPELINED_MAX:
+            raise TooManyRequestsError
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
         if not self._unanswered:
             self._start_timer(self._limits.head_seconds, "slow head")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; a trailer is none, and comes when the headers have been looked at."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of the body to the application."""
+        self._body_arrived = True
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Hand the request to the application."""
