@@ -44,14 +44,23 @@ class Signed:
     unsigned: str
 
 
-def policies(generation: int, signed: Signed | None = None, *, renamed: bool = True) -> str:
+def policies(
+    generation: int,
+    signed: Signed | None = None,
+    *,
+    renamed: bool = True,
+    conditions: bool = True,
+) -> str:
     """
     Return a set of policies as documents: pinned images of one registry, and of `signed`.
 
     The number is in the name of each policy, or, if they are not renamed, in what one of them says:
-    metrics keep a policy's name, so memory is flat only where names stay.
+    metrics keep a policy's name, so memory is flat only where names stay. Without `conditions` no
+    process evaluates any.
     """
     found = _policies(generation, signed)
+    if not conditions:
+        del found[1]["spec"]["matchConditions"]
     for each in found if renamed else ():
         each["metadata"]["name"] = numbered(each["metadata"]["name"], generation)
     return "\n---\n".join(json.dumps(each) for each in found) + "\n"
