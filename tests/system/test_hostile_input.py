@@ -2,7 +2,7 @@
 Input that nobody honest sends, to the real process, while it serves others.
 
 The bounds are those of production. `make hostile` tries 100,000 spoilt reviews; `make test` as many
-as LANDWAITER_HOSTILE_REVIEWS says, 12,000 if it says nothing.
+as LANDWAITER_HOSTILE_REVIEWS says, 8,000 if it says nothing.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from load.generations import EVEN_REGISTRY, filled, review
 from serving.clients import Client
 from system.objects import A_DIGEST, a_pod
 
-SPOILT = int(os.environ.get("LANDWAITER_HOSTILE_REVIEWS", "12000"))
+SPOILT = int(os.environ.get("LANDWAITER_HOSTILE_REVIEWS", "8000"))
 SEED = 20_261_124
 SENDERS = 8
 SPOILT_SECONDS = 600.0
@@ -262,3 +262,189 @@ def test_whoever_dawdles_or_breaks_off_is_let_go_in_time(siege: Siege) -> None:
         name: told for name, (_, told) in found.items()
     }
     assert {} == late
+
+
+async def open_idle(port: int, tls: ssl.SSLContext, count: int) -> list[Raw]:
+    """Open connections that ask nothing; what TLS would need to ask is thrown away."""
+    places = asyncio.Semaphore(CONNECTING_AT_ONCE)
+
+    async def one() -> Raw:
+        async with places:
+            raw = await Raw.connect(port)
+            await raw.shake_hands(tls)
+            raw.forget_tls()
+            return raw
+
+    async with asyncio.timeout(IDLE_SECONDS):
+        return list(await asyncio.gather(*(one() for _ in range(count))))
+
+
+@pytest.mark.timeout(IDLE_SECONDS + 60)
+def test_ten_thousand_idle_connections_keep_nobody_out(siege: Siege) -> None:
+    """The least missed are let go, and the API server's connections are none of them."""
+    tls, port = siege.landwaiter.client_context(), siege.landwaiter.port
+
+    async def hold() -> float:
+        held = await open_idle(port, tls, IDLE)
+        try:
+            alive = await asyncio.to_thread(siege.is_alive)
+            assert alive
+            return await asyncio.to_thread(siege.landwaiter.metric, "landwaiter_connections")
+        finally:
+            for raw in held:
+                raw.close()
+
+    with siege.attacked(), room_for(IDLE + 1024):
+        most = asyncio.run(hold())
+    evicted = siege.landwaiter.metric("landwaiter_connections_ended_total", reason="evicted")
+
+    assert (True, True) == (
+        most <= CONNECTIONS_MAX,
+        evicted >= IDLE - CONNECTIONS_MAX,
+    )
+
+
+async def upload(raw: Raw, tls: ssl.SSLContext, head: bytes, piece: bytes, count: int) -> list[int]:
+    """Send a piece of a body again and again, as far as the other side takes it."""
+    await raw.shake_hands(tls)
+    sending = asyncio.create_task(repeated(raw, head, piece, count))
+    told = await raw.until_closed()
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    return statuses(told)
+
+
+async def repeated(raw: Raw, head: bytes, piece: bytes, count: int) -> None:
+    await raw.send(head)
+    for _ in range(count):
+        await raw.send(piece)
+
+
+LAST = b"connection: close\r\n"
+LARGEST = GOOD + b" " * (7 * MEBIBYTE - len(GOOD))
+"""What the API server could send, if everything in it were as large as it may be."""
+ENDLESS = b"10000\r\n" + b"[" * 0x10000 + b"\r\n"
+
+
+def test_huge_bodies_are_refused_or_answered(siege: Siege) -> None:
+    """What says that it is too large, what turns out to be, and more than there is room for."""
+    tls, port = siege.landwaiter.client_context(), siege.landwaiter.port
+    declared = HEAD + b"content-length: 1099511627776\r\n\r\n"
+
+    async def send_all() -> list[list[list[int]]]:
+        kinds = [
+            [(declared, b"x" * 1000, 1)] * 50,
+            [(HEAD + CHUNKED + b"\r\n", ENDLESS, 1000)] * 20,
+            [(HEAD + LAST + with_length(LARGEST) + b"\r\n", LARGEST, 1)] * 24,
+        ]
+        async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+            tasks = [
+                [group.create_task(upload(await Raw.connect(port), tls, *each)) for each in kind]
+                for kind in kinds
+            ]
+        return [[task.result() for task in kind] for kind in tasks]
+
+    with siege.attacked():
+        declared_ones, endless, largest = asyncio.run(send_all())
+
+    assert ([[413]] * 50, True, True) == (
+        declared_ones,
+        all(told in ([413], [503], []) for told in endless),
+        all(told in ([200], [503], []) for told in largest),
+    )
+    assert [200] in largest
+
+
+REFUSED, ANSWERED = [400], [200]
+LENGTH, CHUNK = with_length(GOOD), in_a_chunk(GOOD)
+SMUGGLED = b"POST /observe HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+
+ODDITIES: Mapping[str, tuple[bytes, list[int]]] = {
+    "as it should be": (HEAD + LAST + LENGTH + b"\r\n" + GOOD, ANSWERED),
+    "two lengths that agree": (HEAD + LENGTH + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "two lengths that do not": (HEAD + b"content-length: 3\r\n" + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "a list of lengths": (HEAD + LENGTH[:-2] + b", 3\r\n\r\n" + GOOD, REFUSED),
+    "a length and chunks": (HEAD + LENGTH + CHUNKED + b"\r\n" + CHUNK, REFUSED),
+    "chunks and a length": (HEAD + CHUNKED + b"content-length: 4\r\n\r\n" + CHUNK, REFUSED),
+    "a request behind chunks and a length": (
+        HEAD + CHUNKED + b"content-length: 4\r\n\r\n" + CHUNK + SMUGGLED,
+        REFUSED,
+    ),
+    "chunks twice": (HEAD + CHUNKED + CHUNKED + b"\r\n" + CHUNK, REFUSED),
+    "chunks that are not the last coding": (
+        HEAD + b"transfer-encoding: chunked, identity\r\n\r\n" + CHUNK,
+        REFUSED,
+    ),
+    "another coding": (HEAD + b"transfer-encoding: xchunked\r\n\r\n" + CHUNK, REFUSED),
+    "a coding behind a vertical tab": (
+        HEAD + b"transfer-encoding: \x0bchunked\r\n\r\n" + CHUNK,
+        REFUSED,
+    ),
+    "a space before the colon": (HEAD + b"transfer-encoding : chunked\r\n\r\n" + CHUNK, REFUSED),
+    "a length with a sign": (HEAD + b"content-length: +5\r\n\r\n" + GOOD, REFUSED),
+    "a length in hexadecimal": (HEAD + b"content-length: 0x5\r\n\r\n" + GOOD, REFUSED),
+    "no length": (HEAD + b"content-length: \r\n\r\n" + GOOD, REFUSED),
+    "a length that is none": (HEAD + b"content-length: -1\r\n\r\n" + GOOD, REFUSED),
+    "a chunk of no length": (HEAD + CHUNKED + b"\r\n-1\r\n" + GOOD, REFUSED),
+    "a chunk with a prefix": (HEAD + CHUNKED + b"\r\n0x5\r\n" + GOOD, REFUSED),
+    "a chunk longer than numbers are": (HEAD + CHUNKED + b"\r\n" + b"f" * 18 + b"\r\n", REFUSED),
+    "a chunk without its end": (HEAD + CHUNKED + b"\r\n5\r\n" + GOOD, REFUSED),
+    "an extension with a line feed": (HEAD + CHUNKED + b"\r\n5;a\n" + GOOD, REFUSED),
+    "a length behind the chunks": (
+        HEAD + CHUNKED + b"\r\n" + CHUNK[:-2] + b"content-length: 5\r\n\r\n",
+        REFUSED,
+    ),
+    "line feeds alone": (WHOLE.replace(b"\r\n", b"\n"), REFUSED),
+    "a carriage return alone": (HEAD + b"x: a\rb: c\r\n" + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "a folded header": (HEAD + b"x: a\r\n b\r\n" + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "a NUL": (HEAD + b"x: a\x00\r\n" + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "a header without a name": (HEAD + b": a\r\n" + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "a header without a colon": (HEAD + b"abc\r\n" + LENGTH + b"\r\n" + GOOD, REFUSED),
+    "more than its length": (WHOLE + b"GARBAGE\r\n\r\n", REFUSED),
+    "a path with a space": (WHOLE.replace(b"/validate", b"/val idate", 1), REFUSED),
+    "another host's address": (WHOLE.replace(b"/validate", b"evil:443", 1), REFUSED),
+    "a tunnel": (b"CONNECT evil:443 HTTP/1.1\r\nhost: evil\r\n\r\n" + WHOLE, REFUSED),
+    "a request in lower case": (WHOLE.replace(b"POST", b"post", 1), REFUSED),
+    "HTTP/2 without asking": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", REFUSED),
+    "HTTP/0.9": (b"GET /validate\r\n\r\n", [405]),
+    "seventeen at once": (WHOLE * 18, REFUSED),
+}
+"""What is sent, and the only answers to it; the connection ends with them."""
+
+
+def test_what_two_programs_could_read_differently_is_refused(siege: Siege) -> None:
+    """One answer, and the end of the connection: nothing behind it is ever read as a request."""
+    tls, port = siege.landwaiter.client_context(), siege.landwaiter.port
+
+    async def ask_all() -> dict[str, list[int]]:
+        answers = await asyncio.gather(
+            *(exchanged(port, tls, sent, seconds=60) for sent, _ in ODDITIES.values())
+        )
+        return dict(zip(ODDITIES, map(statuses, answers), strict=True))
+
+    with siege.attacked():
+        told = asyncio.run(ask_all())
+
+    assert {name: wanted for name, (_, wanted) in ODDITIES.items()} == told
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_tls_is_refused(siege: Siege, version: ssl.TLSVersion) -> None:
+    """By an alert that names the version."""
+    tls = siege.landwaiter.client_context()
+    tls.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tls.minimum_version = tls.maximum_version = version
+
+    async def connect() -> None:
+        raw = await Raw.connect(siege.landwaiter.port)
+        try:
+            await raw.shake_hands(tls)
+        finally:
+            raw.close()
+
+    with pytest.raises(ssl.SSLError) as problem:
+        asyncio.run(connect())
+
+    assert "TLSV1_ALERT_PROTOCOL_VERSION" == problem.value.reason

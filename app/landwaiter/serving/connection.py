@@ -13,7 +13,6 @@ Written against uvicorn 0.54, protocols/http/httptools_impl.py.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -22,6 +21,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from landwaiter.serving.house import RANKS, House
+
 PIPELINED_MAX: Final = 16
 """
 How many requests may wait on one connection for the answers before theirs.
@@ -29,6 +30,9 @@ How many requests may wait on one connection for the answers before theirs.
 No API server sends any: Go's client waits for each answer. A packet has room for ten thousand, of
 which each would take some kilobytes for as long as the first one is being judged.
 """
+
+UNUSED, ARRIVING, IDLE = range(RANKS)
+"""How much a connection is missed, the least first."""
 
 HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -100,16 +104,17 @@ class Connection(HttpToolsProtocol):
         observer: ConnectionObserver,
         admit: Callable[[asyncio.Transport], dict[str, Any] | None],
         on_close: Callable[[], None],
+        house: House["Connection"],
     ) -> None:
         super().__init__(config, server_state, app_state={})
         self.access_log = False
         self.is_last_request = False
         self.answered = 0
-        self.phase_since = time.monotonic()
         self._limits = limits
         self._observer = observer
         self._admit = admit
         self._on_close = on_close
+        self._house = house
         self._phase_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = False
@@ -124,6 +129,7 @@ class Connection(HttpToolsProtocol):
     def end(self, reason: str) -> None:
         """Close the connection at once, and count why."""
         self._observer.connection_ended(reason)
+        self._house.forget(self)
         self.transport.abort()
 
     def say_goodbye(self) -> None:
@@ -136,6 +142,7 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for a request, if the caller may send one."""
         super().connection_made(transport)
         self._enter_idle()
+        self._take_place()
         state = self._admit(transport)
         if state is None:
             self.end("client name")
@@ -152,35 +159,35 @@ class Connection(HttpToolsProtocol):
         Refusing new ones instead would let anybody lock the API server out by holding many, idle
         or with requests that arrive a byte at a time.
         """
-        others = [
-            connection
-            for connection in self.connections
-            if isinstance(connection, Connection) and connection is not self
-        ]
-        worths = [(worth, one) for one in others if (worth := one.worth()) is not None]
-        if worths:
-            min(worths, key=lambda pair: pair[0])[1].end("evicted")
-        else:
+        least = self._house.least_missed(self)
+        if least is None:
             self.end("too many")
+        else:
+            least.end("evicted")
 
-    def worth(self) -> tuple[int, float] | None:
+    def _take_place(self) -> None:
         """
-        Return how much this connection is missed, the least first; None while it must stay.
+        Say how much this connection is missed, from now on.
 
         First go those that have never asked anything, then those whose request has been arriving
-        for the longest time, which an API server's does in milliseconds, then idle ones.
+        for the longest time, which an API server's does in milliseconds, then idle ones. One that
+        is being judged stays, and one that is leaving makes no room.
         """
-        if self.is_idle:
-            return (2 if self.answered else 0, self.phase_since)
-        if self._in_head or self.cycle.more_body:
-            return (1, self.phase_since)
-        return None
+        rank = None
+        if self.transport.is_closing():
+            pass
+        elif self.is_idle:
+            rank = IDLE if self.answered else UNUSED
+        elif self._in_head or self.cycle.more_body:
+            rank = ARRIVING
+        self._house.place(self, rank)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._stop_timer()
+        self._house.forget(self)
         self._observer.connections(len(self.connections))
         self._on_close()
 
@@ -213,6 +220,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         if not self._unanswered:
             self._start_timer(self._limits.head_seconds, "slow head")
+        self._take_place()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; a trailer is none, and comes when the headers have been looked at."""
@@ -232,6 +240,12 @@ class Connection(HttpToolsProtocol):
         if self.is_last_request:
             self.cycle.keep_alive = False
         self._start_timer(self._limits.request_seconds, "slow request")
+        self._take_place()
+
+    def on_message_complete(self) -> None:
+        """Tell the application that the body is whole."""
+        super().on_message_complete()
+        self._take_place()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless the rest of this one's body is still to come."""
@@ -248,6 +262,7 @@ class Connection(HttpToolsProtocol):
             self._start_timer(self._limits.head_seconds, "slow head")
         else:
             self._enter_idle()
+        self._take_place()
 
     def timeout_keep_alive_handler(self) -> None:
         """Leave idle connections to the phase's timer."""
@@ -271,4 +286,3 @@ class Connection(HttpToolsProtocol):
         if self._phase_timer is not None:
             self._phase_timer.cancel()
             self._phase_timer = None
-        self.phase_since = time.monotonic()

@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 from landwaiter.errors import InvalidInput
 from landwaiter.serving.certificates import ServingCertificate
 from landwaiter.serving.connection import Connection, ConnectionLimits, ConnectionObserver
+from landwaiter.serving.house import House
 
 ASGIMessage = MutableMapping[str, Any]
 ASGIApplication = Callable[
@@ -72,6 +73,7 @@ class Listener:
         self._observer = observer
         self._admit = admit
         self._state = ServerState()
+        self._house: House[Connection] = House()
         self._server: asyncio.Server | None = None
         self._closed_one = asyncio.Event()
         self._is_leaving = False
@@ -117,6 +119,7 @@ class Listener:
             observer=self._observer,
             admit=self._admit,
             on_close=self._closed_one.set,
+            house=self._house,
         )
         if self._is_leaving:
             connection.say_goodbye()
