@@ -24,7 +24,7 @@ IMAGE_ARGUMENTS := --build-arg REVISION=$(REVISION) \
   $(BUILD_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup parts demo-parts demo check generate test test-fast bench image lock format clean
+.PHONY: help setup parts demo-parts demo check generate test test-fast soak hostile bench image lock format clean
 
 help: ## Print this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -70,6 +70,14 @@ test: check parts ## Run every check and every test, on the real parts.
 
 test-fast: setup ## Run the tests that need no real part.
 	$(PYTEST) -q $(UNIT)
+
+# Ten minutes, unless SOAK_SECONDS says how many seconds; `make test` runs the first of them.
+SOAK_SECONDS ?= 600
+soak: setup parts ## Run an install at half of what it can do, through changes, upgrades and renewals.
+	LANDWAITER_SOAK_SECONDS=$(SOAK_SECONDS) $(PYTEST) -q tests/system/test_soak.py
+
+hostile: setup parts ## Attack the real process, with 100,000 spoilt reviews among other things.
+	LANDWAITER_HOSTILE_REVIEWS=100000 $(PYTEST) -q tests/system/test_hostile_input.py
 
 bench: setup parts ## Measure, both sides of each comparison interleaved.
 	@$(BIN)/python tests/bench/cosign_runs.py

@@ -60,7 +60,9 @@ def victims() -> list[Victim]:
     found.append(_victim(pod, ("spec",), operation="UPDATE", old=a_pod(A_PINNED_IMAGE)))
     for place in ("initContainers", "ephemeralContainers"):
         container = [{"name": "x", "image": A_TAG, "command": ["sh"]}]
-        found.append(_victim(a_pod(A_PINNED_IMAGE, **{place: container}), ("spec",), (place, 0)))
+        found.append(
+            _victim({**pod, "spec": {**pod["spec"], place: container}}, ("spec",), (place, 0))
+        )
     return found
 
 

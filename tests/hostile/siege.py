@@ -1,8 +1,9 @@
 """
 A Landwaiter that is attacked, while somebody else goes on asking it what it is for.
 
-Every check of an attack is also a check of what the others notice of it: their reviews are answered,
-rightly and in time, `/livez` answers, and the memory stays within what operations are told.
+Every check of an attack is also a check of what the others notice of it: their reviews are
+answered, rightly and in time, `/livez` answers, and the memory stays within what operations are
+told.
 """
 
 import re
