@@ -44,7 +44,7 @@ class Victim:
             same = all(at(found, path) == at(self.review, path) for path in (*ROOTS, self.image))
             request = at(found, ("request",))
             is_whole = request.get("subResource", "") not in {"status", "scale"}
-            return same and is_whole and A_TAG not in json.dumps(request.get("oldObject"))
+            return same and is_whole and f'"{A_TAG}"' not in json.dumps(request.get("oldObject"))
         except (LookupError, TypeError, AttributeError):
             return False
 
@@ -121,6 +121,8 @@ class Spoiler:
 
     def _spoil_a_place(self, document: dict[str, Any]) -> None:
         places = list(_places(document))
+        if not places:
+            return
         holder, key = self._chance.choice(places)
         value = self._value(document)
         match self._chance.randrange(5):

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from hostile.mutations import Spoiler
+from hostile.mutations import Spoiler, victims
 from hostile.siege import Siege, besieged, room_for
 from hostile.wire import Raw, client_hello, exchanged, statuses
 from load.generations import EVEN_REGISTRY, filled, review
@@ -27,7 +27,7 @@ from system.objects import A_DIGEST, a_pod
 SPOILT = int(os.environ.get("LANDWAITER_HOSTILE_REVIEWS", "8000"))
 SEED = 20_261_124
 SENDERS = 8
-SPOILT_SECONDS = 600.0
+SPOILT_SECONDS = 1500.0
 
 IDLE = 10_000
 IDLE_SECONDS = 180.0
@@ -40,6 +40,7 @@ BUSY_SECONDS = 8.0
 COPIES = 25
 PIECE_SECONDS = 0.5
 
+JSON = {"content-type": "application/json"}
 MEBIBYTE = 1024 * 1024
 
 GOOD = filled(review(a_pod(f"{EVEN_REGISTRY}/app:1.0@{A_DIGEST}")), 1).encode()
@@ -64,6 +65,20 @@ def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
         yield siege
 
 
+def test_every_review_is_refused_before_it_is_spoilt(siege: Siege) -> None:
+    """Because of the image, of which the next test says that it never gets in."""
+    tls, port = siege.landwaiter.client_context(), siege.landwaiter.port
+
+    async def ask_all() -> list[bool]:
+        client = await Client.connect(port, tls)
+        bodies = [json.dumps(victim.review).encode() for victim in victims()]
+        answers = [await client.ask("/validate", body, headers=JSON) for body in bodies]
+        client.writer.close()
+        return [json.loads(answer.body)["response"]["allowed"] for answer in answers]
+
+    assert {False} == set(asyncio.run(ask_all()))
+
+
 async def send_spoilt(siege: Siege, spoiler: Spoiler, count: int) -> list[str]:
     """Post spoilt reviews over one connection after another; return what is wrong with answers."""
     problems: list[str] = []
@@ -72,7 +87,7 @@ async def send_spoilt(siege: Siege, spoiler: Spoiler, count: int) -> list[str]:
     for _ in range(count):
         client = client or await Client.connect(port, tls)
         victim, body = spoiler.spoilt()
-        answer = await client.ask("/validate", body, headers={"content-type": "application/json"})
+        answer = await client.ask("/validate", body, headers=JSON)
         if answer.status == 200:
             response = json.loads(answer.body)["response"]
             if response["allowed"] and victim.is_still_there(loaded(body)):
