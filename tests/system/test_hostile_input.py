@@ -73,10 +73,16 @@ def test_every_review_is_refused_before_it_is_spoilt(siege: Siege) -> None:
         client = await Client.connect(port, tls)
         bodies = [json.dumps(victim.review).encode() for victim in victims()]
         answers = [await client.ask("/validate", body, headers=JSON) for body in bodies]
-        client.writer.close()
+        await end(client)
         return [json.loads(answer.body)["response"]["allowed"] for answer in answers]
 
     assert {False} == set(asyncio.run(ask_all()))
+
+
+async def end(client: Client) -> None:
+    """End a connection, and wait for its end."""
+    client.close()
+    await asyncio.gather(client.writer.wait_closed(), return_exceptions=True)
 
 
 async def send_spoilt(siege: Siege, spoiler: Spoiler, count: int) -> list[str]:
@@ -95,10 +101,10 @@ async def send_spoilt(siege: Siege, spoiler: Spoiler, count: int) -> list[str]:
         elif answer.status != 400:
             problems.append(f"{answer.status}: {body!r}")
         if answer.is_last:
-            client.writer.close()
+            await end(client)
             client = None
     if client is not None:
-        client.writer.close()
+        await end(client)
     return problems
 
 
