@@ -98,9 +98,9 @@ def test_semantics_22_a_document_that_does_not_load_leaves_its_last_good_one() -
     at_last = loaded.update(documents(mended, other), NOW)
     loaded.update(documents(other), NOW)
 
-    assert [(None, True), (None, True)] == [(s.problem, s.in_force) for s in first]
+    assert [(None, True), (None, True)] == [(s.problem, s.loaded is not None) for s in first]
     (of_other, of_broken) = then
-    assert (None, True) == (of_other.problem, of_broken.in_force)
+    assert (None, True) == (of_other.problem, of_broken.loaded is not None)
     assert str(of_broken.problem).startswith("field spec.rules.allowedRegistries.allow[0]: ")
     assert ["other", "p"] == kept
     assert [None, None] == [state.problem for state in at_last]
@@ -112,7 +112,7 @@ def test_a_document_that_never_loaded_is_not_in_force() -> None:
     loaded = in_the_cluster()
     (state,) = loaded.update(documents(broken()), NOW)
 
-    assert ([], False) == (names(loaded), state.in_force)
+    assert ([], False) == (names(loaded), state.loaded is not None)
     assert "a host is wanted first; for Docker Hub write docker.io/library/nginx" in str(
         state.problem
     )
@@ -128,7 +128,7 @@ def test_semantics_22_what_was_kept_is_the_last_good_document_of_a_new_process()
     after.restore(before.snapshot(), NOW)
     (state,) = after.update(documents(broken()), NOW)
 
-    assert (["p"], True) == (names(after), state.in_force)
+    assert (["p"], True) == (names(after), state.loaded is not None)
 
 
 def test_a_kept_document_that_does_not_load_any_more_is_left() -> None:

@@ -282,6 +282,11 @@ def account_and_rights() -> list[dict[str, Any]]:
                     "resources": [f"{kind}/status" for kind in kinds],
                     "verbs": ["update"],
                 },
+                {
+                    "apiGroups": ["events.k8s.io"],
+                    "resources": ["events"],
+                    "verbs": ["create", "patch"],
+                },
             ],
         },
         {

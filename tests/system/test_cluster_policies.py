@@ -82,6 +82,12 @@ def condition(cluster: ControlPlane, path: str, kind: str) -> str | None:
     return found[0] if found else None
 
 
+def notes(cluster: ControlPlane, path: str) -> list[str]:
+    """Return what Events say about documents that do not load."""
+    items = cluster.request("GET", path).body["items"]
+    return [each["note"] for each in items if each["reason"] == "NotLoaded"]
+
+
 def is_refused_by(installation: Installation, namespace: str, policy: str) -> bool:
     answer = installation.dry_run(namespace, a_pod(A_TAG))
     message = " ".join(str(answer.body.get("message", "")).split())
@@ -114,10 +120,11 @@ def test_a_document_is_in_force_within_two_seconds_and_says_so(
     )
     cluster.request("POST", POLICIES, a_document("third"))
     wait_until(
-        lambda: condition(cluster, f"{POLICIES}/third", "Ready") == "True",
+        lambda: condition(cluster, f"{POLICIES}/third", "Warning") == "False",
         within_seconds=15,
         what="the status",
     )
+    counts = cluster.request("GET", f"{POLICIES}/third").body["status"]["counts"]
     shown = cluster.kubectl("get", "cip", "third").stdout.splitlines()
     explained = cluster.kubectl("explain", "clusterimagepolicy.spec.rules.pinnedTags.require")
 
@@ -125,6 +132,7 @@ def test_a_document_is_in_force_within_two_seconds_and_says_so(
     assert seconds < IN_FORCE_SECONDS
     assert ["NAME", "ACTIONS", "RULES", "READY", "AGE"] == shown[0].split()
     assert ["third", '["Deny"]', '["pinnedTags"]', "True"] == shown[1].split()[:4]
+    assert {"rules": 1, "exceptions": 0, "warnings": 0} == counts
     assert "What every image must have" in explained.stdout
 
 
@@ -149,6 +157,8 @@ def test_semantics_22_a_broken_document_leaves_the_last_good_one_in_force_throug
     wait_until(
         lambda: condition(cluster, path, "Degraded") == "True", within_seconds=15, what="status"
     )
+    events = "/apis/events.k8s.io/v1/namespaces/default/events"
+    wait_until(lambda: bool(notes(cluster, events)), within_seconds=15, what="the Event")
     before = is_refused_by(installation, namespace, "careful")
     landwaiter.restart()
     after = is_refused_by(installation, namespace, "careful")
@@ -159,6 +169,7 @@ def test_semantics_22_a_broken_document_leaves_the_last_good_one_in_force_throug
     assert "field spec.rules.allowedRegistries.allow[0]" in degraded["message"]
     assert 1 == landwaiter.metric("landwaiter_policies_degraded", source="cluster")
     assert 2 == status["observedGeneration"]
+    assert [degraded["message"]] == notes(cluster, events)
 
 
 def test_a_namespace_adds_restrictions_to_itself_alone(
@@ -224,6 +235,20 @@ def test_an_exception_is_the_cluster_s_in_landwaiter_s_namespace_alone(
         what="the exception",
     )
     problem = cluster.request("GET", f"{theirs}/incident").body["status"]["conditions"]
+    wait_until(
+        lambda: condition(cluster, f"{ours}/incident", "Ready") == "True",
+        within_seconds=15,
+        what="the status of the exception",
+    )
+    shown = cluster.kubectl("get", "imgexc", "-n", NAMESPACE, "incident").stdout.splitlines()
+    counts = [
+        cluster.request("GET", path).body["status"]["counts"]
+        for path in (f"{POLICIES}/pinned", f"{ours}/incident")
+    ]
 
     assert refused
     assert "--namespaced-exceptions" in json.dumps(problem)
+    assert ["incident", '["pinned"]' if '"' in shown[1] else "pinned", "alice", expires] == (
+        shown[1].split()[:4]
+    )
+    assert [{"rules": 1, "exceptions": 1, "warnings": 0}, {"policies": 1}] == counts

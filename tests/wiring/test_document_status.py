@@ -4,78 +4,42 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from cluster.beside import beside
+from landwaiter.cluster.events import Note, Regarding
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.requests import ApiAnswer, ApiRequest, ApiResource
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.policy.cluster_documents import ClusterDocument, DocumentName, DocumentState
+from landwaiter.policy.exceptions import Clock, PolicyException
+from landwaiter.policy.lint_cluster import Said
+from landwaiter.rules.pinned_tags import PinnedTags
+from landwaiter.rules.verdict import GrantedException
 from landwaiter.wiring import document_status as module
-from landwaiter.wiring.document_status import StatusWriter, status_of
+from landwaiter.wiring.document_status import StatusWriter
+from policy.judging import named
 
 NAME = DocumentName("ClusterImagePolicy", "", "p")
 RESOURCE = ApiResource("landwaiter.dev", "v1alpha1", "clusterimagepolicies", namespaced=False)
 PATH = "/apis/landwaiter.dev/v1alpha1/clusterimagepolicies/p"
-THEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
+LOADED = named("p", PinnedTags(floating=None))
 
 
 def a_state(generation: int = 1, **changes: Any) -> DocumentState:  # noqa: ANN401
     document = ClusterDocument(NAME, generation, {})
-    return DocumentState(document, **{"rules": ("pinnedTags",), **changes})
+    return DocumentState(document, **{"loaded": LOADED, **changes})
 
 
-def told(status: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(c["type"], c["status"], c["message"]) for c in status["conditions"]]
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        (
-            a_state(),
-            [
-                ("Ready", "True", "this generation is in force"),
-                ("Degraded", "False", "this generation is in force"),
-            ],
-        ),
-        (
-            a_state(rules=(), problem="field x: bad"),
-            [
-                ("Ready", "False", "the last good generation is in force"),
-                ("Degraded", "True", "field x: bad"),
-            ],
-        ),
-        (
-            a_state(rules=(), problem="field x: bad", in_force=False),
-            [
-                ("Ready", "False", "no generation has ever loaded; nothing is in force"),
-                ("Degraded", "True", "field x: bad"),
-            ],
-        ),
-    ],
-)
-def test_the_conditions_say_what_judges(
-    state: DocumentState, expected: list[tuple[str, str, str]]
-) -> None:
-    """Whether this generation, an older one or none is in force, and why."""
-    status = status_of(state, {}, NOW)
-
-    assert expected == told(status)
-    assert (1, list(state.rules)) == (status["observedGeneration"], status["rules"])
-
-
-def test_a_condition_that_stays_keeps_its_time() -> None:
-    """Only a change of the status is a transition."""
-    before = status_of(a_state(1), {}, THEN)
-    same = status_of(a_state(2), before, NOW)
-    other = status_of(a_state(3, problem="bad"), before, NOW)
-    times = [[c["lastTransitionTime"] for c in each["conditions"]] for each in (same, other)]
-
-    assert [["2026-11-24T12:00:00Z"] * 2, ["2026-11-24T13:00:00Z"] * 2] == times
+def an_exception(expires: datetime) -> DocumentState:
+    name = DocumentName("ImagePolicyException", "", "p")
+    granted = GrantedException("e", "alice", "why", expires)
+    loaded = PolicyException(granted, (), (), frozenset({"shop"}))
+    return DocumentState(ClusterDocument(name, 1, {}), loaded)
 
 
 @dataclass
@@ -83,7 +47,10 @@ class Server:
     """Holds one document; `faults` are how often it fails first."""
 
     content: dict[str, Any] | None = field(
-        default_factory=lambda: {"metadata": {"name": "p", "resourceVersion": "1"}}
+        default_factory=lambda: {
+            "apiVersion": "landwaiter.dev/v1alpha1",
+            "metadata": {"name": "p", "uid": "u", "resourceVersion": "1"},
+        }
     )
     faults: int = 0
     writes: list[dict[str, Any]] = field(default_factory=list)
@@ -111,10 +78,15 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.002)
 
 
-def writer(server: Server, *, leads: Callable[[], bool] = lambda: True) -> StatusWriter:
-    return StatusWriter(
-        ClusterObjects(server), {NAME.kind: RESOURCE}, is_leader=leads, clock=lambda: NOW
-    )
+def writer(
+    server: Server,
+    *,
+    leads: Callable[[], bool] = lambda: True,
+    clock: Clock = lambda: NOW,
+    note: Callable[[Note], None] = lambda _: None,
+) -> StatusWriter:
+    resources = {NAME.kind: RESOURCE, "ImagePolicyException": RESOURCE}
+    return StatusWriter(ClusterObjects(server), resources, is_leader=leads, note=note, clock=clock)
 
 
 @pytest.fixture(autouse=True)
@@ -127,14 +99,14 @@ async def test_a_status_is_written_once_and_not_again() -> None:
     """The same state is looked at once, and a status that says it already is left alone."""
     server = Server()
     first, second = writer(server), writer(server)
-    async with first.writing():
+    async with beside(first.run()):
         first.take((a_state(),))
         await until(lambda: len(server.writes) == 1)
         first.take((a_state(),))
         first.take((a_state(2),))
         await until(lambda: len(server.writes) == 2)
     reads = server.reads
-    async with second.writing():
+    async with beside(second.run()):
         second.take((a_state(2),))
         await until(lambda: server.reads > reads)
         await asyncio.sleep(0)
@@ -146,7 +118,7 @@ async def test_only_the_replica_that_leads_writes() -> None:
     """One that becomes the leader looks at everything that it knows."""
     server, leads = Server(), [False]
     status = writer(server, leads=lambda: leads[0])
-    async with status.writing():
+    async with beside(status.run()):
         status.take((a_state(),))
         for _ in range(20):
             await asyncio.sleep(0)
@@ -162,9 +134,64 @@ async def test_faults_are_tried_again_and_what_is_gone_is_left() -> None:
     """An outage delays a status; a document that was deleted needs none."""
     server, gone = Server(faults=2), Server(content=None)
     first, second = writer(server), writer(gone)
-    async with first.writing(), second.writing():
+    async with beside(first.run()), beside(second.run()):
         first.take((a_state(),))
         second.take((a_state(),))
         await until(lambda: len(server.writes) == 1 and gone.reads == 1)
 
     assert [] == gone.writes
+
+
+def conditions(status: dict[str, Any]) -> dict[str, str]:
+    return {each["type"]: each["status"] for each in status["conditions"]}
+
+
+async def test_what_the_linter_says_comes_when_it_has_looked() -> None:
+    """The rest of the status does not wait for it, and nothing is claimed before."""
+    server = Server()
+    status = writer(server)
+    async with beside(status.run()):
+        status.take((a_state(),))
+        await until(lambda: len(server.writes) == 1)
+        status.linted({NAME: Said(a_state().document, ("field x: y",))})
+        await until(lambda: len(server.writes) == 2)
+
+    assert [
+        {"Ready": "True", "Degraded": "False"},
+        {"Ready": "True", "Degraded": "False", "Warning": "True"},
+    ] == list(map(conditions, server.writes))
+    assert [{"rules": 1, "exceptions": 0}, {"rules": 1, "exceptions": 0, "warnings": 1}] == [
+        each["counts"] for each in server.writes
+    ]
+
+
+async def test_the_end_of_an_exception_is_told_without_a_change() -> None:
+    """The writer looks again at the second at which the next one ends."""
+    server = Server()
+    times = iter([NOW, NOW, NOW, NOW])
+    status = writer(server, clock=lambda: next(times, NOW + timedelta(seconds=1)))
+    async with beside(status.run()):
+        status.take((an_exception(NOW + timedelta(milliseconds=20)),))
+        await until(lambda: len(server.writes) == 2)
+
+    assert ["True", "False"] == [conditions(each)["Ready"] for each in server.writes]
+
+
+async def test_a_document_that_does_not_load_is_told_of_once_in_an_event() -> None:
+    """By whoever writes it into the status; a replica that finds it there has nothing to tell."""
+    server = Server()
+    notes: list[Note] = []
+    first, second = (writer(server, note=notes.append) for _ in range(2))
+    async with beside(first.run()):
+        first.take((a_state(),))
+        await until(lambda: len(server.writes) == 1)
+        first.take((a_state(2, problem="field x: bad"),))
+        await until(lambda: len(server.writes) == 2)
+    reads = server.reads
+    async with beside(second.run()):
+        second.take((a_state(2, problem="field x: bad"),))
+        await until(lambda: server.reads > reads)
+        await asyncio.sleep(0)
+
+    about = Regarding("landwaiter.dev/v1alpha1", "ClusterImagePolicy", "p", "", "u")
+    assert [Note(about, "NotLoaded", "Load", "field x: bad", is_warning=True)] == notes

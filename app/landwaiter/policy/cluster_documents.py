@@ -71,12 +71,16 @@ class ClusterDocument:
 
 @dataclass(frozen=True, slots=True)
 class DocumentState:
-    """What has become of a document: `problem` is None where it is in force as it stands."""
+    """
+    What has become of a document: `problem` is None where it is in force as it stands.
+
+    `loaded` is what is in force of it, or was before it did not load any more; None where nothing
+    is.
+    """
 
     document: ClusterDocument
-    rules: tuple[str, ...] = ()
+    loaded: Loaded | None = None
     problem: str | None = None
-    in_force: bool = True
 
 
 def document_of(kind: str, content: Mapping[str, Any]) -> ClusterDocument:
@@ -130,7 +134,7 @@ class ClusterDocuments:
             if count[name.kind, name.namespace] > limit:
                 self._good.pop(name, None)
                 problem = f"more than {limit} documents of this kind given here, fewer are wanted"
-                states.append(DocumentState(documents[name], (), problem, in_force=False))
+                states.append(DocumentState(documents[name], None, problem))
             else:
                 states.append(self._updated(documents[name], now))
         return tuple(states)
@@ -157,13 +161,13 @@ class ClusterDocuments:
         known = self._good.get(document.name)
         if known is not None and known[0].value == document.value:
             self._good[document.name] = (document, known[1])
-            return DocumentState(document, _rules_of(known[1]))
+            return DocumentState(document, known[1])
         loaded = self._load(document, now)
         if isinstance(loaded, list):
             problem = "; ".join(loaded)[:PROBLEM_MAX_CHARACTERS]
-            return DocumentState(document, (), problem, in_force=known is not None)
+            return DocumentState(document, None if known is None else known[1], problem)
         self._good[document.name] = (document, loaded)
-        return DocumentState(document, _rules_of(loaded))
+        return DocumentState(document, loaded)
 
     def _load(self, document: ClusterDocument, now: datetime) -> Loaded | list[str]:
         """Return what a document means, or all that is wrong with it."""
@@ -188,10 +192,6 @@ class ClusterDocuments:
         if name.kind != "ImagePolicyException" or name.namespace != self._own_namespace:
             return document.value
         return {**document.value, "metadata": {"name": name.name}}
-
-
-def _rules_of(loaded: Loaded) -> tuple[str, ...]:
-    return tuple(str(rule.id) for rule in loaded.rules) if isinstance(loaded, Policy) else ()
 
 
 def _sentence(path: FieldPath, text: str) -> str:

@@ -107,7 +107,7 @@ RESOURCE_KINDS: Final = (
             Column("Policies", ".spec.policies[*].name"),
             Column("Images", ".spec.images", priority=1),
             Column("Requested By", ".spec.requestedBy"),
-            Column("Expires", ".spec.expires", "date"),
+            Column("Expires", ".spec.expires"),
             READY,
             AGE,
         ),
@@ -246,6 +246,10 @@ def _printed(column: Column) -> dict[str, Any]:
     return printed
 
 
+def _count(description: str) -> dict[str, Any]:
+    return {"description": description, "type": "integer", "format": "int64"}
+
+
 _TIME: Final = {"type": "string", "format": "date-time"}
 _STATUS_SCHEMA: Final[Mapping[str, Any]] = {
     "status": {
@@ -258,14 +262,25 @@ _STATUS_SCHEMA: Final[Mapping[str, Any]] = {
                 "format": "int64",
             },
             "rules": {
-                "description": "The rules that the document gives.",
+                "description": "The rules that are in force of it.",
                 "type": "array",
                 "items": {"type": "string"},
+            },
+            "counts": {
+                "description": "How much there is of what; what does not apply is left out.",
+                "type": "object",
+                "properties": {
+                    "rules": _count("Rules that are in force of a policy."),
+                    "exceptions": _count("Exceptions that name a policy and have not ended."),
+                    "warnings": _count("What the linter has to say about a policy."),
+                    "policies": _count("Policies of the cluster in force that an exception names."),
+                },
             },
             "conditions": {
                 "description": (
                     "Ready: this generation is in force. Degraded: it does not load, and the "
-                    "last good one is in force, or none. Warning: the linter has something to say."
+                    "last good one is in force, or none. Warning: the linter has something to say, "
+                    "which changes neither of the others."
                 ),
                 "type": "array",
                 "x-kubernetes-list-type": "map",

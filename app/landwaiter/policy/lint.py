@@ -22,11 +22,20 @@ _EXPRESSION_FIELD: Final = re.compile(r".*reg_?exp?", re.IGNORECASE)
 _ANCHORED: Final = re.compile(r"\^.*\$", re.DOTALL)
 
 
-def lint(policies: Sequence[Policy], *, compare: Comparer | None = None) -> tuple[LintWarning, ...]:
-    """Return the warnings about a set of policies, in its order, those about single ones first."""
+def lint(
+    policies: Sequence[Policy],
+    *,
+    beside: Sequence[Policy] = (),
+    compare: Comparer | None = None,
+) -> tuple[LintWarning, ...]:
+    """
+    Return the warnings about a set of policies, in its order, those about single ones first.
+
+    `beside` are policies that are in force too, and that nothing is said about.
+    """
     compare = compare or Comparer()
     found = [warning for policy in policies for warning in of_one(policy, compare)]
-    found.extend(of_each_pair(policies, compare))
+    found.extend(of_each_pair(policies, compare, beside=beside))
     if compare.is_exhausted:
         text = "there are more patterns than are compared, so other warnings may be missing"
         path = ("metadata", "name")

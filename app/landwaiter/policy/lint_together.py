@@ -26,12 +26,17 @@ _KNOWN: Final = frozenset(
 )
 
 
-def of_each_pair(policies: Sequence[Policy], compare: Comparer) -> Iterator[LintWarning]:
-    """Give the warnings about each policy that come of the others, in the order given."""
-    for position, policy in enumerate(policies):
+def of_each_pair(
+    policies: Sequence[Policy], compare: Comparer, *, beside: Sequence[Policy] = ()
+) -> Iterator[LintWarning]:
+    """Give the warnings about each policy that come of the others, and of those beside them."""
+    everything = (*beside, *policies)
+    for position, policy in enumerate(policies, start=len(beside)):
         said_again = False
-        for at, other in enumerate(policies):
-            if at == position or not _applies_wherever(other, policy, compare):
+        for at, other in enumerate(everything):
+            if at == position or not compare.spend():
+                continue
+            if not _applies_wherever(other, policy, compare):
                 continue
             if _denies_everywhere(other):
                 yield from _taken_back(policy, other, compare)

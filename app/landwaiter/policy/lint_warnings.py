@@ -11,7 +11,8 @@ from landwaiter.policy.problems import FieldPath, written
 
 COMPARISONS_MAX: Final = 200_000
 """
-Pairs of patterns that are compared: a second of work, some seconds where all have stars.
+Pairs of patterns, and of policies, that are compared: a second of work, some seconds where all
+patterns have stars.
 
 Whoever runs a namespace can write policies too; the linter must end whatever they write.
 """
@@ -63,7 +64,7 @@ class Comparer:
         self, patterns: Iterable[ImagePattern], narrow: ImagePattern
     ) -> ImagePattern | None:
         """Return the first pattern that certainly covers another one."""
-        return next((each for each in patterns if self._spend() and covers(each, narrow)), None)
+        return next((each for each in patterns if self.spend() and covers(each, narrow)), None)
 
     def all_covered(self, wide: Sequence[ImagePattern], narrow: Iterable[ImagePattern]) -> bool:
         """Return whether each of the narrow patterns is certainly covered by a wide one."""
@@ -71,8 +72,9 @@ class Comparer:
 
     def apart(self, some: Sequence[ImagePattern], others: Iterable[ImagePattern]) -> bool:
         """Return whether certainly no image is matched by one of each."""
-        return all(self._spend() and are_apart(one, other) for other in others for one in some)
+        return all(self.spend() and are_apart(one, other) for other in others for one in some)
 
-    def _spend(self) -> bool:
+    def spend(self) -> bool:
+        """Count one comparison more, and return whether it is still within the limit."""
         self._left -= 1
         return self._left >= 0

@@ -11,7 +11,7 @@ into its status, off the request path.
 import asyncio
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from landwaiter.cluster.events import EventRecorder
 from landwaiter.cluster.following import Watched, WatchSource
 from landwaiter.cluster.leadership import Leadership, LeaseName
 from landwaiter.cluster.objects import ClusterObjects
@@ -31,6 +32,7 @@ from landwaiter.policy.cluster_documents import (
     ClusterDocument,
     ClusterDocuments,
     DocumentName,
+    DocumentState,
     document_of,
 )
 from landwaiter.policy.crd import RESOURCE_KINDS
@@ -38,6 +40,8 @@ from landwaiter.policy.exceptions import Clock, utc_now
 from landwaiter.policy.install import PolicyInstallSettings
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.models import API_VERSION
+from landwaiter.serving.companions import run_all
+from landwaiter.wiring.document_lint import DocumentLinting
 from landwaiter.wiring.document_status import StatusWriter
 from landwaiter.wiring.own_objects import OwningRole
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet
@@ -80,24 +84,37 @@ async def cluster_policies(
     objects = ClusterObjects(transport)
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     resources = {each.kind: resource_of(each.plural, each.scope) for each in RESOURCE_KINDS}
-    status = StatusWriter(objects, resources, is_leader=lambda: leadership.is_leader)
+    recorder = EventRecorder(objects, instance=identity)
+    status = StatusWriter(
+        objects, resources, is_leader=lambda: leadership.is_leader, note=recorder.record
+    )
+    linting = DocumentLinting(is_leader=lambda: leadership.is_leader, found=status.linted)
+
+    def begin() -> None:
+        status.begin()
+        linting.begin()
+
+    def tell(states: tuple[DocumentState, ...]) -> None:
+        status.take(states)
+        linting.take(states)
+
     lease = LeaseName(settings.own_namespace, LEASE, identity)
     owners = _nobody
     if settings.role is not None:
         role = OwningRole(objects, namespace=settings.own_namespace, name=settings.role)
         owners = role.references
-    leadership = Leadership(objects, lease, owners=owners, changed=status.begin)
+    leadership = Leadership(objects, lease, owners=owners, changed=begin)
     documents = ClusterDocuments(settings.install, own_namespace=settings.own_namespace)
     last_good = None
     if settings.last_good is not None:
         last_good = LastGoodSet(objects, settings.last_good)
-    parts = ClusterPolicyParts(transport, documents, last_good, status)
-    leading = asyncio.create_task(leadership.run())
+    parts = ClusterPolicyParts(transport, documents, last_good, tell)
+    beside = asyncio.create_task(run_all((leadership.run, recorder.run, status.run, linting.run)))
     try:
-        async with status.writing(), ClusterPolicies(parts, in_force).watched():
+        async with ClusterPolicies(parts, in_force).watched():
             yield
     finally:
-        await _end(leading)
+        await _end(beside)
 
 
 async def _nobody() -> list[dict[str, Any]]:
@@ -110,13 +127,14 @@ class ClusterPolicyParts:
     """
     What cluster policies are kept in force with.
 
-    `last_good` is None where no set is kept; `status` is None where none is written.
+    `last_good` is None where no set is kept; `tell` is None where nobody wants to know what has
+    become of the documents.
     """
 
     source: WatchSource
     documents: ClusterDocuments
     last_good: LastGoodSet | None
-    status: StatusWriter | None = None
+    tell: Callable[[tuple[DocumentState, ...]], None] | None = None
     clock: Clock = utc_now
 
 
@@ -207,8 +225,8 @@ class ClusterPolicies:
             text = f"{len(broken)} documents, {first.document.name}: {first.problem}"
             self._in_force.keep(SOURCE, text)
             _log.error("documents of the cluster do not load", error=text)
-        if self._parts.status is not None:
-            self._parts.status.take(states)
+        if self._parts.tell is not None:
+            self._parts.tell(states)
         await self._keep()
 
     async def _keep(self) -> None:

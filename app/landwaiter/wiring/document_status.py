@@ -3,34 +3,44 @@ Writes into each document's status what has become of it.
 
 One replica writes, the one that holds the Lease; the others have the same to say. What a status
 says already is not written again, and a document that has changed meanwhile gets its status with
-its next state. Nothing waits for a status.
+its next state. Nothing waits for a status. A document that does not load is told of in an Event
+too, once it is in its status.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import structlog
 import tenacity
 from structlog.typing import FilteringBoundLogger
 
+from landwaiter.cluster.events import Note, Regarding
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.requests import ApiResource
 from landwaiter.errors import ClusterUnavailable
-from landwaiter.policy.cluster_documents import ClusterDocument, DocumentName, DocumentState
+from landwaiter.policy.cluster_documents import DocumentName, DocumentState
+from landwaiter.policy.document_report import DocumentReport, next_end, reports_of
 from landwaiter.policy.exceptions import Clock, utc_now
+from landwaiter.policy.lint_cluster import Linted
+from landwaiter.wiring.status_conditions import status_of
 
 ATTEMPTS: Final = 5
 RETRY_SECONDS: Final = 0.5
 RETRY_MAX_SECONDS: Final = 10.0
 
+LOOK_SECONDS_MAX: Final = 3600.0
+"""How long nothing is looked at where no exception ends: the clock may have been set."""
+
 _log = cast("FilteringBoundLogger", structlog.get_logger())
 
 
 class StatusWriter:
-    """Writes statuses while this replica is the one that writes; used on one event loop."""
+    """
+    Writes statuses while this replica is the one that writes; used on one event loop.
+
+    `note` takes what an Event is to say, and returns at once.
+    """
 
     def __init__(
         self,
@@ -38,19 +48,27 @@ class StatusWriter:
         resources: Mapping[str, ApiResource],
         *,
         is_leader: Callable[[], bool],
+        note: Callable[[Note], None],
         clock: Clock = utc_now,
     ) -> None:
         self._objects = objects
         self._resources = dict(resources)
         self._is_leader = is_leader
+        self._note = note
         self._clock = clock
-        self._wanted: dict[DocumentName, DocumentState] = {}
-        self._written: dict[DocumentName, DocumentState] = {}
+        self._states: tuple[DocumentState, ...] = ()
+        self._linted: Linted = {}
+        self._written: dict[DocumentName, DocumentReport] = {}
         self._changed = asyncio.Event()
 
     def take(self, states: tuple[DocumentState, ...]) -> None:
         """Write these states when there is time."""
-        self._wanted = {state.document.name: state for state in states}
+        self._states = states
+        self._changed.set()
+
+    def linted(self, found: Linted) -> None:
+        """Write what the linter has said, when there is time."""
+        self._linted = found
         self._changed.set()
 
     def begin(self) -> None:
@@ -58,27 +76,31 @@ class StatusWriter:
         self._written.clear()
         self._changed.set()
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[None]:
-        """Write inside the block."""
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Write until cancelled."""
         while True:
-            await self._changed.wait()
+            await self._something_to_tell()
             self._changed.clear()
-            for name, state in list(self._wanted.items()):
-                if self._is_leader() and self._written.get(name) != state:
-                    await self._write(name, state)
-            for gone in self._written.keys() - self._wanted.keys():
+            reports = reports_of(self._states, self._linted, self._clock())
+            for report in reports:
+                name = report.state.document.name
+                if self._is_leader() and self._written.get(name) != report:
+                    await self._write(name, report)
+            for gone in self._written.keys() - {each.state.document.name for each in reports}:
                 del self._written[gone]
 
-    async def _write(self, name: DocumentName, state: DocumentState) -> None:
+    async def _something_to_tell(self) -> None:
+        """Wait for a change, or for the end of the next exception."""
+        now = self._clock()
+        end = next_end(self._states, now)
+        seconds = LOOK_SECONDS_MAX if end is None else (end - now).total_seconds()
+        try:
+            async with asyncio.timeout(min(seconds, LOOK_SECONDS_MAX)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _write(self, name: DocumentName, report: DocumentReport) -> None:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(ClusterUnavailable),
             wait=tenacity.wait_random_exponential(RETRY_SECONDS, RETRY_MAX_SECONDS),
@@ -86,62 +108,36 @@ class StatusWriter:
             reraise=True,
         )
         try:
-            await retrying(self._written_once, name, state)
+            await retrying(self._written_once, name, report)
         except ClusterUnavailable as fault:
             _log.warning("the status of a document was not written", error=str(fault))
         else:
-            self._written[name] = state
+            self._written[name] = report
 
-    async def _written_once(self, name: DocumentName, state: DocumentState) -> None:
+    async def _written_once(self, name: DocumentName, report: DocumentReport) -> None:
         resource = self._resources[name.kind]
         found = await self._objects.get(resource, name.name, namespace=name.namespace)
         if found is None:
             return
         before = found.get("status") or {}
-        wanted = status_of(state, before, self._clock())
-        if wanted != before:
-            await self._objects.replace(resource, {**found, "status": wanted}, subresource="status")
+        wanted = status_of(report, before, self._clock())
+        if wanted == before:
+            return
+        await self._objects.replace(resource, {**found, "status": wanted}, subresource="status")
+        problem = report.state.problem
+        if problem is not None and _degraded(wanted) != _degraded(before):
+            about = Regarding(
+                api_version=str(found.get("apiVersion", "")),
+                kind=name.kind,
+                name=name.name,
+                namespace=name.namespace,
+                uid=str(found["metadata"].get("uid", "")),
+            )
+            self._note(Note(about, "NotLoaded", "Load", problem, is_warning=True))
 
 
-def status_of(state: DocumentState, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the status of a document; a condition that stays keeps its time."""
-    document = state.document
-    if state.problem is None:
-        ready = ("True", "InForce", "this generation is in force")
-        degraded = ("False", "InForce", "this generation is in force")
-    elif state.in_force:
-        ready = ("False", "NotLoaded", "the last good generation is in force")
-        degraded = ("True", "NotLoaded", state.problem)
-    else:
-        ready = ("False", "NotLoaded", "no generation has ever loaded; nothing is in force")
-        degraded = ("True", "NotLoaded", state.problem)
-    old = {each.get("type"): each for each in before.get("conditions") or ()}
-    conditions = [
-        _condition(kind, values, document, old.get(kind, {}), now)
-        for kind, values in (("Ready", ready), ("Degraded", degraded))
-    ]
-    return {
-        "observedGeneration": document.generation,
-        "rules": list(state.rules),
-        "conditions": conditions,
-    }
-
-
-def _condition(
-    kind: str,
-    values: tuple[str, str, str],
-    document: ClusterDocument,
-    before: Mapping[str, Any],
-    now: datetime,
-) -> dict[str, Any]:
-    status, reason, message = values
-    stays = before.get("status") == status and "lastTransitionTime" in before
-    since = before["lastTransitionTime"] if stays else now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "type": kind,
-        "status": status,
-        "observedGeneration": document.generation,
-        "lastTransitionTime": since,
-        "reason": reason,
-        "message": message,
-    }
+def _degraded(status: Mapping[str, Any]) -> tuple[int, str]:
+    """Return of which generation the status says what is wrong, and what that is."""
+    found = [each for each in status.get("conditions") or () if each.get("type") == "Degraded"]
+    message = str(found[0].get("message", "")) if found else ""
+    return status.get("observedGeneration", 0), message
