@@ -25,7 +25,8 @@ from pydantic.alias_generators import to_snake
 from landwaiter.deadline import Deadline
 from landwaiter.manifests.documents import read_file
 from landwaiter.rules.catalogue import CATALOGUE
-from landwaiter.rules.evaluator import Charge, RuleInForce, evaluate
+from landwaiter.rules.charge import Charge, RuleInForce
+from landwaiter.rules.evaluator import evaluate
 from landwaiter.rules.protocol import Answer, Inquiry, Question, RuleId, Undecided, Violation
 from landwaiter.rules.verdict import Action, FailurePolicy
 from landwaiter.workloads.values import Workload

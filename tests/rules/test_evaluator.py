@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ContentMissing, RegistryUnavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.evaluator import USES_A_TURN, Charge, RuleInForce, evaluate
+from landwaiter.rules.charge import Charge, RuleInForce
+from landwaiter.rules.evaluator import USES_A_TURN, evaluate
 from landwaiter.rules.protocol import (
     Answer,
     CurrentDigest,

@@ -3,7 +3,8 @@ What an answer says besides its decision: warnings for the person, annotations f
 
 Warnings are one line each, without control characters (the API server drops a warning that has
 one), the most important first; 120 characters are advised and kept where what must be said fits.
-The API server cuts each at 256 when all together are longer than 4,096, so they never are.
+The API server cuts each at 256 when all together are longer than 4,096, so they never are. What the
+refusal says already is no warning, whichever policy would warn of it.
 Annotation keys are fixed words, to which the API server adds the webhook's name; values are JSON.
 Source: k8s.io/apiserver v0.36, pkg/endpoints/filters/warning.go.
 """
@@ -91,8 +92,13 @@ def _finding_lines(
     """Yield what writes each line: of thousands only the first are written."""
     for use in uses:
         merged: dict[tuple[str, Violation | Undecided, bool], list[str]] = {}
+        stopping = use.stopping if use.findings else ()
         for finding in use.findings:
-            if isinstance(finding.outcome, outcome) and _is_warned_about(finding):
+            if (
+                isinstance(finding.outcome, outcome)
+                and _is_warned_about(finding)
+                and finding.told not in stopping
+            ):
                 key = (finding.rule, finding.outcome, Action.DENY in finding.actions)
                 merged.setdefault(key, []).append(finding.policy)
         for (rule, what, let_through), policies in merged.items():

@@ -7,7 +7,7 @@ from landwaiter.policy.applicable import Applicable, Use, in_force_again, is_jud
 from landwaiter.policy.case import Case, Side
 from landwaiter.policy.exceptions import ExceptionsInForce
 from landwaiter.policy.unmatched import UNMATCHED_IMAGES, unmatched
-from landwaiter.rules.evaluator import Charge, RuleInForce
+from landwaiter.rules.charge import Charge, RuleInForce
 from landwaiter.rules.protocol import Undecided
 from landwaiter.rules.verdict import Finding, UseVerdict
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from landwaiter.policy.applicable import Applicable, Use
-from landwaiter.rules.evaluator import RuleInForce
+from landwaiter.rules.charge import RuleInForce
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.verdict import Action, FailurePolicy, GrantedException
 from landwaiter.workloads.values import ImageUse

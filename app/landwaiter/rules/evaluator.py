@@ -17,6 +17,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from landwaiter.errors import ImageProblem
+from landwaiter.rules.charge import (
+    Charge,
+    Outcomes,
+    RuleInForce,
+    reported_of,
+    told_elsewhere,
+)
 from landwaiter.rules.gathering import Gathering
 from landwaiter.rules.protocol import (
     NO_FACTS,
@@ -29,10 +36,7 @@ from landwaiter.rules.protocol import (
     Violation,
 )
 from landwaiter.rules.verdict import (
-    Action,
-    FailurePolicy,
     Finding,
-    GrantedException,
     UseVerdict,
 )
 from landwaiter.workloads.values import ImageUse, UnreadableUse
@@ -55,50 +59,6 @@ With 200 policies one use takes 4 ms, and anybody who may write Pods can name th
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RuleInForce:
-    """
-    One rule of one policy, in force for one image use.
-
-    With `reported` False the rule is asked only whether it refuses already, to spare lookups;
-    its finding is left to the answer on the other path (design, semantics 18). `by_admin` is False
-    for a policy that others than the cluster's admins may write: no registry is asked for its sake.
-    `exception` is what lifts its findings, None where nothing does.
-    """
-
-    policy: str
-    actions: frozenset[Action]
-    failure_policy: FailurePolicy
-    rule: Rule
-    reported: bool = True
-    by_admin: bool = True
-    exception: GrantedException | None = None
-
-    def finding(self, outcome: Violation | Undecided, rule: RuleId | None = None) -> Finding:
-        """Return the outcome with the policy's name and actions."""
-        return Finding(
-            self.policy,
-            rule or self.rule.id,
-            self.actions,
-            self.failure_policy,
-            outcome,
-            self.exception,
-        )
-
-    @property
-    def gates(self) -> bool:
-        """Whether what it refuses is not looked up further."""
-        return Action.DENY in self.actions and self.exception is None
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One image use and the rules that are in force for it, in the order of the policies."""
-
-    use: ImageUse | UnreadableUse
-    rules: tuple[RuleInForce, ...]
-
-
 async def evaluate(
     charges: Sequence[Charge], source: FactSource, inquiry: Inquiry
 ) -> tuple[UseVerdict, ...]:
@@ -119,9 +79,10 @@ async def evaluate(
 async def _evaluate_use(charge: Charge, gathering: Gathering, inquiry: Inquiry) -> UseVerdict:
     use = charge.use
     if isinstance(use, UnreadableUse):
-        return UseVerdict(use, findings=tuple(_unreadable(use, charge.rules)))
+        return _of_unreadable(use, charge.rules)
     verdict = UseVerdict(use, digest=use.reference.digest)
     refused: set[RuleInForce] = set()
+    found: list[tuple[Rule, Outcomes]] = []
     for tier, ask in _tiers(use, charge.rules):
         if any(rule.gates for rule in refused):
             skipped = tuple(dict.fromkeys(r.rule.id for r in tier if r.reported))
@@ -132,13 +93,16 @@ async def _evaluate_use(charge: Charge, gathering: Gathering, inquiry: Inquiry) 
             if any(isinstance(outcome, Violation) for outcome in result.outcomes):
                 refused.add(rule)
             verdict = _with_result(verdict, rule, result)
+            found.append((rule.rule, result.outcomes))
+    if verdict.findings:
+        verdict = replace(verdict, told_elsewhere=told_elsewhere(charge.rules, found))
     verdict = _in_policy_order(verdict, charge.rules)
     return await _with_offer(verdict, charge.rules, gathering) if inquiry.offers else verdict
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    outcomes: tuple[Violation | Undecided, ...] = ()
+    outcomes: Outcomes = ()
     digest: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -146,7 +110,7 @@ class _Result:
 _NOTHING_FOUND = _Result()
 
 
-def _unreadable(use: UnreadableUse, rules: Iterable[RuleInForce]) -> Iterable[Finding]:
+def _of_unreadable(use: UnreadableUse, rules: Sequence[RuleInForce]) -> UseVerdict:
     violation = Violation(
         UNREADABLE,
         reason="unreadable image name",
@@ -154,12 +118,9 @@ def _unreadable(use: UnreadableUse, rules: Iterable[RuleInForce]) -> Iterable[Fi
         remedy="write the image as registry/repository:tag@digest",
     )
     of_policies = {rule.policy: rule for rule in reversed(reported_of(rules))}
-    return [rule.finding(violation, UNREADABLE) for rule in reversed(of_policies.values())]
-
-
-def reported_of(rules: Iterable[RuleInForce]) -> list[RuleInForce]:
-    """Return the rules whose findings belong into this answer."""
-    return [rule for rule in rules if rule.reported]
+    found = tuple(rule.finding(violation, UNREADABLE) for rule in reversed(of_policies.values()))
+    told = {each.told for each in found} if any(each.refuses_elsewhere for each in rules) else ()
+    return UseVerdict(use, findings=found, told_elsewhere=frozenset(told))
 
 
 _Tier = list[RuleInForce]

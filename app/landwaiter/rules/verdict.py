@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
 from landwaiter.workloads.values import ImageUse, UnreadableUse
@@ -41,6 +42,10 @@ class GrantedException:
     expires: datetime
 
 
+Told: TypeAlias = tuple[RuleId, str, str]
+"""What a finding says, whoever finds it: rule, reason and detail."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
@@ -55,6 +60,11 @@ class Finding:
     failure_policy: FailurePolicy
     outcome: Violation | Undecided
     exception: GrantedException | None = None
+
+    @property
+    def told(self) -> Told:
+        """What it says, whichever policy it is of."""
+        return self.rule, self.outcome.reason, self.outcome.detail
 
     @property
     def action(self) -> Action:
@@ -93,7 +103,8 @@ class UseVerdict:
 
     `digest` is the digest that was judged, None where none was written or looked up;
     `not_checked` are the rules that were not asked because another had already refused the use;
-    `warnings` are one-line remarks for the person, besides the findings.
+    `warnings` are one-line remarks for the person, besides the findings. `told_elsewhere` is what
+    the answer on the other path refuses the use for, as far as it was found out for this one.
     """
 
     use: ImageUse | UnreadableUse
@@ -101,6 +112,13 @@ class UseVerdict:
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[RuleId, ...] = ()
     warnings: tuple[str, ...] = ()
+    told_elsewhere: frozenset[Told] = frozenset()
+
+    @property
+    def stopping(self) -> frozenset[Told]:
+        """What the person reads as the reason why the object is not admitted."""
+        here = (each.told for each in self.findings if each.refuses or each.blocks)
+        return self.told_elsewhere.union(here)
 
 
 @dataclass(frozen=True, slots=True)
