@@ -5,6 +5,7 @@ Random sets of documents and random objects. A set is made larger by an ImagePol
 one of its policies, or by a policy that only audits; then nothing that was refused may be admitted.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ from landwaiter.rules.protocol import Answer, CurrentDigest, Inquiry, Question, 
 from landwaiter.rules.pull_secrets import PullSecretAnswer, PullSecretQuestion, PullSecrets
 from landwaiter.rules.verdict import Action, Decision, FailurePolicy, GrantedException
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
-from policy.builders import A_KEY
+from policy.builders import A_KEY, a_policy
 from policy.in_process import InProcess
 from policy.judging import Labels
 
@@ -162,15 +163,23 @@ def policies(namespaces: st.SearchStrategy[str | None]) -> st.SearchStrategy[Pol
     )
 
 
-exceptions = st.builds(
-    lambda names, found: PolicyException(
+def an_exception(names: list[str], found: list[ImagePattern]) -> PolicyException:
+    return PolicyException(
         GrantedException("e", "alice", "why", datetime.max.replace(tzinfo=UTC)),
         tuple(CoveredPolicy(name, None) for name in names),
         tuple(found),
         frozenset({"shop"}),
-    ),
-    st.lists(st.sampled_from(["p0", "shop/p1", "added", "unmatchedImages"]), max_size=3),
-    patterns,
+    )
+
+
+NAMES = ("p0", "p1", "shop/p0", "shop/p1", "added", "shop/added")
+exceptions = st.builds(
+    an_exception, st.lists(st.sampled_from([*NAMES, "unmatchedImages"]), max_size=3), patterns
+)
+plain_exceptions = st.builds(
+    an_exception,
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
+    st.just([ImagePattern.parse("**")]),
 )
 
 
@@ -227,15 +236,31 @@ def a_use(number: int, text: str) -> ImageUse | UnreadableUse:
     return ImageUse(place, ImageReference.parse(text))
 
 
+def named(found: list[Policy]) -> tuple[Policy, ...]:
+    """Return the policies with a name each, as their namespaces have it."""
+    return tuple(
+        replace(each, name=f"p{number}" if each.namespace is None else f"shop/p{number}")
+        for number, each in enumerate(found)
+    )
+
+
+def plain_policies(namespaces: st.SearchStrategy[str | None]) -> st.SearchStrategy[Policy]:
+    """Return policies that apply to everything, so that what counts is what they ask for."""
+    return st.builds(
+        lambda actions, rules, namespace: replace(
+            a_policy(), actions=actions, rules=rules, namespace=namespace
+        ),
+        actions,
+        rule_sets,
+        namespaces,
+    )
+
+
+anywhere = st.sampled_from([None, None, "shop"])
 images = st.lists(st.sampled_from([*TEXTS, "a b"]), min_size=1, max_size=3).map(tuple)
-scenes = st.builds(
+any_scenes = st.builds(
     Scene,
-    policies=st.lists(policies(st.sampled_from([None, None, "shop"])), max_size=3).map(
-        lambda found: tuple(
-            replace(each, name=f"p{number}" if each.namespace is None else f"shop/p{number}")
-            for number, each in enumerate(found)
-        )
-    ),
+    policies=st.lists(policies(anywhere), max_size=3).map(named),
     exceptions=st.lists(exceptions, max_size=1).map(tuple),
     images=images,
     labels=st.sampled_from([{}, {"env": "production"}]),
@@ -245,58 +270,115 @@ scenes = st.builds(
     world=worlds,
     unmatched=st.sampled_from(UnmatchedImages),
 )
+plain_scenes = st.builds(
+    Scene,
+    policies=st.lists(plain_policies(anywhere), min_size=1, max_size=2).map(named),
+    exceptions=st.lists(plain_exceptions, max_size=1).map(tuple),
+    images=st.sampled_from(TEXTS).map(lambda text: (text,)),
+    labels=st.just({}),
+    old_images=st.none(),
+    is_template=st.just(value=False),
+    requester=st.none(),
+    world=st.builds(World),
+    unmatched=st.just(UnmatchedImages.ALLOW),
+)
+"""Scenes in which all depends on which rules are asked, and which are spared."""
+
 sides = st.sampled_from([Side.ENFORCE, Side.ALL])
 BOUNDS = settings(deadline=None, max_examples=200)
 
 
-async def is_still_refused(scene: Scene, more: tuple[Policy, ...], side: Side) -> bool:
-    """Whether the larger set refuses what the smaller one does not admit."""
-    if await scene.decision(scene.policies, side) is Decision.ALLOW:
-        return True
-    return await scene.decision(more, side) is not Decision.ALLOW
+@dataclass
+class Growth:
+    """A set of documents that is made larger, and the object that is judged by both."""
+
+    scene: Scene
+    more: tuple[Policy, ...]
+    side: Side
+
+    async def lets_in(self) -> bool:
+        """Whether the larger set admits what the smaller one does not."""
+        if await self.scene.decision(self.scene.policies, self.side) is Decision.ALLOW:
+            return False
+        return await self.scene.decision(self.more, self.side) is Decision.ALLOW
 
 
-@given(scenes, policies(st.just("shop")), sides)
-@BOUNDS
-async def test_an_image_policy_lets_nothing_in(scene: Scene, added: Policy, side: Side) -> None:
-    """Whoever runs a namespace cannot lift anything with a policy of their own."""
-    more = (*scene.policies, replace(added, name="shop/added"))
-
-    assert await is_still_refused(scene, more, side)
+def with_an_image_policy(scene: Scene, added: Policy, side: Side) -> Growth:
+    return Growth(scene, (*scene.policies, replace(added, name="shop/added")), side)
 
 
-@given(scenes, policies(st.just(None)), sides)
-@BOUNDS
-async def test_a_policy_that_only_audits_lets_nothing_in(
-    scene: Scene, added: Policy, side: Side
-) -> None:
-    """Also with unmatchedImages: Deny, where only a policy that denies counts."""
+def with_an_audit(scene: Scene, added: Policy, side: Side) -> Growth:
     audits = replace(
         added, name="added", actions=frozenset({AUDIT}), action_overrides=(), templates=None
     )
+    return Growth(scene, (audits, *scene.policies), side)
 
-    assert await is_still_refused(scene, (audits, *scene.policies), side)
+
+def with_a_warning(scene: Scene, added: Policy, side: Side) -> Growth:
+    warns = replace(added, name="added", actions=frozenset({WARN}), action_overrides=())
+    return Growth(scene, (*scene.policies, warns), side)
 
 
-@given(scenes, rules, st.integers(0, 2), sides)
-@BOUNDS
-async def test_a_rule_lets_nothing_in(scene: Scene, added: Rule, at: int, side: Side) -> None:
-    """Another rule in a policy asks for more, and never for less."""
+def with_a_rule(scene: Scene, added: Rule, at: int, side: Side) -> Growth:
+    """Return a policy with one rule more; none that has such a rule, or where there is none."""
     if not scene.policies:
-        return
+        return Growth(scene, (), side)
     changed = scene.policies[at % len(scene.policies)]
     if added.id in {rule.id for rule in changed.rules}:
-        return
+        return Growth(scene, scene.policies, side)
     both = tuple(sorted((*changed.rules, added), key=lambda rule: rule.id))
     more = tuple(replace(each, rules=both) if each is changed else each for each in scene.policies)
+    return Growth(scene, more, side)
 
-    assert await is_still_refused(scene, more, side)
+
+cluster, shop = st.just(None), st.just("shop")
 
 
-@given(scenes, policies(st.just(None)), sides)
+def grown(
+    by: Callable[..., Growth], namespaces: st.SearchStrategy[str | None]
+) -> st.SearchStrategy[Growth]:
+    """Return sets that are made larger by a policy, in scenes of every kind."""
+    return st.one_of(
+        st.builds(by, any_scenes, policies(namespaces), sides),
+        st.builds(by, plain_scenes, plain_policies(namespaces), sides),
+    )
+
+
+grown_by_an_image_policy = grown(with_an_image_policy, shop)
+grown_by_an_audit = grown(with_an_audit, cluster)
+grown_by_a_warning = grown(with_a_warning, cluster)
+grown_by_a_rule = st.builds(
+    with_a_rule, st.one_of(any_scenes, plain_scenes), rules, st.integers(0, 2), sides
+)
+
+
+@given(grown_by_an_image_policy)
 @BOUNDS
-async def test_a_policy_that_warns_lets_nothing_in(scene: Scene, added: Policy, side: Side) -> None:
-    """What warns matches no image, either."""
-    warns = replace(added, name="added", actions=frozenset({WARN}), action_overrides=())
+async def test_an_image_policy_lets_nothing_in(growth: Growth) -> None:
+    """Whoever runs a namespace cannot lift anything with a policy of their own."""
 
-    assert await is_still_refused(scene, (*scene.policies, warns), side)
+    assert not await growth.lets_in()
+
+
+@given(grown_by_an_audit)
+@BOUNDS
+async def test_a_policy_that_only_audits_lets_nothing_in(growth: Growth) -> None:
+    """Also with unmatchedImages: Deny, where only a policy that denies counts."""
+
+    assert not await growth.lets_in()
+
+
+@given(grown_by_a_rule)
+@BOUNDS
+async def test_a_rule_lets_nothing_in(growth: Growth) -> None:
+    """Another rule in a policy asks for more, and never for less."""
+
+    assert not await growth.lets_in()
+
+
+@given(grown_by_a_warning)
+@BOUNDS
+async def test_a_policy_that_warns_lets_nothing_in(growth: Growth) -> None:
+    """What warns matches no image, either, and what it finds spares no lookup."""
+
+    assert not await growth.lets_in()

@@ -1,12 +1,13 @@
 """When the conditions of a policy let it apply, and what becomes of those that cannot be told."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from landwaiter.cel.evaluation import Evaluates
+from landwaiter.cel.evaluation import TOO_LONG, Evaluates, Evaluator
 from landwaiter.cel.expressions import compile_expression
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
@@ -266,6 +267,42 @@ async def test_a_namespace_rests_after_a_condition_of_it_took_too_long() -> None
         finding.rule for verdict in verdicts for finding in verdict.findings
     ]
     assert [Decision.DENY] * 3 == [verdict.decision for verdict in verdicts]
+
+
+SLOW = 'object.numbers.all(n, !object.text.contains("ab"))'
+LARGE = {"metadata": {}, "numbers": list(range(9000)), "text": "a" * 300_000}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "decision"), [(None, Decision.UNDECIDED), ("shop", Decision.DENY)]
+)
+async def test_an_overrun_is_undecided_and_in_a_policy_of_a_namespace_refused(
+    namespace: str | None, decision: Decision
+) -> None:
+    """In the process that evaluates, which is ended for it, while the loop goes on."""
+    name = "p" if namespace is None else f"{namespace}/p"
+    turns = 0
+    async with Evaluator(job_seconds=0.3) as evaluator, asyncio.TaskGroup() as group:
+        judging = group.create_task(
+            judged(
+                on(SLOW, name=name, namespace=namespace),
+                objects=given(LARGE),
+                conditions=both(evaluator),
+            )
+        )
+        while not judging.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+    verdict = judging.result()
+    (finding,) = verdict.findings
+
+    assert (decision, "matchConditions", False) == (
+        verdict.decision,
+        finding.rule,
+        verdict.retry_soon,
+    )
+    assert TOO_LONG in finding.outcome.detail
+    assert turns > 10
 
 
 async def test_a_clusters_policy_does_not_rest() -> None:
