@@ -7,7 +7,6 @@ told of in its status. So it is on every minor, though their expressions and for
 """
 
 from collections.abc import Iterator
-from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +29,19 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8nXRh950IZbRj8Ra/N9sbqOPZrfM
 -----END PUBLIC KEY-----
 """
 REMOVED = object()
+OURS = "landwaiter-system"
+A_POLICY: dict[str, Any] = {
+    "validationActions": ["Deny"],
+    "rules": {"pinnedTags": {"require": "digest"}},
+}
+AN_EXCEPTION: dict[str, Any] = {
+    "policies": [{"name": "p", "rules": ["pinnedTags"]}],
+    "images": ["registry.example.com/team"],
+    "namespaces": ["shop"],
+    "requestedBy": "alice",
+    "reason": "incident 7",
+    "expires": "2026-11-25T12:00:00Z",
+}
 
 
 def rules(**given: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -186,17 +198,83 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def document(changes: dict[str, Any]) -> dict[str, Any]:
-    spec: dict[str, Any] = {
-        "validationActions": ["Deny"],
-        "rules": {"pinnedTags": {"require": "digest"}},
-    }
-    spec |= {key: deepcopy(value) for key, value in changes.items() if value is not REMOVED}
+TENANT_ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "as it is": ({}, NEITHER),
+    "no actions": ({"validationActions": REMOVED}, BOTH),
+    "deny and warn": ({"validationActions": ["Deny", "Warn"]}, BOTH),
+    "an object selector": (match(objectSelector={"matchLabels": {"app": "web"}}), NEITHER),
+    "another operation": (match(operations=["DELETE"]), BOTH),
+    "an allow list": (rules(allowedRegistries={"allow": ["r.example.com/team"]}), NEITHER),
+    "an empty allow list": (rules(allowedRegistries={"allow": []}), BOTH),
+    "no rules": ({"rules": {}}, BOTH),
+    "a key": (signed(), NEITHER),
+    "a key in a Secret of its namespace": (
+        signed(key={"secretRef": {"namespace": "default", "name": "ci", "key": "ci.pub"}}),
+        NEITHER,
+    ),
+    "a key in a Secret of another namespace": (
+        signed(key={"secretRef": {"namespace": "bank", "name": "ci", "key": "ci.pub"}}),
+        MODELS_ONLY,
+    ),
+}
+"""What a namespace can write; the fields that it has not are dropped before anybody sees them."""
+
+
+def lifted(*policies: dict[str, Any]) -> dict[str, Any]:
+    return {"policies": list(policies)}
+
+
+EXCEPTION_ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "as it is": ({}, NEITHER),
+    "no policies": ({"policies": REMOVED}, BOTH),
+    "an empty list of policies": (lifted(), BOTH),
+    "a policy of a namespace": (lifted({"name": "shop/p", "rules": ["pinnedTags"]}), NEITHER),
+    "unmatched images": (lifted({"name": "unmatchedImages", "rules": ["*"]}), NEITHER),
+    "all rules": (lifted({"name": "p", "rules": ["*"]}), NEITHER),
+    "all rules and another one": (lifted({"name": "p", "rules": ["*", "pinnedTags"]}), BOTH),
+    "a policy without rules": (lifted({"name": "p"}), BOTH),
+    "an empty list of rules": (lifted({"name": "p", "rules": []}), BOTH),
+    "a rule that there is not": (lifted({"name": "p", "rules": ["nope"]}), BOTH),
+    "a policy without name": (lifted({"rules": ["*"]}), BOTH),
+    "a name that is none": (lifted({"name": "P p", "rules": ["*"]}), BOTH),
+    "no images": ({"images": REMOVED}, BOTH),
+    "an empty list of images": ({"images": []}, BOTH),
+    "an image without host": ({"images": ["nginx"]}, MODELS_ONLY),
+    "no namespaces": ({"namespaces": REMOVED}, BOTH),
+    "an empty list of namespaces": ({"namespaces": []}, BOTH),
+    "all namespaces": ({"namespaces": ["*"]}, BOTH),
+    "workload names": ({"workloadNames": ["web-*"]}, NEITHER),
+    "an empty list of workload names": ({"workloadNames": []}, BOTH),
+    "a service account": ({"serviceAccounts": ["builder"]}, NEITHER),
+    "labels": ({"objectSelector": {"matchLabels": {"app": "web"}}}, NEITHER),
+    "nobody who asked": ({"requestedBy": REMOVED}, BOTH),
+    "an empty name of who asked": ({"requestedBy": ""}, BOTH),
+    "no reason": ({"reason": REMOVED}, BOTH),
+    "a reason that is too long": ({"reason": "x" * 1025}, BOTH),
+    "a reason of two lines": ({"reason": "a\nb"}, MODELS_ONLY),
+    "no end": ({"expires": REMOVED}, BOTH),
+    "a day as the end": ({"expires": "2026-11-25"}, BOTH),
+    "an end without zone": ({"expires": "2026-11-25T12:00:00"}, BOTH),
+    "an end in another zone": ({"expires": "2026-11-25T12:00:00+08:00"}, NEITHER),
+    "an end too far ahead": ({"expires": "2027-11-25T12:00:00Z"}, MODELS_ONLY),
+}
+
+KINDS: dict[str, tuple[str, str, dict[str, Any], dict[str, tuple[dict[str, Any], str]]]] = {
+    "ClusterImagePolicy": ("clusterimagepolicies", "", A_POLICY, ROWS),
+    "ImagePolicy": ("imagepolicies", "default", A_POLICY, TENANT_ROWS),
+    "ImagePolicyException": ("imagepolicyexceptions", OURS, AN_EXCEPTION, EXCEPTION_ROWS),
+}
+"""Of each kind: its plural, the namespace in which it is tried, a good spec, and what is tried."""
+
+
+def document(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
+    _, namespace, good, _ = KINDS[kind]
+    spec = good | changes
     return {
         "apiVersion": "landwaiter.dev/v1alpha1",
-        "kind": "ClusterImagePolicy",
-        "metadata": {"name": "row"},
-        "spec": {key: each for key, each in spec.items() if changes.get(key) is not REMOVED},
+        "kind": kind,
+        "metadata": {"name": "row", **({"namespace": namespace} if namespace else {})},
+        "spec": {key: each for key, each in spec.items() if each is not REMOVED},
     }
 
 
@@ -207,19 +285,22 @@ def cluster(minor: ControlPlane) -> Iterator[ControlPlane]:
     minor.kubectl("apply", "--server-side", "-f", "-", stdin=text)
     for each in RESOURCE_KINDS:
         minor.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{each.name}")
+    minor.kubectl("create", "namespace", OURS, check=False)  # Another test may have.
     yield minor
     minor.kubectl("delete", "crd", *(each.name for each in RESOURCE_KINDS))
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_the_api_server_and_the_models_agree(cluster: ControlPlane, row: str) -> None:
+@pytest.mark.parametrize(("kind", "row"), [(kind, row) for kind in KINDS for row in KINDS[kind][3]])
+def test_the_api_server_and_the_models_agree(cluster: ControlPlane, kind: str, row: str) -> None:
     """Each document is taken or refused by both, but for what no schema can say."""
-    changes, expected = ROWS[row]
-    written = document(changes)
-    documents = ClusterDocuments(DEFAULTS, own_namespace="landwaiter-system")
-    read = document_of("ClusterImagePolicy", written)
+    plural, namespace, _, rows = KINDS[kind]
+    changes, expected = rows[row]
+    written = document(kind, changes)
+    documents = ClusterDocuments(DEFAULTS, own_namespace=OURS)
+    read = document_of(kind, written)
     (state,) = documents.update({read.name: read}, NOW)
-    answer = cluster.request("POST", f"{GROUP}/clusterimagepolicies?dryRun=All", written)
+    where = f"namespaces/{namespace}/" if namespace else ""
+    answer = cluster.request("POST", f"{GROUP}/{where}{plural}?dryRun=All", written)
     found = {
         (True, True): NEITHER,
         (True, False): "only the API server refuses",
@@ -231,8 +312,10 @@ def test_the_api_server_and_the_models_agree(cluster: ControlPlane, row: str) ->
 
 
 def test_there_are_enough_documents() -> None:
-    """Sixty at least, of each kind some."""
-    outcomes = [expected for _, expected in ROWS.values()]
+    """A hundred at least, of each kind some of each outcome."""
+    outcomes = {kind: [expected for _, expected in KINDS[kind][3].values()] for kind in KINDS}
 
-    assert len(ROWS) >= 60
-    assert {BOTH, MODELS_ONLY, NEITHER} == set(outcomes)
+    assert sum(map(len, outcomes.values())) >= 100
+    assert {kind: {BOTH, MODELS_ONLY, NEITHER} for kind in KINDS} == {
+        kind: set(found) for kind, found in outcomes.items()
+    }

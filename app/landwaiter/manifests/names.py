@@ -7,11 +7,23 @@ Source: k8s.io/apimachinery pkg/util/validation (1.36).
 """
 
 import re
+from typing import Final
+
+from pydantic.config import JsonDict
 
 _DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_MAX_CHARACTERS = 63
 _SUBDOMAIN_MAX_CHARACTERS = 253
+
+DNS_LABEL_PATTERN: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+"""The form of a namespace's name for schemas, which need anchors beside it, and its length."""
+
+NAMESPACE_SCHEMA: Final[JsonDict] = {
+    "type": "string",
+    "pattern": f"^{DNS_LABEL_PATTERN}$",
+    "maxLength": _LABEL_MAX_CHARACTERS,
+}
 
 
 def is_dns_label(text: str) -> bool:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Wit
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.images.glob import Glob
-from landwaiter.manifests.names import is_dns_label, is_dns_subdomain
+from landwaiter.manifests.names import DNS_LABEL_PATTERN, is_dns_label, is_dns_subdomain
 from landwaiter.policy.exceptions import CoveredPolicy, PolicyException
 from landwaiter.policy.install import NamespacedExceptions, PolicyInstallSettings
 from landwaiter.policy.match_models import LabelSelectorSettings
@@ -36,6 +36,9 @@ _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
 )
 _TIME_WANTED: Final = 'a time with its zone such as "2026-12-31T18:00:00Z" is wanted'
+_COVERED_NAME_PATTERN: Final = (
+    rf"^(({DNS_LABEL_PATTERN}/)?{DNS_LABEL_PATTERN}(\.{DNS_LABEL_PATTERN})*|{UNMATCHED_IMAGES})$"
+)
 _WORKLOAD_NAME: Final = re.compile(r"[a-z0-9*]([-a-z0-9.*]*[a-z0-9*])?")
 
 
@@ -124,7 +127,9 @@ class ExceptionMetadata(Metadata):
 class CoveredPolicySettings(Settings):
     """A policy, and the rules whose findings are lifted."""
 
-    name: Annotated[str, AfterValidator(_covered_name)] = Field(min_length=1, max_length=317)
+    name: Annotated[str, AfterValidator(_covered_name)] = Field(
+        min_length=1, max_length=317, json_schema_extra={"pattern": _COVERED_NAME_PATTERN}
+    )
     """
     The policy's name, `namespace/name` for an ImagePolicy.
 
@@ -132,7 +137,16 @@ class CoveredPolicySettings(Settings):
     of a namespace cannot lift it.
     """
     rules: Annotated[list[RuleChoice], AfterValidator(_rule_choices)] = Field(
-        min_length=1, max_length=NAMES_MAX
+        min_length=1,
+        max_length=NAMES_MAX,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": f"!('{ALL_RULES}' in self) || size(self) == 1",
+                    "message": f'"{ALL_RULES}" stands for all rules by itself',
+                }
+            ]
+        },
     )
     """The rules whose findings are lifted; `"*"` alone for all of them."""
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from landwaiter.manifests.names import is_dns_label, is_dns_subdomain
+from landwaiter.manifests.names import NAMESPACE_SCHEMA, is_dns_label, is_dns_subdomain
 from landwaiter.policy.match_models import LabelKey, LabelValue
 from landwaiter.rules.settings import Settings
 
@@ -34,7 +34,7 @@ def _namespace_name(text: str) -> str:
     return text
 
 
-NamespaceName = Annotated[str, AfterValidator(_namespace_name)]
+NamespaceName = Annotated[str, AfterValidator(_namespace_name), WithJsonSchema(NAMESPACE_SCHEMA)]
 
 
 class NamespacedMetadata(Metadata):
