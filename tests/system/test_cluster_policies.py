@@ -55,11 +55,10 @@ def cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     control_plane.kubectl("delete", "crd", *(each.name for each in RESOURCE_KINDS))
 
 
-@pytest.fixture
-def landwaiter(tmp_path: Path, cluster: ControlPlane) -> Iterator[Landwaiter]:
-    """Give a Landwaiter that takes its policies from the cluster alone."""
-    landwaiter = Landwaiter(
-        tmp_path / "landwaiter",
+def a_replica(folder: Path, cluster: ControlPlane) -> Landwaiter:
+    """Return a Landwaiter that takes its policies from the cluster alone."""
+    return Landwaiter(
+        folder,
         policies=None,
         cluster=cluster,
         arguments=[
@@ -68,6 +67,12 @@ def landwaiter(tmp_path: Path, cluster: ControlPlane) -> Iterator[Landwaiter]:
             f"--last-good-set={NAMESPACE}/last-good",
         ],
     )
+
+
+@pytest.fixture
+def landwaiter(tmp_path: Path, cluster: ControlPlane) -> Iterator[Landwaiter]:
+    """Give a Landwaiter that takes its policies from the cluster alone."""
+    landwaiter = a_replica(tmp_path / "landwaiter", cluster)
     yield landwaiter
     landwaiter.stop()
     cluster.request("DELETE", LEASE)  # Its holder was killed, and the next one would wait for it.
@@ -134,6 +139,24 @@ def test_a_document_is_in_force_within_two_seconds_and_says_so(
     assert ["third", '["Deny"]', '["pinnedTags"]', "True"] == shown[1].split()[:4]
     assert {"rules": 1, "exceptions": 0, "warnings": 0} == counts
     assert "What every image must have" in explained.stdout
+
+
+def test_a_change_is_in_force_in_every_replica_within_two_seconds(
+    landwaiter: Landwaiter, cluster: ControlPlane, tmp_path: Path
+) -> None:
+    """Each watches for itself, and needs no other one for it."""
+    with a_replica(tmp_path / "other", cluster) as other:
+        landwaiter.start()
+        for change, count in (("POST", 1), ("DELETE", 0)):
+            path, body = (POLICIES, a_document("both")) if count else (f"{POLICIES}/both", None)
+            cluster.request(change, path, body)
+            wait_until(
+                lambda count=count: all(  # type: ignore[misc]  # It is called in the same turn.
+                    each.metric("landwaiter_policies") == count for each in (landwaiter, other)
+                ),
+                within_seconds=IN_FORCE_SECONDS,
+                what=f"{count} policies in each replica",
+            )
 
 
 def test_semantics_22_a_broken_document_leaves_the_last_good_one_in_force_through_a_restart(
