@@ -79,8 +79,8 @@ soak: setup parts ## Run an install at half of what it can do, through changes, 
 hostile: setup parts ## Attack the real process, with 100,000 spoilt reviews among other things.
 	LANDWAITER_HOSTILE_REVIEWS=100000 $(PYTEST) -q tests/system/test_hostile_input.py
 
-bench: setup parts ## Measure, both sides of each comparison interleaved.
-	@$(BIN)/python tests/bench/cosign_runs.py
+bench: setup parts ## Measure, both sides in turns (CASES=warm,start AGAINST=EARLIER.json OUTPUT=bench.json).
+	@$(BIN)/python tests/bench/run.py $(if $(CASES),--cases "$(CASES)") $(if $(AGAINST),--against "$(AGAINST)") $(if $(OUTPUT),--output "$(OUTPUT)")
 
 image: ## Build the container image with docker, podman or buildah (docs/image.md).
 	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah; ENGINE names another" >&2; exit 1; }

@@ -1,7 +1,7 @@
 """
 What a verification costs, as ratios against plain cosign, both sides interleaved.
 
-    python tests/bench/cosign_runs.py
+    make bench CASES=cold
 
 These are the figures behind ADR 1 (the cosign program) and ADR 5 (how cosign gets its material).
 Every pair is measured in turns on the same images, in a real registry on loopback; the ratio is
@@ -12,9 +12,7 @@ import asyncio
 import os
 import resource
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -25,9 +23,7 @@ from pathlib import Path
 
 import uvloop
 
-if __name__ == "__main__":  # Run as a file: Python has put this folder on its path.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
+from bench.figures import Figure, Target, at_least, at_most
 from cosign.fakes import FakeKeychain, FakeRegistry
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.command import GO_MEMORY_LIMIT
@@ -50,7 +46,7 @@ from realparts.registries import ReferrersRegistry
 from realparts.signing import Signer, SigningKey
 
 ROUNDS = 15
-STORM_IMAGES = 60
+STORM_IMAGES = 200
 STORM_ROUNDS = 3
 SIGNATURES = 10
 IDENTICAL = 500
@@ -60,23 +56,6 @@ COLD = Lifetimes(success_seconds=0.0, refusal_seconds=0.0, fault_seconds=0.0)
 Verify = Callable[[ImageReference], Coroutine[object, object, None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """One figure: how many times the second takes what the first takes, in the same unit."""
-
-    name: str
-    first: float
-    second: float
-    unit: str
-    target: str = ""
-
-    def line(self) -> str:
-        """Return the figure as a line of the table."""
-        ratio = self.second / self.first
-        seen = f"{self.first:8.1f} {self.second:8.1f} {self.unit:<4}"
-        return f"{self.name:<66} {ratio:6.2f}  {seen} {self.target}".rstrip()
-
-
 @dataclass(slots=True)
 class Samples:
     """Measurements of both sides of one pair, taken in turns."""
@@ -84,15 +63,13 @@ class Samples:
     first: list[float] = field(default_factory=list)
     second: list[float] = field(default_factory=list)
 
-    def ratio(self, name: str, unit: str = "ms", target: str = "") -> Ratio:
-        """Return the ratio of the medians."""
-        return Ratio(
-            name, statistics.median(self.first), statistics.median(self.second), unit, target
-        )
+    def figure(self, name: str, unit: str = "ms", target: Target | None = None) -> Figure:
+        """Return them as a figure: ours is the second, theirs the first."""
+        return Figure("cold", name, unit, tuple(self.second), tuple(self.first), target)
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Signed:
     """A registry with signed images, and the files that plain cosign needs."""
 
     registry: ReferrersRegistry
@@ -148,16 +125,14 @@ class Scene:
         return ("verify", f"--key={self.key.public}", log, str(image))
 
 
-def main() -> None:
-    """Print all ratios."""
-    print("pair: second against first" + " " * 41 + "ratio     first   second      target")
+def measure_cold(_: object) -> Iterator[Figure]:
+    """Yield all figures."""
     with _scene() as scene, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for ratio in runner.run(_measured(scene)):
-            print(ratio.line())
+        yield from runner.run(_measured(scene))
 
 
 @contextmanager
-def _scene() -> Iterator[Scene]:
+def _scene() -> Iterator[Signed]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with ReferrersRegistry(folder / "registry") as registry:
@@ -169,7 +144,7 @@ def _scene() -> Iterator[Scene]:
                 signer.sign_with_cosign3(image, key)
             signer.sign_with_cosign2(names[1], key)
             bundle, old, many = map(ImageReference.parse, names)
-            yield Scene(
+            yield Signed(
                 registry,
                 key,
                 ensure(["cosign3"])["cosign3"],
@@ -181,15 +156,19 @@ def _scene() -> Iterator[Scene]:
             )
 
 
-async def _measured(scene: Scene) -> list[Ratio]:
+async def _measured(scene: Signed) -> list[Figure]:
     hosts = {scene.registry.host: HostSettings(plain_http=True)}
     async with RegistryClient(RegistrySettings(hosts)) as client:
         settings = VerifierSettings(scene.cosign, runs_at_once=PARALLEL, lifetimes=COLD)
         async with SignatureVerifier(client, settings) as verifier:
             verify = _verification(verifier, scene.authority, EMPTY_KEYCHAIN)
             return [
-                await _cold("cold decision, a bundle / cosign verify", scene, scene.bundle, verify),
-                await _cold("cold decision, old format / cosign verify", scene, scene.old, verify),
+                await _cold(
+                    "one signed image (bundle) / cosign verify of it", scene, scene.bundle, verify
+                ),
+                await _cold(
+                    "one signed image (old format) / cosign verify of it", scene, scene.old, verify
+                ),
                 *await _material(scene, client),
                 _collected(scene),
                 await _storm(scene, verify),
@@ -210,15 +189,15 @@ def _verification(
     return verify
 
 
-async def _cold(name: str, scene: Scene, image: ImageReference, verify: Verify) -> Ratio:
+async def _cold(name: str, scene: Signed, image: ImageReference, verify: Verify) -> Figure:
     samples = Samples()
     for _ in range(ROUNDS):
         samples.first.append(_milliseconds(partial(scene.verify, image)))
         samples.second.append(await _awaited_milliseconds(verify(image)))
-    return samples.ratio(name, target="at most 1.15")
+    return samples.figure(name, target=at_most(1.15))
 
 
-async def _material(scene: Scene, client: RegistryClient) -> list[Ratio]:
+async def _material(scene: Signed, client: RegistryClient) -> list[Figure]:
     """Measure the two ways to give cosign what was fetched: as files, and from an endpoint."""
     local = scene.folder / "local-image"
     scene.run("save", f"--dir={local}", str(scene.old))
@@ -243,7 +222,7 @@ async def _material(scene: Scene, client: RegistryClient) -> list[Ratio]:
             for _ in range(ROUNDS):
                 samples.first.append(_milliseconds(partial(as_files, material)))
                 samples.second.append(await _awaited_milliseconds(verify(image)))
-        ratios.append(samples.ratio(name))
+        ratios.append(samples.figure(name))
     return ratios
 
 
@@ -257,7 +236,7 @@ def _in_memory(material: SignatureMaterial) -> FakeRegistry:
     return registry
 
 
-def _collected(scene: Scene) -> Ratio:
+def _collected(scene: Signed) -> Figure:
     """Measure what Go's garbage collector costs in one run."""
     samples = Samples()
     without = {"GOGC": "off", "GOMEMLIMIT": GO_MEMORY_LIMIT}
@@ -266,21 +245,21 @@ def _collected(scene: Scene) -> Ratio:
     for _ in range(ROUNDS):
         samples.first.append(_children_milliseconds(as_is))
         samples.second.append(_children_milliseconds(uncollected))
-    return samples.ratio("processor time of cosign verify: collector off / on")
+    return samples.figure("processor time of cosign verify: collector off / on")
 
 
-async def _storm(scene: Scene, verify: Verify) -> Ratio:
+async def _storm(scene: Signed, verify: Verify) -> Figure:
     """Measure many different images at once against one plain cosign an image."""
     samples = Samples()
     for _ in range(STORM_ROUNDS):
         samples.first.append(STORM_IMAGES / _storm_of_plain_cosign(scene))
         asking = asyncio.gather(*(verify(image) for image in scene.storm))
         samples.second.append(1000 * STORM_IMAGES / await _awaited_milliseconds(asking))
-    name = f"{STORM_IMAGES} cold images at once / xargs -P{PARALLEL} cosign verify"
-    return samples.ratio(name, "1/s", "at least 3.0")
+    name = f"{STORM_IMAGES} images at once / xargs -P{PARALLEL} cosign verify"
+    return samples.figure(name, "1/s", at_least(3.0))
 
 
-def _storm_of_plain_cosign(scene: Scene) -> float:
+def _storm_of_plain_cosign(scene: Signed) -> float:
     began = time.perf_counter()
     subprocess.run(
         [
@@ -298,7 +277,7 @@ def _storm_of_plain_cosign(scene: Scene) -> float:
     return time.perf_counter() - began
 
 
-async def _identical(image: ImageReference, verify: Verify) -> Ratio:
+async def _identical(image: ImageReference, verify: Verify) -> Figure:
     """Measure how much longer the last of many identical questions waits than a single one."""
     samples = Samples()
     for _ in range(ROUNDS):
@@ -308,7 +287,7 @@ async def _identical(image: ImageReference, verify: Verify) -> Ratio:
                 asyncio.wait([asyncio.ensure_future(verify(image)) for _ in range(IDENTICAL)])
             )
         )
-    return samples.ratio(f"{IDENTICAL} identical cold questions at once / one")
+    return samples.figure(f"{IDENTICAL} identical questions at once / one")
 
 
 def _milliseconds(work: Callable[[], None]) -> float:
@@ -328,7 +307,3 @@ def _children_milliseconds(work: Callable[[], None]) -> float:
     work()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-
-
-if __name__ == "__main__":
-    main()

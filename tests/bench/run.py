@@ -1,0 +1,88 @@
+"""
+Measures Landwaiter beside what it is compared with, and prints a table of ratios.
+
+    make bench [CASES=warm,start] [AGAINST=EARLIER.json] [OUTPUT=FILE.json]
+
+Everything runs on real parts on loopback. Both sides of each comparison are measured in turns; a
+figure is the median of its rounds. Absolute figures belong to the machine; ratios travel.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+if __name__ == "__main__":  # Run as a file: Python has put this folder on its path.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.cosign_runs import measure_cold
+from bench.figures import Figure
+from bench.machine import description
+from bench.report import HEADER, comparison, line_of, read, write
+from bench.scene import Scene
+from bench.warm import Warm, measure_memory, measure_start, measure_warm
+
+WARM = (
+    "5 policies with all 10 rules, 3 images a Pod, everything in memory, beside a bare FastAPI "
+    "and pydantic echo of the same bodies; one core, TLS with client certificates"
+)
+
+CASES: Mapping[str, tuple[str, Callable[[Scene], Iterator[Figure]]]] = {
+    "start": ("from the command to ready", measure_start),
+    "memory": ("memory beside the bare echo", measure_memory),
+    "warm": (
+        WARM,
+        lambda scene: measure_warm(Warm(scene)),
+    ),
+    "cold": (
+        "signatures with nothing in memory, in this process, a registry on loopback",
+        measure_cold,
+    ),
+}
+
+
+def main() -> int:
+    """Measure what is asked for; return 0, whatever the figures are."""
+    options = _options()
+    machine = description()
+    for name, value in machine.items():
+        print(f"{name:<12} {value}")
+    print(f"\n{HEADER}", flush=True)
+    figures: list[Figure] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="landwaiter-bench-") as folder,
+        Scene(Path(folder)) as scene,
+    ):
+        for name in options.cases:
+            told, measure = CASES[name]
+            print(f"-- {name}: {told}", flush=True)
+            for figure in measure(scene):
+                figures.append(figure)
+                print(
+                    line_of(figure), *([f"   ({figure.note})"] if figure.note else []), flush=True
+                )
+    write(options.output, machine, figures)
+    print(f"\nwritten to {options.output}")
+    if options.against is not None:
+        print(f"\nbeside {options.against}:", *comparison(read(options.against), figures), sep="\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--cases", type=_cases, default=list(CASES), help=", ".join(CASES))
+    parser.add_argument("--against", type=Path, help="the file of an earlier run")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"))
+    return parser.parse_args()
+
+
+def _cases(text: str) -> list[str]:
+    names = text.replace(",", " ").split()
+    if unknown := [name for name in names if name not in CASES]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: wanted {', '.join(CASES)}")
+    return names or list(CASES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
