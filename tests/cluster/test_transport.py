@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,20 @@ async def test_the_time_is_the_api_servers(
 
     assert abs(before) < 1
     assert abs(after - expected) < 3
+
+
+async def test_a_clock_that_leaps_does_not_change_the_api_servers_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Certificates made by a time that never was would be trusted by nobody."""
+    year = timedelta(days=365).total_seconds()
+    with api_server() as server, connected(tmp_path, url_of(server)) as api:
+        await api.get(A_SECRET)
+        truth = time.time()
+        monkeypatch.setattr(time, "time", lambda: truth + year)
+        leapt = api.server_time()
+
+    assert abs(leapt - truth) < 3
 
 
 async def test_requests_say_who_asks(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -194,6 +195,24 @@ def test_the_end_of_the_certificate_is_told(certificates: Certificates, tmp_path
     left = datetime.fromtimestamp(expires, UTC) - datetime.now(UTC)
 
     assert True is (timedelta(hours=1) < left <= timedelta(hours=3))
+
+
+@pytest.mark.parametrize(("ahead_seconds", "expected"), [(3_000.0, False), (11_000.0, True)])
+def test_a_certificate_that_has_ended_is_a_problem(
+    certificates: Certificates,
+    tmp_path: Path,
+    ahead_seconds: float,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """By the clock that is given: whose own one is wrong is not unready for it."""
+    pair = certificates.authority.issue_server("short", valid_for=timedelta(hours=3))
+    mount = mounted(tmp_path / "m", pair)
+    certificate = ServingCertificate(
+        mount.files, mount.reloads, now=lambda: time.time() + ahead_seconds
+    )
+    problem = certificate.problem() or ""
+
+    assert expected is problem.startswith("it ended at ")
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)

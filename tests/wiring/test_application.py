@@ -1,8 +1,10 @@
 """The install's settings shape the application that is served, each of them."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,22 @@ spec:
   validationActions: [Deny]
   rules: {pullSecrets: {requireFor: [r.example.com]}}
 """
+
+
+EXCEPTION = """
+---
+apiVersion: landwaiter.dev/v1alpha1
+kind: ImagePolicyException
+metadata: {name: e}
+spec:
+  policies: [{name: p, rules: ["*"]}]
+  images: [r.example.com/app]
+  namespaces: [shop]
+  requestedBy: alice
+  reason: a test
+  expires: "%s"
+"""
+A_TIME = datetime.now(UTC) + timedelta(days=2)
 
 
 @dataclass
@@ -196,6 +214,9 @@ class Unreachable:
     def send_blocking(self, request: object) -> ApiAnswer:
         raise ClusterUnavailable("the API server is down")
 
+    def server_time(self) -> float:
+        return A_TIME.timestamp()
+
     def close(self) -> None:
         Unreachable.closed += 1
 
@@ -234,6 +255,36 @@ def test_the_cluster_is_that_of_the_kubeconfig_else_our_own(
     assert bool(expected) == ("the API server is down" in " ".join(served.messages[0].split()))
     waiting = "namespaces, serviceaccounts not listed yet"
     assert ({"views": waiting} if expected else {}) == served.unready
+
+
+@pytest.mark.parametrize(("days", "expected"), [(1, [503]), (3, [None])])
+def test_the_time_of_day_is_the_api_servers(
+    serve: Callable[..., Served],
+    settings: InstallSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    expected: list[int | None],
+) -> None:
+    """A clock that is wrong lets no exception live on: the API server is two days ahead here."""
+    monkeypatch.setattr(ApiTransport, "connect", lambda _: Unreachable())
+    assert settings.policies is not None
+    expires = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
+    (settings.policies / "p.yaml").write_text(POLICIES + EXCEPTION % expires)
+    served = serve(replace(settings, kubeconfig=Path("kubeconfig")), "r.example.com/app:1")
+
+    assert expected == served.codes
+
+
+def test_a_folder_for_temporary_files_is_waited_for(
+    serve: Callable[..., Served],
+    settings: InstallSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Without one no signature can be verified, so nobody should be sent here."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+
+    assert ["temporaryFolder"] == list(serve(settings).unready)
 
 
 def test_without_a_webhook_name_the_server_leans_on_nothing(

@@ -94,7 +94,7 @@ class ApiTransport:
         self._client = ApiClient(configuration)
         # The API server notes the part before the slash as who has written a field.
         self._client.user_agent = f"landwaiter/{__version__}"
-        self._ahead_seconds = 0.0
+        self._epoch: float | None = None  # The API server's time at our monotonic clock's 0.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
 
     @classmethod
@@ -185,16 +185,20 @@ class ApiTransport:
         """
         Return the API server's time, in seconds since the epoch, as its last answer told it.
 
-        It is our own time where there was no answer, or where the two are about the same.
+        It goes on from there by a clock that does not leap. It is our own time where there was no
+        answer, and at an answer that has about the same.
         """
-        return time.time() + self._ahead_seconds
+        epoch = self._epoch
+        return time.time() if epoch is None else epoch + time.monotonic()
 
     def _note_time(self, date: str | None) -> None:
+        now = time.time()
         try:
-            ahead = parsedate_to_datetime(date or "").timestamp() - time.time()
+            told = parsedate_to_datetime(date or "").timestamp()
         except ValueError:
             return
-        self._ahead_seconds = ahead if abs(ahead) > CLOCKS_AGREE_SECONDS else 0.0
+        agreed = now if abs(told - now) <= CLOCKS_AGREE_SECONDS else told
+        self._epoch = agreed - time.monotonic()
 
     def _open(self, request: ApiRequest, read_seconds: float) -> urllib3.HTTPResponse:
         headers = {"Accept": "application/json"}

@@ -16,10 +16,11 @@ are in memory alone (memfd, Linux), so that no key is written to a disk by us.
 import asyncio
 import os
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -106,7 +107,8 @@ class ServingCertificate:
     """
     What TLS is served with now.
 
-    `context` is for the listener, `client_ca` a file with the CA of callers, None for anybody.
+    `context` is for the listener, `client_ca` a file with the CA of callers, None for anybody;
+    `now` is in seconds since the epoch, and best taken from whoever checks the certificate.
     Raises `InvalidCertificate` when the source has nothing that can be used.
     """
 
@@ -115,8 +117,11 @@ class ServingCertificate:
         source: CertificateSource,
         observer: CertificateObserver,
         client_ca: Path | None = None,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
+        self._now = now
         self._client_ca = client_ca
         self._observer = observer
         self._problem: str | None = None
@@ -141,7 +146,7 @@ class ServingCertificate:
 
     def problem(self) -> str | None:
         """Return why no caller can trust what is in use, None while it is valid."""
-        if self._ends > datetime.now(UTC):
+        if self._ends.timestamp() > self._now():
             return None
         return f"it ended at {self._ends.isoformat()}"
 

@@ -9,6 +9,7 @@ answer ends its connection, and the process ends when no connection is left, at
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -106,11 +107,12 @@ class Backing:
     What the server leans on.
 
     `source` is where the certificate comes from, None for the files of the settings; `companions`
-    run while reviews are taken.
+    run while reviews are taken. By `now`, in seconds since the epoch, the certificate ends.
     """
 
     source: CertificateSource | None = None
     companions: Sequence[Companion] = ()
+    now: Callable[[], float] = time.time
 
 
 NO_BACKING: Final = Backing()
@@ -134,6 +136,7 @@ class Server:
         self._metrics = metrics
         self._source = backing.source or _files(settings)
         self._companions = backing.companions
+        self._now = backing.now
         self._certificate: ServingCertificate | None = None
         readiness.add("certificate", self._problem)
         connections = connections_within_limit(settings.limits.connections)
@@ -165,7 +168,9 @@ class Server:
         try:
             metrics_port = await self._health.start(host, self._settings.metrics_port)
             await self._source.ready()
-            certificate = ServingCertificate(self._source, self._metrics, self._settings.client_ca)
+            certificate = ServingCertificate(
+                self._source, self._metrics, self._settings.client_ca, now=self._now
+            )
             admission_port = await self._admission.start(host, self._settings.port, certificate)
         except BaseException:
             await self._health.close(grace_seconds=0)

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -23,6 +24,7 @@ from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.cluster.watched import WatchedCluster
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ShortNames
+from landwaiter.policy.exceptions import utc_now
 from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.live import PoliciesInForce
@@ -47,6 +49,7 @@ from landwaiter.wiring.cluster_policies import ClusterPolicySettings, cluster_po
 from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
+from landwaiter.wiring.temporary_folder import TemporaryFolder
 from landwaiter.wiring.views import observe_views, unsettled
 from landwaiter.wiring.webhook import WebhookParts, webhook_kept
 
@@ -109,6 +112,7 @@ async def _serve(settings: InstallSettings) -> None:
             source=source,
             namespaces=NamespaceLabels(cluster.view),
             install=settings.install,
+            clock=cluster.now,
             conditions=conditions,
         )
         handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
@@ -116,7 +120,9 @@ async def _serve(settings: InstallSettings) -> None:
         await serve(
             admission_app(gate),
             settings.server,
-            readiness=Readiness(cluster.checks, serving_metrics),
+            readiness=Readiness(
+                {**cluster.checks, "temporaryFolder": TemporaryFolder().problem}, serving_metrics
+            ),
             metrics=serving_metrics,
             registry=collectors,
             on_started=lambda ports: _tell(policies(), ports),
@@ -132,6 +138,12 @@ class _Cluster:
     transport: ApiTransport | None = None
     objects: ClusterObjects | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        """Return the time of day, where there is a cluster that of its API server."""
+        if self.transport is None:
+            return utc_now()
+        return datetime.fromtimestamp(self.transport.server_time(), UTC)
 
 
 @asynccontextmanager

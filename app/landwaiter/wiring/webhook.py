@@ -69,7 +69,7 @@ async def webhook_kept(settings: WebhookSettings, parts: WebhookParts) -> AsyncI
     running = asyncio.create_task(run_all((common.recorder.run, *certificate.companions)))
     common.view.start()
     try:
-        yield Backing(source, (leadership.run, keeper.run))
+        yield Backing(source, (leadership.run, keeper.run), parts.transport.server_time)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
