@@ -38,7 +38,7 @@ class Balancer:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         try:
-            with suppress(OSError):
+            with suppress(OSError, asyncio.CancelledError):  # Nobody waits for this task.
                 await self._join(reader, writer)
         finally:
             writer.close()
@@ -93,9 +93,11 @@ class Balancer:
 
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while chunk := await reader.read(CHUNK_BYTES):
-            writer.write(chunk)
-            await writer.drain()
-    # One side that ends ends the other; the API server and TLS close both ways together.
-    writer.close()
+    try:
+        with suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                writer.write(chunk)
+                await writer.drain()
+    finally:
+        # One side that ends ends the other; the API server and TLS close both ways together.
+        writer.close()

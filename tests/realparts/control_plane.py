@@ -83,6 +83,7 @@ class ControlPlane:
         self._api_server: ChildProcess | None = None
         self._controllers: ChildProcess | None = None
         self._etcd_url = ""
+        self._etcd_peer_url = ""
         self._port = 0
         self._api: APIClient | None = None
         self._numbers = itertools.count(1)
@@ -104,7 +105,7 @@ class ControlPlane:
         self._programs = ensure(["etcd", "kubectl", self._part, *controllers])
         try:
             self._write_files()
-            self._etcd = retried_on_port_clash(self._launch_etcd)
+            self._etcd = retried_on_port_clash(self._launch_etcd_on_new_ports)
             self._api_server = retried_on_port_clash(self._launch_on_new_port)
             self._create_rights()
             if self._has_controllers:
@@ -127,6 +128,15 @@ class ControlPlane:
     def start_api_server(self) -> None:
         """Bring the API server back on its old port, with the objects it had."""
         self._api_server = self._launch_api_server()
+
+    def stop_etcd(self) -> None:
+        """Make etcd vanish, as in an outage; what it has stored stays on disk."""
+        if self._etcd is not None:
+            self._etcd.kill()
+
+    def start_etcd(self) -> None:
+        """Bring etcd back on its old ports, with what it had stored."""
+        self._etcd = self._launch_etcd()
 
     @contextmanager
     def frozen_api_server(self) -> Iterator[None]:
@@ -236,10 +246,13 @@ class ControlPlane:
             client = authority.issue_client(self._webhook_client_name)
             write_admission_configuration(files.admission_configuration, client)
 
-    def _launch_etcd(self) -> ChildProcess:
+    def _launch_etcd_on_new_ports(self) -> ChildProcess:
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
-        peer_url = f"http://127.0.0.1:{free_port()}"
-        arguments = etcd_arguments(self.files, url=self._etcd_url, peer_url=peer_url)
+        self._etcd_peer_url = f"http://127.0.0.1:{free_port()}"
+        return self._launch_etcd()
+
+    def _launch_etcd(self) -> ChildProcess:
+        arguments = etcd_arguments(self.files, url=self._etcd_url, peer_url=self._etcd_peer_url)
         process = self._child("etcd", *arguments)
         health = f"{self._etcd_url}/health"
         process.wait_until_ready(lambda: http_status(health) == OK, within_seconds=READY_SECONDS)

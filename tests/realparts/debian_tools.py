@@ -1,6 +1,7 @@
 """
-Debian's programs that build and run the image without a Docker engine, installed where missing.
+Debian's programs that tests need, installed where missing.
 
+They build and run the image without a Docker engine, and move clocks.
 They are tools and no parts of what is tested, so Debian's own version is good enough.
 """
 
@@ -8,6 +9,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from realparts.cache import cache_folder, locked
 from realparts.processes import ProcessError, run_logged
@@ -21,6 +23,7 @@ PACKAGES: Mapping[str, str] = {
     "mmdebstrap": "mmdebstrap",  # Makes the bases that it builds on.
     "runc": "runc",  # Runs the image as a node does.
     EMULATOR: "qemu-user",
+    "faketime": "faketime",  # Brings the library that tells a process another time of day.
 }
 """The package of each program."""
 
@@ -44,6 +47,13 @@ def why_no_image() -> str | None:
         names = " and ".join(missing)
         return f"the image needs {names}, and there is no apt-get to install them"
     return None
+
+
+def faketime_library() -> Path:
+    """Return the library that is loaded before all others; raise `NoToolError` without it."""
+    for found in Path("/usr/lib").glob("*/faketime/libfaketime.so.1"):
+        return found
+    raise NoToolError("the program faketime is there, and its library is not")
 
 
 def ensure_tools(step: Step) -> None:

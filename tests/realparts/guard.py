@@ -9,6 +9,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +115,26 @@ SHORT_LIVED = Path(__file__).resolve().with_name("short_lived.py")
 """What is run in the place of `python -m landwaiter` where time is to go faster."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """
+    What is around a replica, by default nothing.
+
+    `program` is run in the place of `python -m landwaiter`, and `prefix` stands before all.
+    """
+
+    cosign: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    program: Path | None = None
+    prefix: Sequence[str] = ()
+
+
 class Replica(Landwaiter):
     """
     One process of an install; `certificate` are its options about the certificate.
 
     With `short_lived` its certificates live for seconds, `environment` may say for how many.
+    `surroundings` is what else is around it.
     """
 
     def __init__(
@@ -132,26 +148,27 @@ class Replica(Landwaiter):
         registries: str = NO_REGISTRIES,
         environment: Mapping[str, str] | None = None,
         short_lived: bool = False,
+        surroundings: Surroundings | None = None,
     ) -> None:
+        self._surroundings = surroundings or Surroundings()
         super().__init__(
             folder,
             policies=policies,
             registries=registries,
             cluster=cluster,
             arguments=arguments,
-            environment=environment,
+            cosign=self._surroundings.cosign,
+            environment={**(environment or {}), **self._surroundings.environment},
         )
         self._certificate = list(certificate)
-        self._short_lived = short_lived
+        self._program = SHORT_LIVED if short_lived else self._surroundings.program
 
     def command(self) -> list[str]:
         """Return the command that starts it."""
         interpreter, *rest = super().command()
-        return (
-            [interpreter, "-P", str(SHORT_LIVED), *rest[2:]]
-            if self._short_lived
-            else super().command()
-        )
+        if self._program is not None:
+            rest = ["-P", str(self._program), *rest[2:]]
+        return [*self._surroundings.prefix, interpreter, *rest]
 
     def certificate_arguments(self) -> list[str]:
         """Return the options that say what it serves with."""
@@ -198,14 +215,24 @@ class Guard:
         objects = {"apiVersion": "v1", "kind": "List", "items": rights()}
         self.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
 
-    def start(self, *arguments: str, policies: str | None = None) -> Replica:
+    def start(
+        self,
+        *arguments: str,
+        policies: str | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> Replica:
         """Start another replica and lead connections to it as well; return it when it is ready."""
-        replica = self.prepared(*arguments, policies=policies)
+        replica = self.prepared(*arguments, policies=policies, surroundings=surroundings)
         replica.start()
         self.balancer.ports = (*self.balancer.ports, replica.port)
         return replica
 
-    def prepared(self, *arguments: str, policies: str | None = None) -> Replica:
+    def prepared(
+        self,
+        *arguments: str,
+        policies: str | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> Replica:
         """Return another replica that is not started yet."""
         replica = Replica(
             self.folder / f"replica-{len(self.replicas)}",
@@ -223,6 +250,7 @@ class Guard:
             registries=self._registries,
             environment=self._environment,
             short_lived=self._short_lived,
+            surroundings=surroundings,
         )
         self.replicas.append(replica)
         return replica
