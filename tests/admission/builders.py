@@ -92,7 +92,14 @@ def a_verdict(*findings: Finding, use: ImageUse | None = None) -> Verdict:
     return Verdict((UseVerdict(use or a_use(), findings=findings),))
 
 
-class FixedJudge:
+class JudgesAnew:
+    """What judges have in common that know no verdict before they have judged."""
+
+    def at_once(self, case: Case, side: Side) -> Verdict | None:
+        return None
+
+
+class FixedJudge(JudgesAnew):
     """Answers every case with one verdict, or raises; remembers what it was asked."""
 
     def __init__(self, answer: Verdict | Exception | None = None) -> None:

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from admission.builders import FixedJudge
 from landwaiter.admission.handler import Handler, Judge
-from landwaiter.admission.http import Gate, RequestLimits, admission_app
+from landwaiter.admission.http import AdmissionApp, Gate, RequestLimits, admission_app
 from landwaiter.images.reference import ShortNames
 from landwaiter.telemetry.metrics import Metrics
 
@@ -21,7 +20,7 @@ JSON = {"content-type": "application/json"}
 class Application:
     """The application of the admission port, with what it counts."""
 
-    app: FastAPI
+    app: AdmissionApp
     registry: CollectorRegistry
 
     def counted(self, name: str, **labels: str) -> float | None:

@@ -17,6 +17,7 @@ from admission.builders import (
     AUDIT,
     WARN,
     FixedJudge,
+    JudgesAnew,
     a_body,
     a_deployment,
     a_finding,
@@ -468,7 +469,7 @@ async def test_semantics_18_a_bug_stops_nobody_on_observe() -> None:
     assert not_observed(FAULT) == await Desk(FixedJudge(RuntimeError())).ask(a_body(), Side.OBSERVE)
 
 
-class CancelledWithin:
+class CancelledWithin(JudgesAnew):
     """A judge with a bug that cancels itself."""
 
     async def judge(self, case: Case, side: Side) -> Verdict:
@@ -481,7 +482,7 @@ async def test_a_judge_that_is_cancelled_from_within_is_a_bug() -> None:
     assert undecided(A_UID, f"\n{FAULT}") == await Desk(CancelledWithin()).ask(a_body())
 
 
-class Overrunning:
+class Overrunning(JudgesAnew):
     """A judge that heeds neither its deadline nor, until it is let go, its cancellation."""
 
     def __init__(self, after: Exception | None = None) -> None:
@@ -543,7 +544,7 @@ async def test_a_judge_that_fails_after_its_deadline_is_logged(log: io.StringIO)
     )
 
 
-class Hanging:
+class Hanging(JudgesAnew):
     """A judge that waits until it is cancelled."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from admission.builders import A_UID, FixedJudge, a_body, a_finding, a_verdict
+from admission.builders import A_UID, FixedJudge, JudgesAnew, a_body, a_finding, a_verdict
 from admission.calling import JSON, HTTPAnswer, an_application, ask
 from landwaiter.admission.http import CALLER_IS_API_SERVER, MEBIBYTE, RequestLimits
 from landwaiter.policy.case import Case, Side
@@ -237,7 +237,7 @@ async def test_a_slow_body_is_refused() -> None:
     )
 
 
-class Waiting:
+class Waiting(JudgesAnew):
     """A judge that says when it was asked, and waits to be let go."""
 
     def __init__(self) -> None:

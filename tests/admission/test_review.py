@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from admission.builders import A_UID, a_body, a_deployment, a_pod, a_review
-from landwaiter.admission.review import AdmissionRequest, ObjectKind, UserInfo, decode
+from landwaiter.admission.review import (
+    AdmissionRequest,
+    ObjectKind,
+    PodCreation,
+    Request,
+    UserInfo,
+    decode,
+)
 from landwaiter.errors import InvalidReview
+from landwaiter.workloads.podspec import Pod
 
 
 def changed(**fields: object) -> bytes:
@@ -150,7 +158,9 @@ def raw_body(old: str, new: str) -> bytes:
     return body.replace(b'"OLD"', old.encode()).replace(b'"NEW"', new.encode())
 
 
-def images_in(obj: dict[str, Any] | None) -> list[str]:
+def images_in(obj: dict[str, Any] | Pod | None) -> list[str]:
+    if isinstance(obj, Pod):
+        return [str(each.image) for each in obj.spec.containers or ()]
     return [each["image"] for each in (obj or {})["spec"]["containers"]]
 
 
@@ -197,7 +207,7 @@ json_values = st.recursive(
 )
 
 
-def decoded_or_refused(body: bytes) -> type[AdmissionRequest | InvalidReview]:
+def decoded_or_refused(body: bytes) -> type[Request | InvalidReview]:
     try:
         return type(decode(body))
     except InvalidReview as refusal:
@@ -225,7 +235,7 @@ def test_any_request_is_decoded_or_refused(fields: dict[str, Any]) -> None:
     """Whatever its fields hold, and however deep, nothing but its own error is raised."""
     body = a_body(**fields)
 
-    assert decoded_or_refused(body) in {AdmissionRequest, InvalidReview}
+    assert decoded_or_refused(body) in {AdmissionRequest, PodCreation, InvalidReview}
 
 
 @given(st.data())
@@ -236,4 +246,4 @@ def test_a_damaged_review_is_decoded_or_refused(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
 
-    assert decoded_or_refused(bytes(body)) in {AdmissionRequest, InvalidReview}
+    assert decoded_or_refused(bytes(body)) in {AdmissionRequest, PodCreation, InvalidReview}

@@ -31,6 +31,9 @@ class Thinking:
         await asyncio.sleep(0.05)
         return Verdict()
 
+    def at_once(self, case: Case, side: Side) -> Verdict | None:
+        return None
+
 
 def tell(ports: Ports) -> None:
     line = json.dumps({"admission": ports.admission, "metrics": ports.metrics})

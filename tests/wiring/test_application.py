@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from admission.builders import a_body, a_pod
 from admission.calling import Application, ask
+from landwaiter.admission.http import AdmissionApp
 from landwaiter.cluster.requests import ApiAnswer
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.errors import ClusterUnavailable, InvalidInput
@@ -67,7 +67,7 @@ class Served:
 
     async def __call__(
         self,
-        app: FastAPI,
+        app: AdmissionApp,
         settings: ServerSettings,
         *,
         readiness: Readiness,

@@ -37,6 +37,9 @@ class FixedCluster:
     ) -> Namespace | None:
         return None
 
+    def known_namespace(self, name: str) -> Namespace | None:
+        return None
+
     async def get_service_account(
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
     ) -> ServiceAccount | None:

@@ -30,6 +30,9 @@ class View:
         self._note(name, fresh=fresh)
         return None
 
+    def known_namespace(self, name: str) -> Namespace | None:
+        return None
+
     async def get_service_account(
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
     ) -> ServiceAccount | None:

@@ -10,6 +10,7 @@ the person reads "context deadline exceeded" instead of what is going on.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from landwaiter.deadline import Deadline
@@ -49,6 +50,7 @@ _UNIT_SECONDS: Final = {
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
 
+@lru_cache(maxsize=64)
 def seconds_of(duration: str) -> float:
     """
     Return the seconds that a Go duration such as `10s`, `1m30s` or `500ms` stands for.

@@ -35,7 +35,7 @@ from landwaiter.admission.reply import (
     try_again,
     undecided,
 )
-from landwaiter.admission.review import AdmissionRequest
+from landwaiter.admission.review import AdmissionRequest, PodCreation, Request
 from landwaiter.admission.text import cut, visible
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ShortNames
@@ -45,8 +45,9 @@ from landwaiter.rules.verdict import Action, Decision, Finding, Verdict
 from landwaiter.telemetry.logging import decided
 from landwaiter.telemetry.metrics import Metrics
 from landwaiter.workloads.changes import is_unchanged
+from landwaiter.workloads.podspec import Pod
 from landwaiter.workloads.values import Workload
-from landwaiter.workloads.walker import read_workload
+from landwaiter.workloads.walker import read_workload, workload_of_pod
 
 WITHOUT_IMAGES: Final = frozenset({"status", "scale"})
 
@@ -68,6 +69,10 @@ class Judge(Protocol):
         """Return the findings that belong to this side, by the case's deadline."""
         ...
 
+    def at_once(self, case: Case, side: Side) -> Verdict | None:
+        """Return the same where it is known already, None where the case has to be judged."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -87,13 +92,14 @@ class Handler:
         self._metrics = metrics
         self._left_behind: set[asyncio.Task[Verdict]] = set()
 
-    async def answer(self, request: AdmissionRequest, call: Call) -> Reply:
+    async def answer(self, request: Request, call: Call) -> Reply:
         """Return the answer, which has the request's uid; raises nothing but cancellation."""
         try:
-            prepared = self._prepared(request, call)
-            # The objects can take megabytes: they are not kept while registries are waited for.
-            request = request.without_objects()
-            outcome = prepared if isinstance(prepared, Outcome) else await self._decided(prepared)
+            outcome = self._prepared(request, call)
+            if isinstance(outcome, _Prepared):
+                # The objects can take megabytes: they are not kept while registries are waited for.
+                request = request.without_objects()
+                outcome = await self._decided(outcome)
             self._record(request, call, outcome)
         except Exception:  # noqa: BLE001  # Any review that can be decoded gets an answer.
             _log.exception("a bug kept a review from being judged", uid=request.uid)
@@ -102,7 +108,7 @@ class Handler:
             return _fault(request, call.side)
         return outcome.reply
 
-    def _prepared(self, request: AdmissionRequest, call: Call) -> _Prepared | Outcome:
+    def _prepared(self, request: Request, call: Call) -> _Prepared | Outcome:
         """Return what the judge has to be asked, or the outcome where nothing has to."""
         if request.operation in {"DELETE", "CONNECT"} or request.sub_resource in WITHOUT_IMAGES:
             return Outcome(allowed(request.uid), Decision.ALLOW)
@@ -116,6 +122,9 @@ class Handler:
             return _unreadable(request, call.side, problem)
         if case is None:
             return Outcome(allowed(request.uid), Decision.ALLOW)
+        known = self._judge.at_once(case, call.side)
+        if known is not None:
+            return _judged(request.uid, case.workload, known, call.side)
         return _Prepared(request.uid, case, call)
 
     async def _decided(self, prepared: _Prepared) -> Outcome:
@@ -125,7 +134,7 @@ class Handler:
             return _overrun(uid, workload, side)
         return _judged(uid, workload, verdict, side)
 
-    def _case(self, request: AdmissionRequest, call: Call) -> Case | None:
+    def _case(self, request: Request, call: Call) -> Case | None:
         """Return what is to be judged, None for a kind without images."""
         if request.object is None:
             raise InvalidReview("request.object: seen nothing, wanted the object to be stored")
@@ -140,16 +149,18 @@ class Handler:
             requester=Requester(request.user_info.username, request.user_info.groups or ()),
             dry_run=request.dry_run is True,
             credentials_allowed=call.is_api_server,
-            objects=RequestObjects(_attributes(request), request.object, request.old_object),
+            objects=_objects(request),
         )
 
-    def _read(self, request: AdmissionRequest, obj: Mapping[str, Any]) -> Workload | None:
+    def _read(self, request: Request, obj: Pod | Mapping[str, Any]) -> Workload | None:
+        if isinstance(obj, Pod):
+            return workload_of_pod(obj, namespace=request.namespace, short_names=self._short_names)
         kind = request.kind
         api_version = f"{kind.group}/{kind.version}" if kind.group else kind.version
         typed = {**obj, "apiVersion": api_version, "kind": kind.kind}
         return read_workload(typed, namespace=request.namespace, short_names=self._short_names)
 
-    def _old(self, request: AdmissionRequest) -> Workload | None:
+    def _old(self, request: Request) -> Workload | None:
         """Return what stands there now, None also for what cannot be read: it excuses nothing."""
         if request.operation != "UPDATE" or request.old_object is None:
             return None
@@ -181,7 +192,7 @@ class Handler:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the judge failed after its deadline", exc_info=error)
 
-    def _record(self, request: AdmissionRequest, call: Call, outcome: Outcome) -> None:
+    def _record(self, request: Request, call: Call, outcome: Outcome) -> None:
         seconds = time.monotonic() - call.arrived
         self._metrics.decided(side=call.side, decision=outcome.decision)
         self._metrics.answered(side=call.side, seconds=seconds)
@@ -199,7 +210,15 @@ class Handler:
         decided(decision_record(request, call, outcome, seconds))
 
 
-def _attributes(request: AdmissionRequest) -> dict[str, Any]:
+def _objects(request: Request) -> RequestObjects:
+    if isinstance(request, PodCreation):
+        return RequestObjects.decoded_later(
+            lambda: RequestObjects(_attributes(request), request.whole_object() or {})
+        )
+    return RequestObjects(_attributes(request), request.object or {}, request.old_object)
+
+
+def _attributes(request: Request) -> dict[str, Any]:
     """Return what conditions may ask of the request, under the names of Kubernetes."""
     user = request.user_info
     return {
@@ -218,27 +237,29 @@ def _attributes(request: AdmissionRequest) -> dict[str, Any]:
 
 
 def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> Outcome:
-    remarks = remarks_of(verdict)
-    if side is Side.OBSERVE or verdict.decision is Decision.ALLOW:
+    remarks, decision = remarks_of(verdict), verdict.decision
+    if side is Side.OBSERVE or decision is Decision.ALLOW:
         reply = allowed(uid, remarks)
-    elif verdict.decision is Decision.DENY:
+    elif decision is Decision.DENY:
         reply = refused(uid, message_of(workload, verdict), remarks)
     elif verdict.retry_soon:
         reply = try_again(uid, message_of(workload, verdict), remarks)
     else:
         reply = undecided(uid, message_of(workload, verdict), remarks)
-    return Outcome(reply, verdict.decision, workload, verdict)
+    return Outcome(reply, decision, workload, verdict)
 
 
-def _is_stored_already(request: AdmissionRequest) -> bool:
+def _is_stored_already(request: Request) -> bool:
     """Whether an object that cannot be read brings nothing but what stands there already."""
-    if request.operation != "UPDATE" or request.object is None or request.old_object is None:
+    if not isinstance(request, AdmissionRequest) or request.operation != "UPDATE":
+        return False
+    if request.object is None or request.old_object is None:
         return False
     kind = request.kind
     return is_unchanged(request.object, request.old_object, group=kind.group, kind=kind.kind)
 
 
-def _unreadable(request: AdmissionRequest, side: Side, problem: InvalidReview) -> Outcome:
+def _unreadable(request: Request, side: Side, problem: InvalidReview) -> Outcome:
     name = visible(f"{request.kind.kind} {request.namespace}/{request.name}")
     cause = cut(visible(str(problem)), DETAIL_LIMIT_BYTES)
     text = f"{cut(name, DETAIL_LIMIT_BYTES)} cannot be read, so its images are unknown: {cause}"
@@ -258,7 +279,7 @@ def _overrun(uid: str, workload: Workload, side: Side) -> Outcome:
     return Outcome(reply, Decision.UNDECIDED, workload, problem="overrun")
 
 
-def _fault(request: AdmissionRequest, side: Side) -> Reply:
+def _fault(request: Request, side: Side) -> Reply:
     text = f"Landwaiter failed to judge this object; its log has the cause under uid {request.uid}"
     if side is Side.OBSERVE:
         return allowed(request.uid, _not_judged(text))

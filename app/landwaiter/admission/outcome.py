@@ -1,11 +1,11 @@
 """How a review came in, what came of it, and the line that is logged about both."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from landwaiter.admission.reply import Reply
-from landwaiter.admission.review import AdmissionRequest
+from landwaiter.admission.review import Request
 from landwaiter.deadline import Deadline
 from landwaiter.policy.case import Side
 from landwaiter.rules.protocol import Undecided, Violation
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def decision_record(
-    request: AdmissionRequest, call: Call, outcome: Outcome, seconds: float
+    request: Request, call: Call, outcome: Outcome, seconds: float
 ) -> DecisionRecord:
     """Return what is logged about an answered review."""
     uses = outcome.workload.uses if outcome.workload else ()
@@ -64,19 +64,23 @@ def decision_record(
             str(use.reference) if isinstance(use, ImageUse) else use.place.text for use in uses
         ),
         digests=tuple(use.digest for use in outcome.verdict.uses if use.digest is not None),
-        policies=tuple(dict.fromkeys(finding.policy for finding in findings)),
+        policies=_distinct(finding.policy for finding in findings) if findings else (),
         violated=_rules_with(Violation, findings),
         undecided=_rules_with(Undecided, findings),
-        exceptions=tuple(
-            dict.fromkeys(each.exception.name for each in findings if each.exception is not None)
-        ),
+        exceptions=_distinct(each.exception.name for each in findings if each.exception is not None)
+        if findings
+        else (),
         problem=outcome.problem,
     )
 
 
 def _rules_with(
-    outcome: type[Violation | Undecided], findings: Iterable[Finding]
+    outcome: type[Violation | Undecided], findings: Sequence[Finding]
 ) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(finding.rule for finding in findings if isinstance(finding.outcome, outcome))
-    )
+    if not findings:
+        return ()
+    return _distinct(finding.rule for finding in findings if isinstance(finding.outcome, outcome))
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

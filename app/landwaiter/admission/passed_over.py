@@ -8,13 +8,13 @@ cannot be read, or a policy that a change of finalizers would bring into force, 
 ending a Pod.
 """
 
-from landwaiter.admission.review import AdmissionRequest
+from landwaiter.admission.review import PodCreation, Request
 from landwaiter.policy.case import Requester
 from landwaiter.workloads.changes import changes_what_is_read
 from landwaiter.workloads.walker import is_mirror_pod
 
 
-def is_passed_over(request: AdmissionRequest) -> bool:
+def is_passed_over(request: Request) -> bool:
     """Whether a request is one of a node about its static Pod, or changes nothing that is read."""
     if request.object is None:
         return False
@@ -22,6 +22,8 @@ def is_passed_over(request: AdmissionRequest) -> bool:
     requester = Requester(request.user_info.username, request.user_info.groups or ())
     if is_pod and requester.is_node and is_mirror_pod(request.object):
         return True
+    if isinstance(request, PodCreation):
+        return False
     if request.operation != "UPDATE" or request.old_object is None:
         return False
     return not changes_what_is_read(request.object, request.old_object, is_template=not is_pod)

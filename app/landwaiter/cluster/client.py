@@ -91,6 +91,11 @@ class _Memory(Generic[_Value]):
             if flight.number > before or (found is not None and not fresh):
                 return found
 
+    def known(self, key: ObjectKey) -> _Value | None:
+        """Return what is remembered of an object, None where nothing is."""
+        entry = self._known.get(key)
+        return None if entry is None else entry[0]
+
     def _start(self, key: ObjectKey) -> _Flight[_Value]:
         if len(self._flights) >= WAITING_MAX:
             raise DeadlineExceeded(f"{key} was not read: {WAITING_MAX} others are waiting")
@@ -155,6 +160,10 @@ class ClusterClient:
             return None
         key = ObjectKey(Resource.NAMESPACES, "", name)
         return await self._namespaces.get(key, deadline=deadline, fresh=fresh)
+
+    def known_namespace(self, name: str) -> Namespace | None:
+        """Return a namespace without asking for it, None where it is not known at this moment."""
+        return self._namespaces.known(ObjectKey(Resource.NAMESPACES, "", name))
 
     async def get_service_account(
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False

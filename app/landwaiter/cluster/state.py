@@ -71,6 +71,11 @@ class ClusterState:
         """Return a namespace. Raises `ClusterUnavailable` when it is not described."""
         return self._known(ObjectKey(Resource.NAMESPACES, "", name), Namespace)
 
+    def known_namespace(self, name: str) -> Namespace | None:
+        """Return a namespace, None when it is not described."""
+        known = self._objects.get(ObjectKey(Resource.NAMESPACES, "", name))
+        return known if isinstance(known, Namespace) else None
+
     async def get_service_account(
         self,
         namespace: str,

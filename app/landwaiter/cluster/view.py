@@ -25,6 +25,10 @@ class ClusterView(Protocol):
         """Return a namespace."""
         ...
 
+    def known_namespace(self, name: str) -> Namespace | None:
+        """Return a namespace without asking for it, None where it is not known at this moment."""
+        ...
+
     async def get_service_account(
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
     ) -> ServiceAccount | None:
@@ -63,3 +67,8 @@ class NamespaceLabels:
                 f'namespace "{name}" does not exist, so its labels are unknown'
             )
         return namespace.labels
+
+    def known_labels(self, name: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace without asking for it, None where they are not known."""
+        namespace = self.view.known_namespace(name)
+        return None if namespace is None else namespace.labels

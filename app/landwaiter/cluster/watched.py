@@ -73,6 +73,11 @@ class WatchedCluster:
             return known
         return await self._client.get_namespace(name, deadline=deadline, fresh=fresh)
 
+    def known_namespace(self, name: str) -> Namespace | None:
+        """Return a namespace without asking for it, None where it is not known at this moment."""
+        known = _lately(self._namespaces).get(("", name))
+        return self._client.known_namespace(name) if known is None else known
+
     async def get_service_account(
         self, namespace: str, name: str, *, deadline: Deadline, fresh: bool = False
     ) -> ServiceAccount | None:

@@ -13,7 +13,6 @@ asked about: whoever runs out of time finds those again that have been verified 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self
@@ -170,7 +169,7 @@ class IndexVerifier(Generic[KeychainT]):
     async def _images_in(
         self, subject: ImageReference, keychain: KeychainT, deadline: Deadline
     ) -> _Listed:
-        pinned = replace(subject, tag=None)
+        pinned = subject.without_tag()
         key = (pinned, keychain.fingerprint(pinned))
         if (known := self._listed.get(key)) is not None:
             return known[0]

@@ -16,7 +16,7 @@ asking again finds the result. All tasks are owned here and ended by `close`.
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self
@@ -158,7 +158,7 @@ class SignatureVerifier(Generic[KeychainT]):
             raise ValueError(f"{subject} has no digest")
         if not subject.digest.startswith("sha256:"):
             return NotVerified("no signature", "cosign signs sha256 digests, this is another one")
-        pinned = replace(subject, tag=None)
+        pinned = subject.without_tag()
         fingerprint = authority.fingerprint(await self.version(deadline=deadline))
         credentials = keychain.fingerprint(pinned)
         if (repository := authority.repository) is not None:

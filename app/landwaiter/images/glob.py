@@ -11,6 +11,14 @@ parts, none included, so that `a/**/b` covers `a/b` and not `a/xb`.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+REMEMBERED_MAX: Final = 8_192
+"""Answers that are kept, by glob and text: the same repositories are asked about time and again."""
+
+REMEMBERED_CHARACTERS: Final = 256
+"""A repository's longest name has 255; the answers for longer texts are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,11 @@ class Glob:
 
     def matches(self, text: str) -> bool:
         """Return whether the glob covers the whole text."""
+        if len(text) > REMEMBERED_CHARACTERS:
+            return self._matches(text)
+        return _known(self, text)
+
+    def _matches(self, text: str) -> bool:
         stars = self._within | self._across
         states = 1 | (1 & stars) << 1
         inside = 0  # The states of `parts` in the middle of a part that `**/` takes.
@@ -87,6 +100,11 @@ class Glob:
                 states = moved
             states |= (states & stars) << 1
         return bool(states & self._accept)
+
+
+@lru_cache(maxsize=REMEMBERED_MAX)
+def _known(glob: Glob, text: str) -> bool:
+    return glob._matches(text)  # noqa: SLF001  # Its own module.
 
 
 def _pieces(text: str, separator: str) -> list[str]:

@@ -20,6 +20,7 @@ import json
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Self
 
 from landwaiter.errors import InvalidReference
@@ -79,6 +80,7 @@ class ImageReference:
     tag: str | None = None
     digest: str | None = None
     _folded_registry: str = field(init=False, repr=False)
+    _text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not is_registry(self.registry):
@@ -92,6 +94,9 @@ class ImageReference:
             wanted = "sha256: and 64, or sha512: and 128, hexadecimal digits in lower case"
             raise _invalid("digest", self.digest, wanted)
         object.__setattr__(self, "_folded_registry", self.registry.lower())
+        tag = "" if self.tag is None else f":{self.tag}"
+        digest = "" if self.digest is None else f"@{self.digest}"
+        object.__setattr__(self, "_text", f"{self.name}{tag}{digest}")
 
     @classmethod
     def parse(cls, text: str, *, short_names: ShortNames = ShortNames.DOCKER_HUB) -> Self:
@@ -114,14 +119,22 @@ class ImageReference:
             raise ValueError(f"{self} has no digest")
         return f"{self.name}@{self.digest}"
 
+    def without_tag(self) -> "ImageReference":
+        """Return the same reference without its tag."""
+        return self if self.tag is None else _untagged(self.registry, self)
+
     def with_digest(self, digest: str) -> "ImageReference":
         """Return the same reference, tag included, with this digest. Raises `InvalidReference`."""
         return replace(self, digest=digest)
 
     def __str__(self) -> str:
-        tag = "" if self.tag is None else f":{self.tag}"
-        digest = "" if self.digest is None else f"@{self.digest}"
-        return f"{self.name}{tag}{digest}"
+        return self._text
+
+
+@lru_cache(maxsize=4096)
+def _untagged(registry: str, reference: ImageReference) -> ImageReference:  # noqa: ARG001
+    """Return a reference without its tag; the registry as written tells equal ones apart."""
+    return replace(reference, tag=None)
 
 
 def _refuse_what_is_no_name(text: str) -> None:

@@ -1,6 +1,6 @@
 """One request to judge an object, free of the protocol it came by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -57,11 +57,18 @@ class RequestObjects:
         obj: Mapping[str, Any],
         old: Mapping[str, Any] | None = None,
     ) -> None:
-        self._values: Mapping[str, Any] | None = {
+        self._values: Mapping[str, Any] | Callable[[], RequestObjects] | None = {
             "request": request,
             "object": obj,
             "oldObject": old,
         }
+
+    @classmethod
+    def decoded_later(cls, decode: "Callable[[], RequestObjects]") -> "RequestObjects":
+        """Return objects that are decoded when somebody takes them."""
+        later = cls({}, {})
+        later._values = decode
+        return later
 
     @classmethod
     def of_manifest(
@@ -91,7 +98,11 @@ class RequestObjects:
     def take(self) -> Mapping[str, Any] | None:
         """Return `request`, `object` and `oldObject`, and None when they were given away before."""
         values, self._values = self._values, None
-        return values
+        return values().take() if callable(values) else values
+
+    def drop(self) -> None:
+        """Give them up, for nobody needs them."""
+        self._values = None
 
 
 @dataclass(frozen=True, slots=True)

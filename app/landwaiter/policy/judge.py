@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
 from landwaiter.policy.applicable import Applicable, Doubt, applicable, has_a_say
-from landwaiter.policy.case import Case, Side
+from landwaiter.policy.case import Case, RequestObjects, Side
 from landwaiter.policy.conditions import NO_CONDITIONS, Conditions
 from landwaiter.policy.exceptions import (
     Clock,
@@ -76,10 +76,10 @@ class Judge:
     async def judge(self, case: Case, side: Side) -> Verdict:
         """Return the findings that belong to this side, by the case's deadline."""
         workload = case.workload
-        objects = None if case.objects is None else case.objects.take()
+        documents = self._policies()
+        objects = _taken(case.objects, wanted=documents.has_conditions)
         if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
-        documents = self._policies()
         candidates = self._candidates(documents.policies, case, side)
         if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in candidates)):
             return Verdict()
@@ -165,3 +165,13 @@ class Judge:
             return Undecided("namespace not known", detail, retry=True)
         except Unavailable as fault:
             return Undecided("namespace not known", str(fault))
+
+
+def _taken(objects: RequestObjects | None, *, wanted: bool) -> Mapping[str, Any] | None:
+    """Take the objects out of a case, which is not to hold them any longer, for who wants them."""
+    if objects is None:
+        return None
+    if wanted:
+        return objects.take()
+    objects.drop()
+    return None

@@ -1,7 +1,7 @@
 """Everything that admins have written, as it is in force at one time."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from landwaiter.policy.exceptions import PolicyException
 from landwaiter.policy.matching import Policy
@@ -9,10 +9,23 @@ from landwaiter.policy.matching import Policy
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """All documents that are in force at one time; it iterates over the policies."""
+    """
+    All documents that are in force at one time; it iterates over the policies.
+
+    `object_labels` are the labels of Pods that a policy selects by, in order; `has_conditions` is
+    True where a policy can read any field of an object.
+    """
 
     policies: tuple[Policy, ...] = ()
     exceptions: tuple[PolicyException, ...] = ()
+    object_labels: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    has_conditions: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        selected = frozenset(name for policy in self.policies for name in policy.object_labels)
+        object.__setattr__(self, "object_labels", tuple(sorted(selected)))
+        conditions = any(policy.conditions for policy in self.policies)
+        object.__setattr__(self, "has_conditions", conditions)
 
     @classmethod
     def together(cls, sets: Iterable["PolicySet"]) -> "PolicySet":

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Self
 
+from cachetools import LRUCache
+
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential, FiledKeys
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
@@ -26,6 +28,9 @@ _PROCESS_KEY: Final = secrets.token_bytes(32)
 """Fingerprints mean nothing outside this process, so a leaked one cannot be guessed at."""
 
 _NO_CREDENTIALS: Final = "anonymous"
+
+FINGERPRINTS_MAX: Final = 256
+"""Fingerprints that a keychain keeps, of the repositories asked about last; 300 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,12 @@ class Keychain:
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
     mirrors: Mirrors = field(default=NO_MIRRORS, repr=False, compare=False)
     _filed: FiledKeys = field(init=False, repr=False, compare=False)
+    _fingerprints: LRUCache[tuple[str, str], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         filed = FiledKeys(credential.key for credential in self.credentials)
         object.__setattr__(self, "_filed", filed)
+        object.__setattr__(self, "_fingerprints", LRUCache(FINGERPRINTS_MAX))
 
     @classmethod
     def of_secrets(
@@ -60,8 +67,16 @@ class Keychain:
         Return a text that differs where other credentials would be tried for the reference.
 
         It cannot be turned back, holds within this process only, and is the same for every
-        reference and keychain without candidates.
+        reference and keychain without candidates. Tag and digest play no part in it, so it is kept
+        by the rest of the reference.
         """
+        key = (reference.registry, reference.repository)
+        known = self._fingerprints.get(key)
+        if known is None:
+            known = self._fingerprints[key] = self._fingerprint(reference)
+        return known
+
+    def _fingerprint(self, reference: ImageReference) -> str:
         tried = [self.candidates(place) for place in self.mirrors.places(reference)]
         if not any(tried):
             return _NO_CREDENTIALS

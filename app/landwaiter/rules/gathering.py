@@ -35,9 +35,11 @@ class Gathering:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._asked.values():
+        running = [task for task in self._asked.values() if not task.done()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._asked.values(), return_exceptions=True)
+        if running:
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def facts(self, questions: Iterable[Question[Any]]) -> Facts:
         """
@@ -45,23 +47,29 @@ class Gathering:
 
         Raises `ImageProblem` when the image itself is the reason that one has no answer.
         """
-        wanted = tuple(questions)
-        self.begin(wanted)
-        return Facts({question: await self.ask(question) for question in wanted})
+        wanted = [(question, self._begun(question)) for question in questions]
+        return Facts({question: await self._answered(task) for question, task in wanted})
 
     def begin(self, questions: Iterable[Question[Any]]) -> None:
         """Start to find out what has not been asked yet, without waiting for it."""
         for question in questions:
-            if question not in self._asked:
-                self._asked[question] = asyncio.create_task(self._answer(question))
+            self._begun(question)
 
     async def ask(self, question: Question[Answer]) -> Answer | Undecided:
         """Return one answer. Raises `ImageProblem` when the image itself is the reason."""
-        self.begin((question,))
-        answer = await asyncio.shield(self._asked[question])
+        return cast("Answer | Undecided", await self._answered(self._begun(question)))
+
+    def _begun(self, question: Question[Any]) -> asyncio.Task[Any]:
+        if (task := self._asked.get(question)) is None:
+            task = self._asked[question] = asyncio.create_task(self._answer(question))
+        return task
+
+    @staticmethod
+    async def _answered(task: asyncio.Task[Any]) -> object:
+        answer = task.result() if task.done() else await asyncio.shield(task)
         if isinstance(answer, ImageProblem):
             raise answer
-        return cast("Answer | Undecided", answer)
+        return answer
 
     async def _answer(self, question: Question[Any]) -> object:
         try:

@@ -8,8 +8,8 @@ admission. A rule therefore never waits, never fails for a fault outside, and is
 plain values.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, NewType, Protocol, TypeVar
 
 from landwaiter.deadline import Deadline
@@ -55,6 +55,8 @@ class Inquiry:
     dry_run: bool = False
     credentials_allowed: bool = False
     offers: bool = True
+    notes: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What whoever answers has read for this object already, under keys of their own."""
 
 
 class FactSource(Protocol):

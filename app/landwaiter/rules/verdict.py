@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from typing import TypeAlias
 
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
@@ -131,14 +132,15 @@ class Verdict:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of the object and then of the policies."""
-        return tuple(finding for use in self.uses for finding in use.findings)
+        return tuple(chain.from_iterable(use.findings for use in self.uses))
 
     @property
     def decision(self) -> Decision:
         """Deny if any finding refuses, else undecided if any blocks, else allow."""
-        if any(finding.refuses for finding in self.findings):
+        findings = self.findings
+        if any(finding.refuses for finding in findings):
             return Decision.DENY
-        if any(finding.blocks for finding in self.findings):
+        if any(finding.blocks for finding in findings):
             return Decision.UNDECIDED
         return Decision.ALLOW
 

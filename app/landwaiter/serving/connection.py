@@ -13,6 +13,7 @@ Written against uvicorn 0.54, protocols/http/httptools_impl.py.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -38,6 +39,9 @@ HEAD_TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+
+CLOCK_SECONDS: Final = 0.002
+"""How much earlier than the clock a timer may come: uvloop's have a resolution of a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +120,13 @@ class Connection(HttpToolsProtocol):
         self._on_close = on_close
         self._house = house
         self._phase_timer: asyncio.TimerHandle | None = None
+        self._timer_comes = 0.0
+        self._phase_ends = 0.0
+        self._phase_reason: str | None = None
         self._head_bytes = 0
         self._in_head = False
         self._body_arrived = False
+        self._head_is_timed = False
         self._unanswered = 0
 
     @property
@@ -202,6 +210,8 @@ class Connection(HttpToolsProtocol):
             return
         self._body_arrived = False
         super().data_received(data)
+        if self._in_head:
+            self._await_head()
         if self._body_arrived:
             self._head_bytes = 0
         elif not self.is_idle:
@@ -218,8 +228,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        if not self._unanswered:
-            self._start_timer(self._limits.head_seconds, "slow head")
+        self._head_is_timed = False
         self._take_place()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -232,6 +241,12 @@ class Connection(HttpToolsProtocol):
         self._body_arrived = True
         super().on_body(body)
 
+    def _await_head(self) -> None:
+        """Begin to wait for the rest of a head; most of them come in one piece."""
+        if not (self._head_is_timed or self._unanswered):
+            self._start_phase(self._limits.head_seconds, "slow head")
+        self._head_is_timed = True
+
     def on_headers_complete(self) -> None:
         """Hand the request to the application."""
         self._in_head = False
@@ -239,7 +254,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if self.is_last_request:
             self.cycle.keep_alive = False
-        self._start_timer(self._limits.request_seconds, "slow request")
+        self._start_phase(self._limits.request_seconds, "slow request")
         self._take_place()
 
     def on_message_complete(self) -> None:
@@ -255,11 +270,11 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._unanswered:
-            self._start_timer(self._limits.request_seconds, "slow request")
+            self._start_phase(self._limits.request_seconds, "slow request")
         elif self.cycle.more_body:
             self.transport.close()
         elif self._in_head:
-            self._start_timer(self._limits.head_seconds, "slow head")
+            self._start_phase(self._limits.head_seconds, "slow head")
         else:
             self._enter_idle()
         self._take_place()
@@ -268,8 +283,7 @@ class Connection(HttpToolsProtocol):
         """Leave idle connections to the phase's timer."""
 
     def _enter_idle(self) -> None:
-        self._stop_timer()
-        self._phase_timer = self.loop.call_later(self._limits.idle_seconds, self._end_idle)
+        self._start_phase(self._limits.idle_seconds, None)
 
     def _end_idle(self) -> None:
         if self.transport.get_write_buffer_size():
@@ -278,9 +292,32 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _start_timer(self, seconds: float, reason: str) -> None:
+    def _start_phase(self, seconds: float, reason: str | None) -> None:
+        """
+        Begin a phase that may take so long; `reason` is why it is ended then, None for idle.
+
+        The timer is set anew only where it would come too late: one that comes too early looks
+        at the clock and sets itself anew, which is far less often than a phase begins.
+        """
+        self._phase_ends = time.monotonic() + seconds
+        self._phase_reason = reason
+        if self._phase_timer is None or self._phase_ends < self._timer_comes:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
         self._stop_timer()
-        self._phase_timer = self.loop.call_later(seconds, self.end, reason)
+        self._timer_comes = self._phase_ends
+        seconds = max(0.0, self._phase_ends - time.monotonic())
+        self._phase_timer = self.loop.call_later(seconds, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._phase_timer = None
+        if time.monotonic() < self._phase_ends - CLOCK_SECONDS:
+            self._set_timer()
+        elif self._phase_reason is None:
+            self._end_idle()
+        else:
+            self.end(self._phase_reason)
 
     def _stop_timer(self) -> None:
         if self._phase_timer is not None:

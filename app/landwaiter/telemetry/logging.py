@@ -15,10 +15,13 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import PurePath
 from typing import Final, TextIO, cast
 
 import structlog
+from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
 VALUE_LIMIT_CHARS = 512
@@ -106,6 +109,41 @@ class StandardError:
     log = debug = info = warn = warning = error = exception = critical = fatal = failure = msg
 
 
+class _DecisionLines:
+    """
+    Writes the lines of decisions, each on its way to an answer, past structlog's processors.
+
+    `sink` is None where nobody has configured logging, or wants no lines of this level.
+    """
+
+    event: Final = {"event": "decided", "level": "info"}
+    names: Final = tuple(field.name for field in fields(DecisionRecord))
+    values: Final = attrgetter(*names)
+
+    def __init__(self) -> None:
+        self.sink: StandardError | None = None
+
+    def write(self, record: DecisionRecord) -> None:
+        """Write one line, without the fields that the record leaves empty."""
+        if self.sink is None:
+            return
+        line: dict[str, object] = {
+            name: value
+            if value.__class__ is str and len(value) <= VALUE_LIMIT_CHARS
+            else _bounded(value)
+            for name, value in zip(self.names, self.values(record), strict=True)
+            if value not in _EMPTY
+        }
+        line.update(self.event)
+        line["time"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        # Three times as fast; what it leaves beyond ASCII is escaped by the other encoder.
+        encoded = to_json(line)
+        self.sink.msg(encoded.decode() if encoded.isascii() else _TO_JSON.encode(line))
+
+
+_decision_lines = _DecisionLines()
+
+
 def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
     """Send our events, and those of all libraries from WARNING up, to `stream`."""
     sink = StandardError(stream)
@@ -121,6 +159,8 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=False,
     )
+    wanted = logging.getLevelNamesMapping()[level] <= logging.INFO
+    _decision_lines.sink = sink if wanted else None
     root = logging.getLogger()
     root.handlers = [_Forwarder()]
     root.setLevel(logging.WARNING)
@@ -135,14 +175,7 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
 
 def decided(record: DecisionRecord) -> None:
     """Log the line of one decision, without the fields that it leaves empty."""
-    _logger().info(
-        "decided",
-        **{
-            name: value
-            for name in record.__slots__
-            if (value := getattr(record, name)) not in _EMPTY
-        },
-    )
+    _decision_lines.write(record)
 
 
 def _logger() -> FilteringBoundLogger:

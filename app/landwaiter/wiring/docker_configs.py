@@ -54,6 +54,10 @@ class DockerConfigs:
         )
         self._keychains: LRUCache[tuple[_Version, ...], Keychain] = LRUCache(KEYCHAINS_MAX)
 
+    def knows(self, secret: Secret) -> bool:
+        """Whether a Secret has been read already."""
+        return bool(secret.resource_version) and _version(secret) in self._configs
+
     def of(self, secret: Secret) -> DockerConfig:
         """Return what is in a Secret."""
         version = _version(secret)

@@ -11,7 +11,7 @@ the next to ask finds what came of it (design, semantics 15 and 21).
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -137,7 +137,7 @@ class ImageContents:
         return lambda reference: self._content(reference, access)
 
     async def _content(self, subject: ImageReference, access: _Access) -> Content:
-        key = (replace(subject, tag=None), access.fingerprint)
+        key = (subject.without_tag(), access.fingerprint)
         found: _Found | None = (
             self._contents.get(key) or self._problems.get(key) or self._faults.get(key)
         )

@@ -91,11 +91,12 @@ class PullSecretReader:
             names, exists = ((), False) if found is None else (found.pull_secrets, True)
         distinct = tuple(name for name in dict.fromkeys(names) if name)
         counted = distinct[:SECRETS_MAX]
-        reads = (
+        reads = [
             self._view.get_secret(namespace, name, deadline=deadline, fresh=fresh)
             for name in counted
-        )
-        secrets = tuple(await asyncio.gather(*reads))
+        ]
+        # Most Pods name one, which is mostly remembered: no task is needed for it.
+        secrets = (await reads[0],) if len(reads) == 1 else tuple(await asyncio.gather(*reads))
         return NamedSecrets(counted, secrets, account, exists, len(distinct) - len(counted))
 
     async def tried(self, inquiry: Inquiry, ask: Callable[[Keychain], Awaitable[Found]]) -> Found:
@@ -121,10 +122,17 @@ class PullSecretReader:
         Return the credentials to try, none where the caller is not trusted (semantics 20).
 
         A Secret that does not parse adds nothing here; that it breaks the kubelet's keyring is
-        for the `pullSecrets` rule to say. Raises `DeadlineExceeded`.
+        for the `pullSecrets` rule to say. They are read once for all images of an object, and
+        again with `fresh`. Raises `DeadlineExceeded`.
         """
         if not inquiry.credentials_allowed:
             return TriedKeychain(EMPTY_KEYCHAIN)
+        known: TriedKeychain | None = None if fresh else inquiry.notes.get(TriedKeychain)
+        if known is None:
+            known = inquiry.notes[TriedKeychain] = await self._keychain(inquiry, fresh=fresh)
+        return known
+
+    async def _keychain(self, inquiry: Inquiry, *, fresh: bool) -> TriedKeychain:
         try:
             named = await self.named_secrets(
                 inquiry.workload, deadline=inquiry.deadline, fresh=fresh
@@ -136,9 +144,11 @@ class PullSecretReader:
         return TriedKeychain(self._configs.keychain(found))
 
     async def configs(self, secrets: Iterable[Secret]) -> list[DockerConfig]:
-        """Return what is in Secrets, each read once; others have their turn between two."""
+        """Return what is in Secrets, each read once; others have their turn after each reading."""
         found = []
         for secret in secrets:
+            is_new = not self._configs.knows(secret)
             found.append(self._configs.of(secret))
-            await asyncio.sleep(0)
+            if is_new:
+                await asyncio.sleep(0)
         return found

@@ -40,6 +40,10 @@ class OneMoment:
         key = ("namespace", "", name)
         return await self._once(key, lambda: self._view.get_namespace(name, deadline=deadline))
 
+    def known_namespace(self, name: str) -> Namespace | None:
+        """Return a namespace without asking for it, None where it is not known at this moment."""
+        return self._view.known_namespace(name)
+
     async def get_service_account(
         self,
         namespace: str,

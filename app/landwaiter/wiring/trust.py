@@ -8,6 +8,8 @@ undecided.
 from collections.abc import Callable
 from typing import TypeVar
 
+from cachetools import LRUCache
+
 from landwaiter.cluster.view import ClusterView
 from landwaiter.cosign.authority import Authority, Signer
 from landwaiter.deadline import Deadline
@@ -20,6 +22,9 @@ from landwaiter.trusted_roots import AuthorityCertificates, TrustedRoot, TUFTarg
 
 Value = TypeVar("Value")
 
+AUTHORITIES_MAX = 512
+"""Authorities that are kept, of those asked about last; a policy has ten at most."""
+
 
 class AuthorityReader:
     """
@@ -31,6 +36,7 @@ class AuthorityReader:
     def __init__(self, view: ClusterView, repositories: TUFRepositories) -> None:
         self._view = view
         self._repositories = repositories
+        self._whole: LRUCache[SigningAuthority, Authority] = LRUCache(AUTHORITIES_MAX)
 
     async def authority(
         self, asked: SigningAuthority, *, deadline: Deadline, fresh: bool = False
@@ -39,8 +45,17 @@ class AuthorityReader:
         Return the authority. Raises `Unavailable` where something of it is not to be had.
 
         With `fresh` everything is read after the call; otherwise that is done for what cannot be
-        used as it is remembered.
+        used as it is remembered. An authority that the policy says all of is made once.
         """
+        if not _is_whole(asked):
+            return await self._read(asked, deadline=deadline, fresh=fresh)
+        known = self._whole.get(asked)
+        if known is None:
+            known = await self._read(asked, deadline=deadline, fresh=fresh)
+            self._whole[asked] = known
+        return known
+
+    async def _read(self, asked: SigningAuthority, *, deadline: Deadline, fresh: bool) -> Authority:
         entries = _Entries(self._view, deadline, fresh=fresh)
         root = await self._root(asked.trust, entries)
         try:
@@ -87,6 +102,11 @@ def stands_in_cluster(asked: SigningAuthority) -> bool:
         isinstance(each, Entry)
         for each in (asked.signers, asked.trust.root, asked.trust.certificates)
     )
+
+
+def _is_whole(asked: SigningAuthority) -> bool:
+    """Whether nothing of an authority is read from elsewhere, where it can become another."""
+    return not (stands_in_cluster(asked) or isinstance(asked.trust.root, TUFTarget))
 
 
 class _Entries:

@@ -14,6 +14,7 @@ from landwaiter.images.reference import quoted
 from landwaiter.workloads.malformed import malformed
 from landwaiter.workloads.nodes import (
     ANY,
+    ANY_NODE,
     ARCHITECTURE_LABEL,
     OS_LABEL,
     Choice,
@@ -33,6 +34,8 @@ _ABSENT: Final = object()
 
 def read_nodes(spec: PodSpec, at: str) -> NodeSelection:
     """Return the nodes that a Pod can run on; `at` is the JSON path of its spec."""
+    if spec.os is None and not spec.node_selector and spec.affinity is None:
+        return ANY_NODE
     base = NodeTerm()
     if spec.os is not None and spec.os.name:
         base = base.with_label(OS_LABEL, Choice.of("In", (spec.os.name,)))

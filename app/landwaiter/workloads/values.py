@@ -49,6 +49,10 @@ class ImageUse:
     place: ImagePlace
     reference: ImageReference
 
+    def __hash__(self) -> int:
+        # Uses that differ in something else are rare; hashing all of it at each look-up is not.
+        return hash((self.place.path, self.place.text))
+
     @property
     def path(self) -> str:
         """The JSON path at which the image is named."""
@@ -87,11 +91,13 @@ class Workload:
     uses: tuple[ImageUse | UnreadableUse, ...]
     placeholders: tuple[ImagePlace, ...] = ()
     claims_mirror: bool = False
-    _by_path: Mapping[str, ImagePlace] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_path", {use.place.path: use.place for use in self.uses})
+    _by_path: Mapping[str, ImagePlace] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def place_at(self, path: str) -> ImagePlace | None:
         """Return the place of the use at a JSON path, None where there is none."""
-        return self._by_path.get(path)
+        if (by_path := self._by_path) is None:
+            by_path = {use.place.path: use.place for use in self.uses}
+            object.__setattr__(self, "_by_path", by_path)
+        return by_path.get(path)

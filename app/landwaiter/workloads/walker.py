@@ -11,13 +11,19 @@ fills in the Pod. In a Pod there are none: a blank image is unreadable, and `aut
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from landwaiter.errors import InvalidReference, InvalidReview
-from landwaiter.images.reference import ImageReference, ShortNames, quoted
+from landwaiter.images.reference import (
+    TEXT_MAX_CHARACTERS,
+    ImageReference,
+    ShortNames,
+    quoted,
+)
 from landwaiter.workloads.malformed import malformed
 from landwaiter.workloads.node_reading import read_nodes
 from landwaiter.workloads.nodes import NodeSelection
@@ -39,6 +45,9 @@ from landwaiter.workloads.values import (
 )
 
 Said = TypeVar("Said", int, bool)
+
+REFERENCES_MAX: Final = 8_192
+"""Parsed references that are kept, of the texts used last; about 1 kB each, 3 kB at most."""
 
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 
@@ -64,6 +73,7 @@ _CONTAINER_LISTS: Final = (
 )
 _PLACEHOLDER: Final = "auto"
 _SAYS_NOTHING: Final = SecurityContext()
+_NO_METADATA: Final = Metadata()
 _PLAIN_STEP: Final = re.compile(r"[A-Za-z]{1,64}")
 _WANTED: Final = MappingProxyType(
     {
@@ -95,6 +105,27 @@ def read_workload(
     if steps is None:
         return None
     pod = _pod_at(obj, steps)
+    name = _name(obj) if steps else _metadata(pod).name or ""
+    return _workload(pod, Kind(kind, steps, name), namespace, short_names)
+
+
+def workload_of_pod(
+    pod: Pod, *, namespace: str, short_names: ShortNames = ShortNames.DOCKER_HUB
+) -> Workload:
+    """Return what there is to judge in a Pod; as `read_workload` does."""
+    return _workload(pod, Kind("Pod", (), _metadata(pod).name or ""), namespace, short_names)
+
+
+class Kind(NamedTuple):
+    """What an object is, the steps to the Pod template in it, none in a Pod, and its name."""
+
+    name: str
+    steps: tuple[str, ...]
+    object_name: str
+
+
+def _workload(pod: Pod, kind: Kind, namespace: str, short_names: ShortNames) -> Workload:
+    steps = kind.steps
     written: list[ImagePlace] = []
     placeholders: list[ImagePlace] = []
     at = ".".join((*steps, "spec"))
@@ -103,11 +134,11 @@ def read_workload(
         if len(written) + len(placeholders) > IMAGES_MAX:
             wanted = f"wanted at most {IMAGES_MAX}"
             raise InvalidReview(f"{at}: seen over {IMAGES_MAX} images, {wanted}")
-    metadata = pod.metadata or Metadata()
+    metadata = _metadata(pod)
     return Workload(
-        kind=kind,
+        kind=kind.name,
         namespace=namespace,
-        name=_name(obj) if steps else metadata.name or "",
+        name=kind.object_name,
         is_template=bool(steps),
         labels=_labels(metadata, steps),
         service_account=pod.spec.service_account_name or pod.spec.service_account or "",
@@ -119,11 +150,17 @@ def read_workload(
     )
 
 
-def is_mirror_pod(pod: Mapping[str, Any]) -> bool:
+def is_mirror_pod(pod: Pod | Mapping[str, Any]) -> bool:
     """Return whether a Pod says that it stands for a static one; it need not be readable."""
+    if isinstance(pod, Pod):
+        return MIRROR_ANNOTATION in (_metadata(pod).annotations or {})
     metadata = pod.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     return isinstance(annotations, Mapping) and MIRROR_ANNOTATION in annotations
+
+
+def _metadata(pod: Pod) -> Metadata:
+    return pod.metadata or _NO_METADATA
 
 
 def _labels(metadata: Metadata, steps: tuple[str, ...]) -> dict[str, str]:
@@ -176,9 +213,21 @@ def _is_placeholder(text: str) -> bool:
 
 def _use(place: ImagePlace, short_names: ShortNames) -> ImageUse | UnreadableUse:
     try:
-        return ImageUse(place, ImageReference.parse(place.text, short_names=short_names))
+        return ImageUse(place, _reference(place.text, short_names))
     except InvalidReference as problem:
         return UnreadableUse(place, str(problem))
+
+
+def _reference(text: str, short_names: ShortNames) -> ImageReference:
+    """Return what a text means; what is too long to be any name is not remembered."""
+    if len(text) > TEXT_MAX_CHARACTERS:
+        return ImageReference.parse(text, short_names=short_names)
+    return _known_reference(text, short_names)
+
+
+@lru_cache(maxsize=REFERENCES_MAX)
+def _known_reference(text: str, short_names: ShortNames) -> ImageReference:
+    return ImageReference.parse(text, short_names=short_names)
 
 
 def _pod_at(obj: Mapping[str, Any], steps: tuple[str, ...]) -> Pod:
