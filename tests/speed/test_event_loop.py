@@ -1,0 +1,109 @@
+"""
+A watchdog: no warm decision keeps the event loop from others for more than 5 ms.
+
+It measures the processor time of every callback of the loop, not the time on the wall, so that a
+busy machine cannot fail it. What it proves is that no callback *computes* for so long. What it
+cannot see: waits of the whole thread, such as for a disk; TLS and HTTP, which are uvicorn's and
+OpenSSL's; and bodies of megabytes, whose decoding alone takes longer (`make bench CASES=growth`).
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from bench.desk import Desk, desk
+from bench.reviews import reviews
+
+LIMIT_MILLISECONDS = 5.0
+REVIEWS = 256
+AT_ONCE = 64
+
+
+@contextmanager
+def callbacks_timed(longest: dict[str, float]) -> Iterator[None]:
+    """Note the longest of all callbacks of asyncio's own loop, and what it was, in milliseconds."""
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        began = time.thread_time_ns()
+        run(handle)
+        milliseconds = (time.thread_time_ns() - began) / 1e6
+        if milliseconds > max(longest.values(), default=0.0):
+            longest.clear()
+            longest[repr(handle)] = milliseconds
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.Handle, "_run", timed)
+        yield
+
+
+@contextmanager
+def settled_memory() -> Iterator[None]:
+    """Keep what the tests hold out of the collector's way, as the server does when it starts."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+async def under_load(judging: Desk, bodies: list[bytes]) -> None:
+    """Answer all bodies, a crowd of them at a time."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(body: bytes) -> None:
+        async with places:
+            assert b'"allowed":true' in await judging.answer(body)
+
+    await asyncio.gather(*map(one, bodies))
+
+
+async def longest_callback(*, stands: bool) -> dict[str, float]:
+    longest: dict[str, float] = {}
+    async with desk(stands=stands) as judging:
+        bodies = list(reviews(judging.rollouts, REVIEWS))
+        await under_load(judging, bodies[: len(judging.rollouts)])
+        with settled_memory(), callbacks_timed(longest):
+            await under_load(judging, bodies)
+    return longest
+
+
+@pytest.mark.parametrize("stands", [True, False], ids=["verdicts that stand", "judged anew"])
+def test_no_callback_takes_5_ms_under_warm_load(stands: bool) -> None:  # noqa: FBT001
+    """Everybody else waits meanwhile: health, other reviews, connections."""
+    with asyncio.Runner() as runner:
+        longest = runner.run(longest_callback(stands=stands))
+
+    assert {} == {
+        what: milliseconds
+        for what, milliseconds in longest.items()
+        if milliseconds > LIMIT_MILLISECONDS
+    }
+
+
+def test_the_watchdog_sees_a_callback_that_computes_too_long() -> None:
+    """Else it would watch nothing."""
+    longest: dict[str, float] = {}
+
+    def compute() -> None:
+        end = time.thread_time() + 2 * LIMIT_MILLISECONDS / 1000
+        while time.thread_time() < end:
+            pass
+
+    async def scheduled() -> None:
+        done = asyncio.get_running_loop().create_future()
+        work: list[Callable[[], None]] = [compute, partial(done.set_result, None)]
+        for each in work:
+            asyncio.get_running_loop().call_soon(each)
+        await done
+
+    with asyncio.Runner() as runner, callbacks_timed(longest):
+        runner.run(scheduled())
+
+    assert [True] == [each > LIMIT_MILLISECONDS for each in longest.values()]
