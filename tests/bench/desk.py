@@ -86,7 +86,10 @@ class Desk:
 
     async def answer(self, body: bytes) -> bytes:
         """Return the body of the answer to a review that the API server posts."""
-        return await posted(self.app, body)
+        answer = await posted(self.app, body)
+        if b'"allowed":true' not in answer:
+            raise RuntimeError(f"not answered from memory: {answer[:2000]!r}")
+        return answer
 
 
 async def posted(app: ASGIApplication, body: bytes) -> bytes:
@@ -181,7 +184,7 @@ async def _remember(
     view: ClusterState,
 ) -> None:
     """Put into memory what would have been found out about the images."""
-    verifier._version = VERSION
+    verifier.program._version = VERSION
     rules = [rule for policy in policies for rule in policy.rules]
     (rule,) = [rule for rule in rules if isinstance(rule, CosignSignatures)]
     authority = await AuthorityReader(view).authority(
