@@ -363,6 +363,19 @@ async def test_semantics_07_a_mirror_pod_of_a_node_is_passed_over_unread() -> No
     assert ([True, False], []) == (replies, judge.asked)
 
 
+async def test_semantics_07_a_mirror_pod_that_can_be_read_is_passed_over_too() -> None:
+    """A Pod that is created is read before anybody looks at who creates it."""
+    mirror = a_pod("nginx")
+    mirror["metadata"] = {**mirror["metadata"], "annotations": {"kubernetes.io/config.mirror": "1"}}
+    judge = FixedJudge()
+    for user in ({"username": "system:node:n1", "groups": ["system:nodes"]}, {"username": "alice"}):
+        await Desk(judge).ask(a_body(mirror, userInfo=user))
+
+    assert ["alice"] == [
+        case.requester.username for case, _ in judge.asked if case.requester is not None
+    ]
+
+
 def too_many(kind: str, **more: object) -> dict[str, Any]:
     """Return an object with more volumes than are read."""
     spec = {"volumes": [{"name": f"v{at}"} for at in range(1001)], "containers": [], **more}

@@ -55,6 +55,7 @@ from landwaiter.serving.listener import ASGIApplication
 from landwaiter.telemetry.logging import StandardError, _decision_lines
 from landwaiter.telemetry.metrics import Metrics
 from landwaiter.telemetry.observers import RegistryMetrics
+from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.image_contents import ImageContents
 from landwaiter.wiring.keychains import PullSecretReader
@@ -144,18 +145,20 @@ async def _desk(*, stands: bool) -> AsyncIterator[Desk]:
     async with (
         client,
         verifier,
+        TUFRepositories() as repositories,
         IndexVerifier(verifier, registry) as signatures,
         ImageContents(registry, reader) as contents,
     ):
+        authorities = AuthorityReader(view, repositories)
         source = FactSources(
             {
                 PlatformsQuestion: contents.platforms,
                 ConfigurationsQuestion: contents.configurations,
-                SignatureQuestion: Signatures(signatures, reader, AuthorityReader(view)).answer,
+                SignatureQuestion: Signatures(signatures, reader, authorities).answer,
                 PullSecretQuestion: PullSecretStates(reader).answer,
             }
         )
-        await _remember(images, policies, verifier, contents, view)
+        await _remember(images, policies, verifier, contents, authorities, view)
         namespaces = NamespaceLabels(view)
         judge = StandingVerdicts(
             Judge(policies=lambda: policies, source=source, namespaces=namespaces),
@@ -181,15 +184,14 @@ async def _remember(
     policies: PolicySet,
     verifier: SignatureVerifier[Keychain],
     contents: ImageContents,
+    authorities: AuthorityReader,
     view: ClusterState,
 ) -> None:
     """Put into memory what would have been found out about the images."""
     verifier.program._version = VERSION
     rules = [rule for policy in policies for rule in policy.rules]
     (rule,) = [rule for rule in rules if isinstance(rule, CosignSignatures)]
-    authority = await AuthorityReader(view).authority(
-        rule.authorities[0], deadline=Deadline.after(5)
-    )
+    authority = await authorities.authority(rule.authorities[0], deadline=Deadline.after(5))
     secret = await view.get_secret(NAMESPACES[0], "pull", deadline=Deadline.after(5))
     reader = PullSecretReader(view)
     if secret is None:

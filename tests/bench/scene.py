@@ -23,7 +23,7 @@ from realparts.certificates import Authority, KeyPair
 from realparts.control_plane import ControlPlane
 from realparts.images import ImageMaker
 from realparts.landwaiter import Landwaiter
-from realparts.processes import ChildProcess, free_port
+from realparts.processes import ChildProcess, free_port, retried_on_port_clash
 from realparts.registries import TESTER, DistributionRegistry
 from realparts.signing import Signer, SigningKey
 
@@ -151,9 +151,24 @@ class Scene:
         arguments: Sequence[str] = (),
     ) -> Landwaiter:
         """Start a Landwaiter with policies, on the core of servers; it ends with the scene."""
+        landwaiter = self.prepared(name, policies, cluster=cluster, arguments=arguments)
+        self._stack.callback(landwaiter.stop)
+        retried_on_port_clash(landwaiter.start)
+        keep_on_core(landwaiter.process.pid, SERVER_CORE)
+        return landwaiter
+
+    def prepared(
+        self,
+        name: str,
+        policies: Sequence[Mapping[str, Any]],
+        *,
+        cluster: ControlPlane | None = None,
+        arguments: Sequence[str] = (),
+    ) -> Landwaiter:
+        """Return a Landwaiter with policies that has not been started."""
         folder = self.folder / name
         folder.mkdir()
-        landwaiter = Landwaiter(
+        return Landwaiter(
             folder,
             policies="\n---\n".join(map(json.dumps, policies)),
             registries=self.registries,
@@ -164,9 +179,6 @@ class Scene:
                 *arguments,
             ],
         )
-        self._stack.enter_context(landwaiter)
-        keep_on_core(landwaiter.process.pid, SERVER_CORE)
-        return landwaiter
 
     def echo(self) -> "Echo":
         """Start a bare echo on the core of servers; it ends with the scene."""

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from bench.figures import Figure, at_least, at_most
@@ -21,6 +22,7 @@ from bench.machine import LOAD_CORE, on_core, resident_mib
 from bench.reviews import reviews
 from bench.scene import Echo, Scene, full_policy_set
 from realparts.landwaiter import Landwaiter
+from realparts.processes import retried_on_port_clash
 
 HERE = Path(__file__).resolve().parent
 CONNECTIONS = (1, 8, 64)
@@ -153,8 +155,17 @@ def measure_start(scene: Scene) -> Iterator[Figure]:
     policies = full_policy_set(scene.registry.host, scene.key.public.read_text())
     seconds = []
     for number in range(STARTS):
-        began = time.perf_counter()
-        landwaiter = scene.landwaiter(f"start-{number}", policies, cluster=scene.cluster)
-        seconds.append(time.perf_counter() - began)
+        landwaiter = scene.prepared(f"start-{number}", policies, cluster=scene.cluster)
+        seconds.append(retried_on_port_clash(partial(_seconds_to_ready, landwaiter)))
         landwaiter.stop()
     yield Figure("start", "command to ready", "s", tuple(seconds), (), at_most(2.0))
+
+
+def _seconds_to_ready(landwaiter: Landwaiter) -> float:
+    """Start it; its account in the cluster, and the files it is given, are made before."""
+    landwaiter.prepare()
+    command = landwaiter.command()
+    began = time.perf_counter()
+    landwaiter.spawn(command)
+    landwaiter.wait_until_ready()
+    return time.perf_counter() - began

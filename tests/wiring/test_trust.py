@@ -1,6 +1,8 @@
 """Authorities of policies with what stands in the cluster, as cosign judges by them."""
 
 import json
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,22 @@ async def test_a_root_that_tuf_distributes_is_as_good_as_one_in_the_policy(
 
     assert Authority("ci", (an_identity(),), LOG, a_root()) == found
     assert not stands_in_cluster(asked)
+
+
+async def test_what_tuf_distributes_is_asked_for_each_time(cluster: FakeCluster) -> None:
+    """An authority that is kept would go on being trusted when its repository has expired."""
+    now = [time.time()]
+    async with TUFRepositories(
+        lambda _: HostSettings(plain_http=True), clock=lambda: now[0]
+    ) as repositories:
+        reader = AuthorityReader(cluster, repositories)
+        with a_repository() as repository:
+            repository.publish(a_root().content)
+            asked = SigningAuthority("ci", (an_identity(),), LOG, Trust(repository.target()))
+            await reader.authority(asked, deadline=Deadline.after(20))
+        now[0] += timedelta(days=3650).total_seconds()
+        with pytest.raises(TrustUnavailable):
+            await reader.authority(asked, deadline=Deadline.after(20))
 
 
 @pytest.mark.parametrize(

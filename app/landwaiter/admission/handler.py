@@ -110,9 +110,7 @@ class Handler:
 
     def _prepared(self, request: Request, call: Call) -> _Prepared | Outcome:
         """Return what the judge has to be asked, or the outcome where nothing has to."""
-        if request.operation in {"DELETE", "CONNECT"} or request.sub_resource in WITHOUT_IMAGES:
-            return Outcome(allowed(request.uid), Decision.ALLOW)
-        if is_passed_over(request):
+        if _brings_no_image(request) or is_passed_over(request):
             return Outcome(allowed(request.uid), Decision.ALLOW)
         try:
             case = self._case(request, call)
@@ -208,6 +206,10 @@ class Handler:
                     exception=finding.exception.name, policy=finding.policy, rule=finding.rule
                 )
         decided(decision_record(request, call, outcome, seconds))
+
+
+def _brings_no_image(request: Request) -> bool:
+    return request.operation in {"DELETE", "CONNECT"} or request.sub_resource in WITHOUT_IMAGES
 
 
 def _objects(request: Request) -> RequestObjects:
