@@ -300,7 +300,8 @@ def test_rights_go_with_what_is_on(helm: Helm) -> None:
         *(("", "serviceaccounts", verb) for verb in ("get", "list", "watch")),
     }
     assert everywhere - roots == {("", "configmaps", "get")}
-    assert {"landwaiter.dev"} == {_group(what) for _, what, _ in everywhere - files}
+    of_files = {_group(what) for _, what, _ in everywhere - files}
+    assert {"events", "landwaiter.dev"} == of_files  # On policies, each where its policy is.
     assert everywhere ^ shop == {
         (where, what, "get") for where in ("", "shop") for what in ("secrets", "configmaps")
     }
