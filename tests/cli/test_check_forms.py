@@ -202,8 +202,7 @@ def test_junit_has_a_suite_a_file_and_a_case_an_object(tmp_path: Path) -> None:
                                     "message": "The image in Pod default/bad is refused:",
                                 },
                                 [],
-                            ),
-                            ("system-out", {}, []),
+                            )
                         ],
                     ),
                     (
