@@ -78,7 +78,7 @@ COPY --chmod=0644 image/etc/group image/etc/nsswitch.conf image/etc/passwd etc/
 
 
 # The locked packages in a virtual environment, and the list of all that is in the image.
-# kubernetes.aio is a second client of 68 MB, which nothing imports.
+# kubernetes.aio is a second client of 68 MB, which nothing imports; nobody runs scripts here.
 FROM tools AS packages
 ARG TARGETARCH
 RUN python3.11 -m venv --without-pip /opt/landwaiter \
@@ -91,7 +91,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
  && /tools/bin/pip install --no-deps --require-hashes --only-binary :all: --target . \
       $(printf -- "--platform manylinux_2_%d_${machine} " $(seq 17 36)) \
       --platform "manylinux2014_${machine}" --requirement /source/requirements/runtime.txt \
- && rm -r bin kubernetes/aio \
+ && rm -r bin kubernetes/aio securesystemslib/_vendor/*.sh \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash "${PWD}"
 WORKDIR /source
 ARG VERSION
