@@ -47,9 +47,13 @@ TICK_SECONDS = 0.25
 SHOWN_EVERY_SECONDS = 10.0
 IN_FORCE_SECONDS = 10.0
 
-SETTLING_SECONDS = SECONDS / 6
-"""Until a process has filled what it keeps for all times, and the allocator has its pools."""
-GROWTH_MAX_BYTES = 3 * 1024 * 1024
+SETTLING_SECONDS = min(SECONDS / 2, 90)
+"""
+Until a process has filled what it keeps for all times, and the allocator has its pools.
+
+That takes some 75 s, so the first minute alone shows the end of it.
+"""
+GROWTH_MAX_BYTES = 8 * 1024 * 1024
 """
 What is called flat: that much in all the time that is measured, at the lower end of the estimate.
 
