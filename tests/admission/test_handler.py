@@ -132,6 +132,7 @@ async def test_semantics_16_undecided_under_ignore_is_admitted_and_told() -> Non
             rule="cosignSignatures",
             action="Deny",
             outcome="let through",
+            cause="not known",
         ),
     )
 
@@ -645,7 +646,11 @@ async def test_answers_are_counted_by_path_and_decision() -> None:
             rule="pinnedTags",
             action="Deny",
             outcome="violation",
+            cause="floating tag",
         ),
+    )
+    assert desk.counted("landwaiter_deadline_left_seconds_sum", side="enforce") == pytest.approx(
+        SOME_TIME, abs=5
     )
 
 
@@ -658,6 +663,12 @@ async def test_a_used_exception_is_counted_and_logged(log: io.StringIO) -> None:
     assert (True, 1.0, 1.0, ["hotfix"]) == (
         reply.is_allowed,
         desk.counted("landwaiter_exceptions_used_total", exception="hotfix", **labels),
-        desk.counted("landwaiter_findings_total", action="Deny", outcome="excepted", **labels),
+        desk.counted(
+            "landwaiter_findings_total",
+            action="Deny",
+            outcome="excepted",
+            cause="floating tag",
+            **labels,
+        ),
         json.loads(log.getvalue())["exceptions"],
     )

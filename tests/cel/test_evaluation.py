@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from landwaiter.cel import evaluation
-from landwaiter.cel.evaluation import HOLDS_NUL, TOO_LARGE, TOO_LONG, Evaluated, Evaluator, Task
+from landwaiter.cel.evaluation import (
+    HOLDS_NUL,
+    TOO_LARGE,
+    TOO_LONG,
+    Evaluated,
+    Evaluator,
+    JobEnd,
+    Task,
+    Watcher,
+)
 from landwaiter.cel.expressions import compile_expression
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, ExpressionsUnavailable
@@ -207,3 +216,34 @@ async def test_the_process_knows_nothing_of_our_environment(
     environment = await asyncio.to_thread(Path(f"/proc/{process_of(evaluator)}/environ").read_bytes)
 
     assert b"" == environment
+
+
+class Told:
+    """Remembers what it is told of jobs."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[str, JobEnd]] = []
+        self.counts: list[int] = []
+
+    def job_finished(self, scope: str, end: JobEnd, *, seconds: float) -> None:
+        assert 0 <= seconds < 60
+        self.ends.append((scope, end))
+
+    def jobs_changed(self, scope: str, under_way: int) -> None:
+        self.counts.append(under_way)
+
+
+async def test_each_job_is_told_of_with_its_end() -> None:
+    """An overrun is told from an answer, from having had no turn, and from a fault."""
+    told = Told()
+    async with Evaluator(job_seconds=0.5, watcher=Watcher(told, "cluster")) as evaluator:
+        await evaluated(evaluator, "true")
+        await evaluated(evaluator, SLOW, values=LARGE)
+        with pytest.raises(DeadlineExceeded):
+            await evaluated(evaluator, "true", seconds=0)
+    async with Evaluator(python="/nonexistent", watcher=Watcher(told, "cluster")) as broken:
+        with pytest.raises(ExpressionsUnavailable):
+            await evaluated(broken, "true")
+
+    ends: list[JobEnd] = ["whole", "overrun", "late", "fault"]
+    assert ([("cluster", end) for end in ends], [1, 0] * 4) == (told.ends, told.counts)

@@ -9,7 +9,6 @@ from typing import Any
 import click
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 
 from chart.matrix import ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
 from landwaiter.admission.http import RequestLimits
@@ -21,15 +20,8 @@ from landwaiter.policy.sources import load_policies
 from landwaiter.registry.settings import RegistriesFile
 from landwaiter.rules.verdict import Action
 from landwaiter.serving.connection import ConnectionLimits
-from landwaiter.telemetry.metrics import Metrics, ServingMetrics
-from landwaiter.telemetry.observers import (
-    CosignMetrics,
-    PolicyMetrics,
-    RegistryMetrics,
-    ViewMetrics,
-    WebhookMetrics,
-)
 from realparts.helm import CHART, NAMESPACE, Helm, named
+from telemetry.exposition import everything_counted
 
 MIB = 2**20
 IDLE_MIB = 100
@@ -349,16 +341,10 @@ def test_definitions_outlive_the_release_unless_told_otherwise(helm: Helm) -> No
 
 
 def known_metrics() -> set[str]:
-    registry = CollectorRegistry()
-    Metrics(registry)
-    ServingMetrics(registry)
-    PolicyMetrics(registry, count=lambda: 0, problems=lambda: ())
-    ViewMetrics(registry, objects=lambda _: 0, age_seconds=lambda _: 0.0)
-    WebhookMetrics(registry, armed=lambda _: False, wanted=lambda _: False, leads=lambda: False)
-    CosignMetrics(registry)
-    RegistryMetrics(registry)
     ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-    return {f"{each.name}{end}" for each in registry.collect() for end in ends[each.type]}
+    return {
+        f"{each.name}{end}" for each in everything_counted().collect() for end in ends[each.type]
+    }
 
 
 @pytest.mark.parametrize("file", ["alerts.yaml", "dashboard.json"])

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -346,3 +346,51 @@ async def test_requests_say_who_asks(tmp_path: Path) -> None:
         await api.get(A_SECRET)
 
     assert [f"landwaiter/{__version__}"] == server.agents
+
+
+class Counted:
+    """Remembers what it is told of requests."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    def request_finished(self, verb: str, resource: str, outcome: str, *, seconds: float) -> None:
+        assert 0 <= seconds < 10
+        self.told.append((verb, resource, outcome))
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "done"),
+        (404, "missing"),
+        (403, "refused"),
+        (409, "conflict"),
+        (429, "throttled"),
+        (500, "failed"),
+    ],
+)
+async def test_each_request_is_told_of(tmp_path: Path, status: int, outcome: str) -> None:
+    """With what a Role would name, what came of it and how long it took."""
+    counted = Counted()
+    with api_server(status) as server:
+        path = kubeconfig(tmp_path, url_of(server))
+        transport = ApiTransport.connect(path, observer=counted)
+        with suppress(ClusterUnavailable):
+            await transport.get(A_SECRET)
+        transport.close()
+
+    assert [("get", "secrets", outcome)] == counted.told
+
+
+async def test_a_request_without_answer_is_told_of_too(tmp_path: Path) -> None:
+    """Nobody listens on the port of a server that has been stopped."""
+    counted = Counted()
+    with api_server() as server:
+        path = kubeconfig(tmp_path, url_of(server))
+    transport = ApiTransport.connect(path, observer=counted)
+    with pytest.raises(ClusterUnavailable):
+        await transport.get(A_SECRET)
+    transport.close()
+
+    assert [("get", "secrets", "unanswered")] == counted.told

@@ -20,6 +20,7 @@ from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccou
 from landwaiter.cluster.watched import KEPT_MAX, WatchedCluster
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable
+from landwaiter.telemetry.observers import ViewMetrics
 from landwaiter.wiring.views import observe_views, unsettled
 
 LABELS = {"env": "production", "kubernetes.io/metadata.name": "shop"}
@@ -201,7 +202,7 @@ async def test_metrics_show_size_and_age() -> None:
     """For each view; an age that is not known is no number."""
     collectors, api = CollectorRegistry(), Api(lists={"namespaces": [a_namespace()]})
     silent = WatchedCluster(api, ClusterClient(api))
-    observe_views(silent, collectors)
+    observe_views(silent, ViewMetrics(collectors))
     labels = {"resource": "namespaces"}
     before = collectors.get_sample_value("landwaiter_view_age_seconds", labels)
     silent.start()

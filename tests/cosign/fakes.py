@@ -345,6 +345,7 @@ class CountingObserver:
     hits: list[Answered] = field(default_factory=list)
     misses: int = 0
     flights: list[int] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
     runs: list[tuple[RunForm, RunEnd, int]] = field(default_factory=list)
 
     def cache_hit(self, answered: Answered) -> None:
@@ -355,6 +356,9 @@ class CountingObserver:
 
     def flights_changed(self, under_way: int) -> None:
         self.flights.append(under_way)
+
+    def queue_changed(self, waiting: int) -> None:
+        self.waiting.append(waiting)
 
     def run_finished(self, form: RunForm, end: RunEnd, *, images: int, seconds: float) -> None:
         assert seconds >= 0

@@ -847,3 +847,11 @@ def test_the_signature_tag_of_the_fake_is_cosign_s() -> None:
     image = ImageReference.parse(f"registry.example.com/app@{a_digest('x')}")
 
     assert f"registry.example.com/app:sha256-{a_digest('x')[7:]}.sig" == str(signature_tag(image))
+
+
+async def test_the_queue_for_runs_is_told(tmp_path: Path) -> None:
+    """It grows with each image that waits for a place, and is empty when all are judged."""
+    async with a_room(tmp_path) as room:
+        await asyncio.gather(*(room.verify(room.signed()) for _ in range(5)))
+
+        assert (True, 0) == (max(room.observer.waiting) > 0, room.observer.waiting[-1])

@@ -7,9 +7,16 @@ from typing import Any, get_args
 import pytest
 from prometheus_client import CollectorRegistry
 
+from landwaiter.cel.evaluation import JobEnd, JobObserver
+from landwaiter.cluster.events import EVENTS
+from landwaiter.cluster.leadership import LEASES
+from landwaiter.cluster.observing import RequestObserver, RequestOutcome
+from landwaiter.cluster.watched import NAMESPACES, SERVICE_ACCOUNTS
 from landwaiter.cosign.observer import Answered, RunEnd, Unobserved
 from landwaiter.cosign.outcome import AttestationFormat, SignatureFormat
+from landwaiter.policy.crd import RESOURCE_KINDS
 from landwaiter.telemetry import metrics as names
+from landwaiter.telemetry.api_observers import API_OUTCOMES, API_RESOURCES, APIMetrics
 from landwaiter.telemetry.metrics import (
     EXCEPTION_NAMES_LIMIT,
     POLICY_NAMES_LIMIT,
@@ -18,12 +25,20 @@ from landwaiter.telemetry.metrics import (
 )
 from landwaiter.telemetry.observers import (
     CACHE_ANSWERS,
+    CONDITION_ENDS,
+    POLICY_VIEWS,
     RUN_ENDS,
     RUN_FORMS,
+    ConditionMetrics,
     CosignMetrics,
     RegistryMetrics,
     WebhookMetrics,
 )
+from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS
+from landwaiter.wiring.cluster_policies import resource_of
+from landwaiter.wiring.own_objects import ROLES, SECRETS
+from landwaiter.wiring.policies import CONFIG_MAPS
+from telemetry.exposition import everything_counted
 
 
 def counted(registry: CollectorRegistry, name: str) -> dict[tuple[str, ...], float]:
@@ -38,32 +53,42 @@ def counted(registry: CollectorRegistry, name: str) -> dict[tuple[str, ...], flo
 
 def test_every_name_begins_with_landwaiter() -> None:
     """The metric names are a stable surface."""
-    registry = CollectorRegistry()
-    for kind in (Metrics, ServingMetrics, CosignMetrics, RegistryMetrics):
-        kind(registry)
 
     assert [
+        "landwaiter_api_request_seconds",
         "landwaiter_body_bytes_held",
         "landwaiter_certificate_expiry_timestamp_seconds",
         "landwaiter_certificate_not_before_timestamp_seconds",
         "landwaiter_certificate_reloads",
+        "landwaiter_condition_job_seconds",
+        "landwaiter_condition_jobs_waiting",
         "landwaiter_connections",
         "landwaiter_connections_ended",
         "landwaiter_cosign_cache",
         "landwaiter_cosign_flights",
+        "landwaiter_cosign_images_waiting",
         "landwaiter_cosign_run_images",
         "landwaiter_cosign_run_seconds",
+        "landwaiter_deadline_left_seconds",
         "landwaiter_decisions",
         "landwaiter_exceptions_used",
         "landwaiter_findings",
         "landwaiter_handler_errors",
         "landwaiter_http_refusals",
         "landwaiter_judge_overruns",
+        "landwaiter_policies",
+        "landwaiter_policies_degraded",
         "landwaiter_ready",
         "landwaiter_registry_request_seconds",
         "landwaiter_request_seconds",
         "landwaiter_requests_in_flight",
-    ] == sorted(metric.name for metric in registry.collect())
+        "landwaiter_view_age_seconds",
+        "landwaiter_view_objects",
+        "landwaiter_webhook_armed",
+        "landwaiter_webhook_leader",
+        "landwaiter_webhook_repairs",
+        "landwaiter_webhook_wanted",
+    ] == sorted(metric.name for metric in everything_counted().collect())
 
 
 def test_two_registries_count_apart() -> None:
@@ -84,12 +109,12 @@ def test_label_values_come_from_closed_sets() -> None:
     metrics = Metrics(registry)
     metrics.decided(side="/etc/passwd", decision="maybe")
     metrics.http_refused("whatever")
-    metrics.found(policy="p", rule="pinnedTags", action="Shout", outcome="odd")
+    metrics.found(policy="p", rule="pinnedTags", action="Shout", outcome="odd", cause="c")
 
     assert (
         {("other", "other"): 1.0},
         {("other",): 1.0},
-        {("p", "pinnedTags", "other", "other"): 1.0},
+        {("p", "pinnedTags", "other", "other", "c"): 1.0},
     ) == (
         counted(registry, "landwaiter_decisions_total"),
         counted(registry, "landwaiter_http_refusals_total"),
@@ -102,12 +127,12 @@ def test_policy_names_are_bounded() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     for number in range(POLICY_NAMES_LIMIT + 10):
-        metrics.found(policy=f"p{number}", rule="r", action="Deny", outcome="violation")
+        metrics.found(policy=f"p{number}", rule="r", action="Deny", outcome="violation", cause="c")
     found = counted(registry, "landwaiter_findings_total")
 
     assert (POLICY_NAMES_LIMIT + 1, 10.0) == (
         len(found),
-        found["other", "r", "Deny", "violation"],
+        found["other", "r", "Deny", "violation", "c"],
     )
 
 
@@ -116,13 +141,15 @@ def test_names_of_namespaces_take_no_place_from_those_of_the_cluster() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     for number in range(POLICY_NAMES_LIMIT + 10):
-        metrics.found(policy=f"shop/p{number}", rule="r", action="Deny", outcome="violation")
-    metrics.found(policy="p", rule="r", action="Deny", outcome="violation")
+        metrics.found(
+            policy=f"shop/p{number}", rule="r", action="Deny", outcome="violation", cause="c"
+        )
+    metrics.found(policy="p", rule="r", action="Deny", outcome="violation", cause="c")
     found = counted(registry, "landwaiter_findings_total")
 
     assert (10.0, 1.0) == (
-        found["other", "r", "Deny", "violation"],
-        found["p", "r", "Deny", "violation"],
+        found["other", "r", "Deny", "violation", "c"],
+        found["p", "r", "Deny", "violation", "c"],
     )
 
 
@@ -146,7 +173,7 @@ def test_gauges_and_histograms_of_requests() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.watch(requests=lambda: 3.0, body_bytes=lambda: 7.0)
-    metrics.answered(side="observe", seconds=0.5)
+    metrics.answered(side="observe", seconds=0.5, left_seconds=8.5)
     metrics.handler_failed(side="enforce")
     metrics.overran(side="enforce")
 
@@ -154,12 +181,14 @@ def test_gauges_and_histograms_of_requests() -> None:
         {(): 3.0},
         {(): 7.0},
         {("observe",): 0.5},
+        {("observe",): 8.5},
         {("enforce",): 1.0},
         {("enforce",): 1.0},
     ) == (
         counted(registry, "landwaiter_requests_in_flight"),
         counted(registry, "landwaiter_body_bytes_held"),
         counted(registry, "landwaiter_request_seconds_sum"),
+        counted(registry, "landwaiter_deadline_left_seconds_sum"),
         counted(registry, "landwaiter_handler_errors_total"),
         counted(registry, "landwaiter_judge_overruns_total"),
     )
@@ -199,16 +228,19 @@ def test_cosign_is_counted() -> None:
     metrics.cache_hit("verified")
     metrics.cache_miss()
     metrics.flights_changed(4)
+    metrics.queue_changed(5)
     metrics.run_finished("bundle", "exit 0", images=3, seconds=0.1)
 
     assert (
         {("verified",): 1.0, ("miss",): 1.0},
         {(): 4.0},
+        {(): 5.0},
         {("bundle", "exit 0"): 0.1},
         {("bundle",): 3.0},
     ) == (
         counted(registry, "landwaiter_cosign_cache_total"),
         counted(registry, "landwaiter_cosign_flights"),
+        counted(registry, "landwaiter_cosign_images_waiting"),
         counted(registry, "landwaiter_cosign_run_seconds_sum"),
         counted(registry, "landwaiter_cosign_run_images_total"),
     )
@@ -225,6 +257,8 @@ def test_the_cosign_observer_has_the_methods_that_the_verifier_calls() -> None:
         }
 
     assert signatures(Unobserved) == signatures(CosignMetrics)
+    assert signatures(RequestObserver) == signatures(APIMetrics)
+    assert signatures(JobObserver) == signatures(ConditionMetrics)
 
 
 def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
@@ -237,6 +271,8 @@ def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
         RUN_ENDS,
         CACHE_ANSWERS,
     )
+    assert (get_args(RequestOutcome), get_args(JobEnd)) == (API_OUTCOMES, CONDITION_ENDS)
+    assert POLICY_VIEWS == tuple(each.plural for each in RESOURCE_KINDS)
 
 
 def test_registries_are_counted() -> None:
@@ -274,4 +310,40 @@ def test_the_webhook_object_is_asked_about_when_metrics_are_read() -> None:
     assert ({("observe",): 1.0}, {("validate",): 1.0}, {(): 1.0}, {(): 1.0}) == tuple(
         counted(registry, f"landwaiter_webhook_{name}")
         for name in ("armed", "wanted", "leader", "repairs_total")
+    )
+
+
+def test_requests_to_the_kubernetes_api_are_counted() -> None:
+    """By verb, resource and what came of it; what no code asks for counts as `other`."""
+    registry = CollectorRegistry()
+    metrics = APIMetrics(registry)
+    metrics.request_finished("get", "secrets", "refused", seconds=0.25)
+    metrics.request_finished("post", "passwords", "odd", seconds=0.5)
+
+    assert {
+        ("get", "secrets", "refused"): 0.25,
+        ("other", "other", "other"): 0.5,
+    } == counted(registry, "landwaiter_api_request_seconds_sum")
+
+
+def test_each_resource_that_is_asked_for_has_its_own_series() -> None:
+    """The closed set holds what `serve` asks for; `doctor` and `check` count nothing."""
+    kinds = {CONFIGURATIONS, CLUSTER_ROLES, SECRETS, ROLES, CONFIG_MAPS, LEASES, EVENTS}
+    watched = {NAMESPACES, SERVICE_ACCOUNTS}
+    policies = {resource_of(each.plural, each.scope) for each in RESOURCE_KINDS}
+    asked = {str(each) for each in kinds | watched | policies}
+
+    assert set(API_RESOURCES) == asked | {f"{each}/status" for each in policies}
+
+
+def test_conditions_are_counted() -> None:
+    """Those of the cluster's policies apart from those of namespaces, with their overruns."""
+    registry = CollectorRegistry()
+    metrics = ConditionMetrics(registry)
+    metrics.job_finished("namespaces", "overrun", seconds=1.0)
+    metrics.jobs_changed("cluster", 2)
+
+    assert ({("namespaces", "overrun"): 1.0}, {("cluster",): 2.0}) == (
+        counted(registry, "landwaiter_condition_job_seconds_sum"),
+        counted(registry, "landwaiter_condition_jobs_waiting"),
     )

@@ -22,6 +22,7 @@ from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.serving.health import Readiness
 from landwaiter.serving.server import NO_BACKING, Backing, Ports, ServerSettings
 from landwaiter.webhooks.settings import ServiceAddress, TrustSecret, WebhookSettings
+from landwaiter.telemetry.api_observers import APIMetrics
 from landwaiter.wiring import application
 from landwaiter.wiring.application import IN_CLUSTER, InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
@@ -242,7 +243,7 @@ def test_the_cluster_is_that_of_the_kubeconfig_else_our_own(
     asked: list[Any] = []
     monkeypatch.setattr(Unreachable, "closed", 0)
 
-    def connect(given: Path | None = None) -> Unreachable:
+    def connect(given: Path | None = None, *, observer: APIMetrics) -> Unreachable:
         asked.append(given)
         return Unreachable()
 

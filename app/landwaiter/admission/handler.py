@@ -193,13 +193,15 @@ class Handler:
     def _record(self, request: Request, call: Call, outcome: Outcome) -> None:
         seconds = time.monotonic() - call.arrived
         self._metrics.decided(side=call.side, decision=outcome.decision)
-        self._metrics.answered(side=call.side, seconds=seconds)
+        left = call.answer_by.remaining_seconds()
+        self._metrics.answered(side=call.side, seconds=seconds, left_seconds=left)
         for finding in outcome.verdict.findings:
             self._metrics.found(
                 policy=finding.policy,
                 rule=finding.rule,
                 action=finding.action,
                 outcome=_outcome_label(finding),
+                cause=finding.outcome.reason,
             )
             if finding.exception is not None:
                 self._metrics.excepted(

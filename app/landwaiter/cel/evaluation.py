@@ -11,10 +11,12 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 from landwaiter.cel.expressions import Expression
 from landwaiter.deadline import Deadline
@@ -73,6 +75,29 @@ class Evaluates(Protocol):
         ...
 
 
+JobEnd = Literal["whole", "overrun", "fault", "late"]
+
+
+class JobObserver(Protocol):
+    """Is told of jobs; its methods return at once and raise nothing."""
+
+    def job_finished(self, scope: str, end: JobEnd, *, seconds: float) -> None:
+        """Note what came of a job, and how long it took from being asked."""
+        ...
+
+    def jobs_changed(self, scope: str, under_way: int) -> None:
+        """Note how many jobs are being evaluated or wait for their turn."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told of the jobs of one evaluator, and what it is called then."""
+
+    observer: JobObserver
+    scope: str
+
+
 class Evaluator:
     """
     Evaluates jobs one after the other in one process, which is started when it is needed.
@@ -86,7 +111,10 @@ class Evaluator:
         job_seconds: float = JOB_SECONDS,
         input_max_bytes: int = INPUT_MAX_BYTES,
         python: str = sys.executable,
+        watcher: Watcher | None = None,
     ) -> None:
+        self._watcher = watcher
+        self._jobs = 0
         self._job_seconds = job_seconds
         self._input_max_bytes = input_max_bytes
         self._python = python
@@ -118,11 +146,33 @@ class Evaluator:
         job = _job(tasks, inputs, self._input_max_bytes)
         if isinstance(job, str):
             return (Evaluated(None, job),) * len(tasks)
+        with self._told() as job_end:
+            try:
+                async with deadline.timeout(), self._turn:
+                    answers = await self._asked(job, len(tasks))
+            except TimeoutError as late:
+                job_end.end = "late"
+                raise DeadlineExceeded("conditions were not evaluated in time") from late
+            job_end.end = "overrun" if answers[-1].problem == TOO_LONG else "whole"
+            return answers
+
+    @contextmanager
+    def _told(self) -> Iterator["_Job"]:
+        """Tell the watcher of a job and of its end, which is a fault unless it is set."""
+        job = _Job(time.monotonic())
+        self._count(1)
         try:
-            async with deadline.timeout(), self._turn:
-                return await self._asked(job, len(tasks))
-        except TimeoutError as late:
-            raise DeadlineExceeded("conditions were not evaluated in time") from late
+            yield job
+        finally:
+            self._count(-1)
+            if (watcher := self._watcher) is not None:
+                seconds = time.monotonic() - job.began
+                watcher.observer.job_finished(watcher.scope, job.end, seconds=seconds)
+
+    def _count(self, more: int) -> None:
+        self._jobs += more
+        if self._watcher is not None:
+            self._watcher.observer.jobs_changed(self._watcher.scope, self._jobs)
 
     async def _asked(self, job: bytes, count: int) -> tuple[Evaluated, ...]:
         """Return the answers; whatever interrupts this, no answer is left for the next job."""
@@ -142,6 +192,14 @@ class Evaluator:
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.end()
+
+
+@dataclass(slots=True)
+class _Job:
+    """A job under way, and how it has ended."""
+
+    began: float
+    end: JobEnd = "fault"
 
 
 class _Worker:

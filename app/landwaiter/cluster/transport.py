@@ -25,6 +25,7 @@ from kubernetes.config import ConfigException, load_incluster_config, load_kube_
 
 from landwaiter import __version__
 from landwaiter.cluster.keys import ObjectKey
+from landwaiter.cluster.observing import RequestObserver, observed
 from landwaiter.cluster.requests import ApiAnswer, ApiRequest
 from landwaiter.errors import ClusterUnavailable
 
@@ -86,7 +87,10 @@ class Transport(Protocol):
 class ApiTransport:
     """Asks a Kubernetes API server."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(
+        self, configuration: Configuration, *, observer: RequestObserver | None = None
+    ) -> None:
+        self._observer = observer
         configuration.connection_pool_maxsize = THREADS + WATCHES
         configuration.retries = urllib3.Retry(
             total=1, redirect=0, raise_on_redirect=False, allowed_methods=frozenset({"GET"})
@@ -98,7 +102,13 @@ class ApiTransport:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
 
     @classmethod
-    def connect(cls, kubeconfig: Path | None = None, *, context: str | None = None) -> Self:
+    def connect(
+        cls,
+        kubeconfig: Path | None = None,
+        *,
+        context: str | None = None,
+        observer: RequestObserver | None = None,
+    ) -> Self:
         """
         Return a transport to the cluster of a kubeconfig, or without one to our own.
 
@@ -124,7 +134,7 @@ class ApiTransport:
             raise ClusterUnavailable(
                 f"no usable configuration for the Kubernetes API {where}: {why}"
             ) from cause
-        return cls(configuration)
+        return cls(configuration, observer=observer)
 
     async def get(self, key: ObjectKey) -> bytes | None:
         """Return the object as JSON, None where there is none. Raises `ClusterUnavailable`."""
@@ -169,7 +179,12 @@ class ApiTransport:
 
     def send_blocking(self, request: ApiRequest) -> ApiAnswer:
         """Do as `send` does, in the calling thread."""
-        ends_at = time.monotonic() + TOTAL_SECONDS
+        with observed(request, self._observer) as seen:
+            answer = self._answer(request, time.monotonic() + TOTAL_SECONDS)
+            seen.status = answer.status
+            return answer
+
+    def _answer(self, request: ApiRequest, ends_at: float) -> ApiAnswer:
         with _named(request):
             response = self._open(request, READ_SECONDS)
             self._note_time(response.headers.get("Date"))

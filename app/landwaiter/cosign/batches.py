@@ -98,6 +98,7 @@ class Batches:
             turn = asyncio.create_task(self._take_turn(kind))
             self._turns.add(turn)
             turn.add_done_callback(self._turns.discard)
+        self._tell_queue()
 
     async def _take_turn(self, kind: _Kind) -> None:
         async with self._program.runner.place() as place:
@@ -134,7 +135,11 @@ class Batches:
                 break
         if not waiting:
             self._waiting.pop(kind, None)
+        self._tell_queue()
         return jobs
+
+    def _tell_queue(self) -> None:
+        self._observer.queue_changed(sum(len(waiting) for waiting in self._waiting.values()))
 
     async def _outcomes(
         self, kind: _Kind, jobs: Sequence[_Job], place: RunPlace

@@ -24,6 +24,10 @@ class Observer(Protocol):
         """Note how many verifications are under way."""
         ...
 
+    def queue_changed(self, waiting: int) -> None:
+        """Note how many images wait for a run."""
+        ...
+
     def run_finished(self, form: RunForm, end: RunEnd, *, images: int, seconds: float) -> None:
         """Note that cosign has run for so many images, and how long it took."""
         ...
@@ -39,6 +43,9 @@ class Unobserved:
         """Do nothing."""
 
     def flights_changed(self, under_way: int) -> None:
+        """Do nothing."""
+
+    def queue_changed(self, waiting: int) -> None:
         """Do nothing."""
 
     def run_finished(self, form: RunForm, end: RunEnd, *, images: int, seconds: float) -> None:

@@ -1,11 +1,12 @@
 """
 Metrics: every name, label and label value is decided here.
 
-A label value is either from a closed set, anything else counting as `other`, or the name of a
-policy or an exception. These are bounded, so that nothing can make the number of series grow
-without end; those of namespaces, which others than admins may write, have a bound of their own, so
-that they take no place from the cluster's. The registry is handed in, so that two servers in one
-process, as in the tests, do not count each other's requests.
+A label value is either from a closed set, anything else counting as `other`, a word that stands in
+the code, or the name of a policy or an exception. These are bounded, so that nothing can make the
+number of series grow without end; those of namespaces, which others than admins may write, have a
+bound of their own, so that they take no place from the cluster's. None is taken from a request. The
+registry is handed in, so that two servers in one process, as in the tests, do not count each
+other's requests.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,6 +43,9 @@ POLICY_NAMES_LIMIT: Final = 500
 EXCEPTION_NAMES_LIMIT: Final = 500
 """Of exceptions, which come and go; what further ones lift counts as `other`."""
 
+CAUSES_LIMIT: Final = 100
+"""Of the reasons that stand in the code, of which there are some thirty."""
+
 REQUEST_BUCKETS: Final = (
     0.001,
     0.0025,
@@ -59,6 +63,10 @@ REQUEST_BUCKETS: Final = (
     30.0,
 )
 """In seconds: from a warm decision to the longest timeout that a webhook can have."""
+
+
+DEADLINE_BUCKETS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""In seconds that are left of a deadline when its answer goes out; 0 for an answer too late."""
 
 
 def closed(value: str, among: Iterable[str]) -> str:
@@ -91,6 +99,7 @@ class Metrics:
         self.registry = registry
         self._policy_names = _Names(POLICY_NAMES_LIMIT)
         self._exception_names = _Names(EXCEPTION_NAMES_LIMIT)
+        self._causes = _Names(CAUSES_LIMIT)
         self._decisions = Counter(
             "landwaiter_decisions",
             "Reviews answered, by path and by what was decided.",
@@ -101,7 +110,7 @@ class Metrics:
             "landwaiter_findings",
             "What rules found about images: violations, undecided that blocked, "
             "undecided that failurePolicy Ignore let through, and what exceptions lifted.",
-            ("policy", "rule", "action", "outcome"),
+            ("policy", "rule", "action", "outcome", "cause"),
             registry=registry,
         )
         self._exceptions_used = Counter(
@@ -115,6 +124,13 @@ class Metrics:
             "Time from the first byte of a request to its answer.",
             ("side",),
             buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._deadline_left = Histogram(
+            "landwaiter_deadline_left_seconds",
+            "What was left of a request's deadline when its answer was ready; 0 when it was late.",
+            ("side",),
+            buckets=DEADLINE_BUCKETS,
             registry=registry,
         )
         self._in_flight = Gauge(
@@ -145,8 +161,9 @@ class Metrics:
             self._handler_errors.labels(side)
             self._overruns.labels(side)
             self._request_seconds.labels(side)
-        # Looking a series up by its labels costs more than counting; these two are in each answer.
+        # Looking a series up by its labels costs more than counting; these are in each answer.
         self._seconds_of = {side: self._request_seconds.labels(side) for side in (*SIDES, OTHER)}
+        self._left_of = {side: self._deadline_left.labels(side) for side in (*SIDES, OTHER)}
         self._count_of = {
             (side, decision): self._decisions.labels(side, decision)
             for side in (*SIDES, OTHER)
@@ -159,13 +176,19 @@ class Metrics:
         """Count one answered review."""
         self._count_of[closed(side, SIDES), closed(decision, DECISIONS)].inc()
 
-    def found(self, *, policy: str, rule: str, action: str, outcome: str) -> None:
-        """Count one finding; `rule` is the id of a rule in the code, never a text of a request."""
+    def found(self, *, policy: str, rule: str, action: str, outcome: str, cause: str) -> None:
+        """
+        Count one finding.
+
+        `rule` is the id of a rule in the code and `cause` a reason that it gives, never a text of
+        a request.
+        """
         self._findings.labels(
             self._policy_names.bounded(policy),
             rule,
             closed(action, ACTIONS),
             closed(outcome, OUTCOMES),
+            self._causes.bounded(cause),
         ).inc()
 
     def excepted(self, *, exception: str, policy: str, rule: str) -> None:
@@ -174,9 +197,11 @@ class Metrics:
             self._exception_names.bounded(exception), self._policy_names.bounded(policy), rule
         ).inc()
 
-    def answered(self, *, side: str, seconds: float) -> None:
-        """Observe how long a request took."""
-        self._seconds_of[closed(side, SIDES)].observe(seconds)
+    def answered(self, *, side: str, seconds: float, left_seconds: float) -> None:
+        """Observe how long a request took, and what it left of its deadline."""
+        known = closed(side, SIDES)
+        self._seconds_of[known].observe(seconds)
+        self._left_of[known].observe(left_seconds)
 
     def watch(self, *, requests: Callable[[], float], body_bytes: Callable[[], float]) -> None:
         """Ask at each scrape how many reviews are being judged, and what is held of bodies."""

@@ -49,34 +49,30 @@ class PolicyMetrics:
 
 WEBHOOK_PATHS: Final = ("observe", "validate")
 VIEWS: Final = ("namespaces", "serviceaccounts")
+POLICY_VIEWS: Final = ("clusterimagepolicies", "imagepolicies", "imagepolicyexceptions")
 
 
 class ViewMetrics:
-    """
-    What is watched in the cluster, asked when metrics are read.
+    """What is watched in the cluster, asked when metrics are read."""
 
-    `objects` and `age_seconds` take the name of a resource; an age that is not known is NaN.
-    """
-
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        *,
-        objects: Callable[[str], int],
-        age_seconds: Callable[[str], float],
-    ) -> None:
-        known = Gauge(
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._known = Gauge(
             "landwaiter_view_objects", "Objects in a view.", ("resource",), registry=registry
         )
-        age = Gauge(
+        self._age = Gauge(
             "landwaiter_view_age_seconds",
             "How long nothing has been heard about a view; NaN before the first list.",
             ("resource",),
             registry=registry,
         )
-        for resource in VIEWS:
-            known.labels(resource).set_function(partial(objects, resource))
-            age.labels(resource).set_function(partial(age_seconds, resource))
+
+    def show(
+        self, resource: str, *, objects: Callable[[], int], age_seconds: Callable[[], float]
+    ) -> None:
+        """Ask for one view at each scrape; an age that is not known is NaN."""
+        known = closed(resource, (*VIEWS, *POLICY_VIEWS))
+        self._known.labels(known).set_function(objects)
+        self._age.labels(known).set_function(age_seconds)
 
 
 class WebhookMetrics:
@@ -145,6 +141,11 @@ class CosignMetrics:
         self._flights = Gauge(
             "landwaiter_cosign_flights", "Verifications under way.", registry=registry
         )
+        self._waiting = Gauge(
+            "landwaiter_cosign_images_waiting",
+            "Images that wait for a place among the runs of cosign.",
+            registry=registry,
+        )
         self._run_seconds = Histogram(
             "landwaiter_cosign_run_seconds",
             "Wall time of a cosign process.",
@@ -173,6 +174,10 @@ class CosignMetrics:
         """Set how many verifications are under way."""
         self._flights.set(under_way)
 
+    def queue_changed(self, waiting: int) -> None:
+        """Set how many images wait for a run."""
+        self._waiting.set(waiting)
+
     def run_finished(self, form: str, end: str, *, images: int, seconds: float) -> None:
         """Observe that cosign has run for so many images, and how long it took."""
         told = closed(form, RUN_FORMS)
@@ -196,3 +201,40 @@ class RegistryMetrics:
     def request_finished(self, outcome: str, *, seconds: float) -> None:
         """Observe that a registry was asked, and what came of it."""
         self._requests.labels(closed(outcome, REQUEST_OUTCOMES)).observe(seconds)
+
+
+CONDITION_SCOPES: Final = ("cluster", "namespaces")
+CONDITION_ENDS: Final = ("whole", "overrun", "fault", "late")
+
+
+class ConditionMetrics:
+    """What the evaluators of conditions tell their observer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._jobs = Histogram(
+            "landwaiter_condition_job_seconds",
+            "Time that the conditions of a review took, and how that ended: overrun when one of "
+            "them took too long or too much memory, late when others had their turn too long.",
+            ("scope", "end"),
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "landwaiter_condition_jobs_waiting",
+            "Reviews whose conditions are being evaluated or wait for their turn.",
+            ("scope",),
+            registry=registry,
+        )
+        for scope in CONDITION_SCOPES:
+            self._waiting.labels(scope)
+            for end in CONDITION_ENDS:
+                self._jobs.labels(scope, end)
+
+    def job_finished(self, scope: str, end: str, *, seconds: float) -> None:
+        """Observe that conditions were evaluated, or were not."""
+        self._jobs.labels(closed(scope, CONDITION_SCOPES), closed(end, CONDITION_ENDS)).observe(
+            seconds
+        )
+
+    def jobs_changed(self, scope: str, under_way: int) -> None:
+        """Set how many jobs there are."""
+        self._waiting.labels(closed(scope, CONDITION_SCOPES)).set(under_way)

@@ -41,9 +41,10 @@ from landwaiter.serving.server import (
     run_on_uvloop,
     serve,
 )
+from landwaiter.telemetry.api_observers import APIMetrics
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
-from landwaiter.telemetry.observers import PolicyMetrics
+from landwaiter.telemetry.observers import PolicyMetrics, ViewMetrics
 from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.arming import paths_needed
@@ -112,7 +113,7 @@ async def _serve(settings: InstallSettings) -> None:
         ) as source,
         _watched(settings, policies, cluster),
         _backing(settings, policies, cluster, collectors) as backing,
-        match_conditions() as conditions,
+        match_conditions(collectors) as conditions,
     ):
         if cluster.objects is None:
             _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
@@ -146,11 +147,12 @@ async def _serve(settings: InstallSettings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Cluster:
-    """What there is of a cluster; `objects` is None and `checks` are empty where there is none."""
+    """What there is of a cluster; all but `view` is None or empty where there is none."""
 
     view: ClusterView
     transport: ApiTransport | None = None
     objects: ClusterObjects | None = None
+    views: ViewMetrics | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     def now(self) -> datetime:
@@ -167,13 +169,14 @@ async def _cluster(
     if kubeconfig is None and IN_CLUSTER not in os.environ:
         yield _Cluster(ClusterState(advice="landwaiter runs without --kubeconfig"))
         return
-    transport = ApiTransport.connect(kubeconfig)
+    transport = ApiTransport.connect(kubeconfig, observer=APIMetrics(collectors))
     view = WatchedCluster(transport, ClusterClient(transport))
-    observe_views(view, collectors)
+    views = ViewMetrics(collectors)
+    observe_views(view, views)
     view.start()
     try:
         checks = {"views": partial(unsettled, view)}
-        yield _Cluster(view, transport, ClusterObjects(transport), checks)
+        yield _Cluster(view, transport, ClusterObjects(transport), views, checks)
     finally:
         await view.close()
 
@@ -201,7 +204,9 @@ async def _watched(
             kept = None if settings.last_good is None else settings.last_good.beside("cluster")
             role = None if settings.webhook is None else settings.webhook.name
             given = ClusterPolicySettings(settings.own_namespace, settings.install, kept, role)
-            await stack.enter_async_context(cluster_policies(given, cluster.transport, policies))
+            await stack.enter_async_context(
+                cluster_policies(given, cluster.transport, policies, cluster.views)
+            )
         yield
 
 

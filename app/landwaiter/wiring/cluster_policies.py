@@ -41,10 +41,12 @@ from landwaiter.policy.install import PolicyInstallSettings
 from landwaiter.policy.live import PoliciesInForce
 from landwaiter.policy.models import API_VERSION
 from landwaiter.serving.companions import run_all
+from landwaiter.telemetry.observers import ViewMetrics
 from landwaiter.wiring.document_lint import DocumentLinting
 from landwaiter.wiring.document_status import StatusWriter
 from landwaiter.wiring.own_objects import OwningRole
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet
+from landwaiter.wiring.views import age_of
 
 SOURCE: Final = "cluster"
 
@@ -78,7 +80,10 @@ class ClusterPolicySettings:
 
 @asynccontextmanager
 async def cluster_policies(
-    settings: ClusterPolicySettings, transport: ApiTransport, in_force: PoliciesInForce
+    settings: ClusterPolicySettings,
+    transport: ApiTransport,
+    in_force: PoliciesInForce,
+    views: ViewMetrics | None = None,
 ) -> AsyncIterator[None]:
     """Keep the cluster's documents in force inside the block; raises as `watched` does."""
     objects = ClusterObjects(transport)
@@ -108,7 +113,7 @@ async def cluster_policies(
     last_good = None
     if settings.last_good is not None:
         last_good = LastGoodSet(objects, settings.last_good)
-    parts = ClusterPolicyParts(transport, documents, last_good, tell)
+    parts = ClusterPolicyParts(transport, documents, last_good, tell, views=views)
     beside = asyncio.create_task(run_all((leadership.run, recorder.run, status.run, linting.run)))
     try:
         async with ClusterPolicies(parts, in_force).watched():
@@ -128,7 +133,7 @@ class ClusterPolicyParts:
     What cluster policies are kept in force with.
 
     `last_good` is None where no set is kept; `tell` is None where nobody wants to know what has
-    become of the documents.
+    become of the documents, and `views` where nobody looks at metrics.
     """
 
     source: WatchSource
@@ -136,6 +141,7 @@ class ClusterPolicyParts:
     last_good: LastGoodSet | None
     tell: Callable[[tuple[DocumentState, ...]], None] | None = None
     clock: Clock = utc_now
+    views: ViewMetrics | None = None
 
 
 def resource_of(plural: str, scope: str) -> ApiResource:
@@ -161,6 +167,9 @@ class ClusterPolicies:
             )
             for each in RESOURCE_KINDS
         }
+        if parts.views is not None:
+            for each in RESOURCE_KINDS:
+                _show(parts.views, each.plural, self._watches[each.kind])
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -249,6 +258,14 @@ class ClusterPolicies:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._in_force.keep(SOURCE, "the documents are not watched any more: see the log")
             _log.critical("a bug ended the watch of the cluster's policies", exc_info=error)
+
+
+def _show(views: ViewMetrics, plural: str, watch: Watch[ClusterDocument]) -> None:
+    views.show(
+        plural,
+        objects=lambda: len(watch.values),
+        age_seconds=lambda: age_of(watch.age_seconds()),
+    )
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -3,16 +3,25 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from landwaiter.cel.evaluation import Evaluator
+from prometheus_client import CollectorRegistry
+
+from landwaiter.cel.evaluation import Evaluator, Watcher
 from landwaiter.policy.conditions import MatchConditions
+from landwaiter.telemetry.observers import ConditionMetrics
 
 
 @asynccontextmanager
-async def match_conditions() -> AsyncIterator[MatchConditions]:
+async def match_conditions(
+    collectors: CollectorRegistry | None = None,
+) -> AsyncIterator[MatchConditions]:
     """
     Give what evaluates conditions, for the body of the context; no process is left behind it.
 
     None is started before there is a condition to evaluate.
     """
-    async with Evaluator() as cluster, Evaluator() as namespaces:
+    observer = ConditionMetrics(collectors or CollectorRegistry())
+    async with (
+        Evaluator(watcher=Watcher(observer, "cluster")) as cluster,
+        Evaluator(watcher=Watcher(observer, "namespaces")) as namespaces,
+    ):
         yield MatchConditions(cluster, namespaces)

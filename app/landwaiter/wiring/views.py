@@ -1,25 +1,33 @@
 """Tells the metrics and the readiness check how the views of the cluster stand."""
 
 import math
-
-from prometheus_client import CollectorRegistry
+from functools import partial
 
 from landwaiter.cluster.watched import ViewState, WatchedCluster
 from landwaiter.telemetry.observers import ViewMetrics
 
 
-def observe_views(view: WatchedCluster, collectors: CollectorRegistry) -> None:
+def observe_views(view: WatchedCluster, metrics: ViewMetrics) -> None:
     """Show on the page of metrics how many objects each view has, and how old its news is."""
+    for state in view.states():
+        metrics.show(
+            state.resource,
+            objects=partial(_objects, view, state.resource),
+            age_seconds=partial(_age_seconds, view, state.resource),
+        )
 
-    def age_seconds(resource: str) -> float:
-        age = _state(view, resource).age_seconds
-        return math.nan if age is None else age
 
-    ViewMetrics(
-        collectors,
-        objects=lambda resource: _state(view, resource).objects,
-        age_seconds=age_seconds,
-    )
+def _objects(view: WatchedCluster, resource: str) -> int:
+    return _state(view, resource).objects
+
+
+def _age_seconds(view: WatchedCluster, resource: str) -> float:
+    return age_of(_state(view, resource).age_seconds)
+
+
+def age_of(seconds: float | None) -> float:
+    """Return an age as metrics have it: NaN where it is not known."""
+    return math.nan if seconds is None else seconds
 
 
 def unsettled(view: WatchedCluster) -> str | None:

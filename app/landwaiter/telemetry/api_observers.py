@@ -1,0 +1,53 @@
+"""
+What the cluster room tells whoever counts: requests to the Kubernetes API, and Events.
+
+As in `observers`, each class has the methods of an observer that the room states for itself.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from landwaiter.telemetry.metrics import closed
+from landwaiter.telemetry.observers import POLICY_VIEWS, VIEWS
+
+API_OUTCOMES: Final = (
+    "done",
+    "missing",
+    "conflict",
+    "refused",
+    "throttled",
+    "failed",
+    "unanswered",
+)
+API_VERBS: Final = ("get", "list", "create", "update", "patch", "delete")
+API_RESOURCES: Final = (
+    *VIEWS,
+    "secrets",
+    "configmaps",
+    *(f"{each}.landwaiter.dev" for each in POLICY_VIEWS),
+    *(f"{each}.landwaiter.dev/status" for each in POLICY_VIEWS),
+    "clusterroles.rbac.authorization.k8s.io",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+)
+
+
+class APIMetrics:
+    """What the transport to the Kubernetes API tells; called from its threads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Histogram(
+            "landwaiter_api_request_seconds",
+            "Time that requests to the Kubernetes API took, watches left out.",
+            ("verb", "resource", "outcome"),
+            registry=registry,
+        )
+
+    def request_finished(self, verb: str, resource: str, outcome: str, *, seconds: float) -> None:
+        """Observe that the API server was asked, and what came of it."""
+        self._requests.labels(
+            closed(verb, API_VERBS), closed(resource, API_RESOURCES), closed(outcome, API_OUTCOMES)
+        ).observe(seconds)
