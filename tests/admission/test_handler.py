@@ -22,6 +22,7 @@ from admission.builders import (
     a_deployment,
     a_finding,
     a_pod,
+    a_use,
     a_verdict,
     an_exception,
     not_known,
@@ -39,6 +40,7 @@ from landwaiter.rules.protocol import RuleId
 from landwaiter.rules.verdict import FailurePolicy, UseVerdict, Verdict
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics
+from landwaiter.telemetry.steps import step
 from landwaiter.workloads.values import ImageUse
 from landwaiter.workloads.walker import read_workload
 
@@ -628,8 +630,55 @@ async def test_each_answer_is_one_line_in_the_log(log: io.StringIO) -> None:
             "policies": ["a", "b"],
             "violated": ["pinnedTags"],
             "undecided": ["cosignSignatures"],
+            "verdicts": [
+                {
+                    "path": "spec.containers[0].image",
+                    "policy": "a",
+                    "rule": "pinnedTags",
+                    "action": "Deny",
+                    "outcome": "violation",
+                    "reason": "floating tag",
+                    "digest": A_DIGEST,
+                },
+                {
+                    "path": "spec.containers[0].image",
+                    "policy": "b",
+                    "rule": "cosignSignatures",
+                    "action": "Deny",
+                    "outcome": "undecided",
+                    "reason": "not known",
+                    "digest": A_DIGEST,
+                },
+            ],
         }
     ] == logged
+
+
+async def test_the_line_says_what_was_waited_for(log: io.StringIO) -> None:
+    """Also where the judge did not return in time: that is when one asks."""
+
+    class Waits:
+        async def judge(self, case: Case, side: Side) -> Verdict:
+            with step("signature"):
+                await asyncio.sleep(0.05)
+            with step("digest"):
+                await asyncio.get_running_loop().create_future()
+            return Verdict()
+
+    await Desk(Waits()).ask(a_body(), seconds=0.2)
+    line = json.loads(log.getvalue().splitlines()[0])
+
+    assert ("overrun", ["signature"]) == (line["problem"], list(line["waited_ms"]))
+    assert 50 <= line["waited_ms"]["signature"] < line["duration_ms"]
+
+
+async def test_a_long_verdict_is_logged_in_part(log: io.StringIO) -> None:
+    """Hundreds of findings are told by number in the metrics, and by the first in the log."""
+    use = UseVerdict(a_use(), findings=tuple(a_finding() for _ in range(100)))
+    await Desk(FixedJudge(Verdict((use,) * 100))).ask(a_body())
+    line = json.loads(log.getvalue())
+
+    assert (21, True) == (len(line["verdicts"]), line["verdicts"][-1].startswith("… "))
 
 
 async def test_answers_are_counted_by_path_and_decision() -> None:
@@ -672,3 +721,4 @@ async def test_a_used_exception_is_counted_and_logged(log: io.StringIO) -> None:
         ),
         json.loads(log.getvalue())["exceptions"],
     )
+    assert ["hotfix"] == [each["exception"] for each in json.loads(log.getvalue())["verdicts"]]

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import structlog
 
 import landwaiter
 from landwaiter.telemetry.logging import (
+    LINE_LIMIT_BYTES,
     LIST_LIMIT_ITEMS,
     LISTED_FIELDS,
     TRACEBACK_LIMIT_CHARS,
     VALUE_LIMIT_CHARS,
     DecisionRecord,
+    Fields,
     configure_logging,
     decided,
 )
@@ -173,6 +176,37 @@ def test_the_level_is_heeded(log: io.StringIO) -> None:
     structlog.get_logger().warning("heard")
 
     assert [{"event": "heard", "level": "warning"}] == lines(log)
+
+
+def test_no_line_is_longer_than_container_runtimes_take(log: io.StringIO) -> None:
+    """Whatever is in the fields of a decision, its line is one piece of JSON of bounded size."""
+    worst = "\x00é\U0001f600" * 4_000
+    text: dict[str, Any] = {
+        each.name: worst for each in fields(DecisionRecord) if each.type in {"str", str}
+    }
+    many = (worst,) * 1_000
+    lists: dict[str, Any] = dict.fromkeys(
+        ("images", "digests", "policies", "violated", "undecided"), many
+    )
+    verdict = Fields(dict.fromkeys(("path", "policy", "rule", "outcome", "digest"), worst))
+    decided(replace(A_RECORD, **text, **lists, problem=worst, verdicts=(verdict,) * 1_000))
+    structlog.get_logger().error("a bug", uid=worst, exc_info=RuntimeError(worst))
+    sizes = [len(line.encode()) for line in log.getvalue().splitlines()]
+
+    assert (2, True) == (len(sizes), max(sizes) <= LINE_LIMIT_BYTES)
+    assert ["decided", "a bug"] == [line["event"] for line in lines(log)]
+
+
+def test_no_control_character_gets_into_a_line(log: io.StringIO) -> None:
+    """Terminals and what parses logs see printable ASCII alone."""
+    hostile = "".join(map(chr, range(0x20))) + "\x7f\x9b\u2028\u202e"
+    decided(replace(A_RECORD, user=hostile, images=(hostile,), problem=hostile))
+    line = log.getvalue().removesuffix("\n")
+
+    assert (True, hostile) == (
+        all(" " <= character <= "~" for character in line),
+        json.loads(line)["user"],
+    )
 
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:

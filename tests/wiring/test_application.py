@@ -21,8 +21,8 @@ from landwaiter.images.reference import ShortNames
 from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
 from landwaiter.serving.health import Readiness
 from landwaiter.serving.server import NO_BACKING, Backing, Ports, ServerSettings
-from landwaiter.webhooks.settings import ServiceAddress, TrustSecret, WebhookSettings
 from landwaiter.telemetry.api_observers import APIMetrics
+from landwaiter.webhooks.settings import ServiceAddress, TrustSecret, WebhookSettings
 from landwaiter.wiring import application
 from landwaiter.wiring.application import IN_CLUSTER, InstallSettings
 from landwaiter.wiring.outside import OutsideSettings

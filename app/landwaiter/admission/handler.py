@@ -23,7 +23,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from landwaiter.admission.message import DETAIL_LIMIT_BYTES, message_of
-from landwaiter.admission.outcome import Call, Outcome, decision_record
+from landwaiter.admission.outcome import Call, Outcome, decision_record, outcome_label
 from landwaiter.admission.passed_over import is_passed_over
 from landwaiter.admission.remarks import bounded_warnings, problem_annotation, remarks_of
 from landwaiter.admission.reply import (
@@ -40,10 +40,10 @@ from landwaiter.admission.text import cut, visible
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
-from landwaiter.rules.protocol import Violation
-from landwaiter.rules.verdict import Action, Decision, Finding, Verdict
+from landwaiter.rules.verdict import Decision, Verdict
 from landwaiter.telemetry.logging import decided
 from landwaiter.telemetry.metrics import Metrics
+from landwaiter.telemetry.steps import Span, Steps, Tracer, reviewed
 from landwaiter.workloads.changes import is_unchanged
 from landwaiter.workloads.podspec import Pod
 from landwaiter.workloads.values import Workload
@@ -86,21 +86,42 @@ class _Prepared:
 class Handler:
     """Answers reviews. Holds no state besides the judge's overrun tasks, until they have ended."""
 
-    def __init__(self, *, judge: Judge, short_names: ShortNames, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        *,
+        judge: Judge,
+        short_names: ShortNames,
+        metrics: Metrics,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._judge = judge
+        self._tracer = tracer
         self._short_names = short_names
         self._metrics = metrics
         self._left_behind: set[asyncio.Task[Verdict]] = set()
 
     async def answer(self, request: Request, call: Call) -> Reply:
         """Return the answer, which has the request's uid; raises nothing but cancellation."""
+        with reviewed(self._tracer, "review") as (steps, span):
+            return await self._answered(request, call, steps, span)
+
+    async def _answered(self, request: Request, call: Call, steps: Steps, span: Span) -> Reply:
         try:
             outcome = self._prepared(request, call)
             if isinstance(outcome, _Prepared):
                 # The objects can take megabytes: they are not kept while registries are waited for.
                 request = request.without_objects()
                 outcome = await self._decided(outcome)
-            self._record(request, call, outcome)
+            self._record(request, call, outcome, steps)
+            span.describe(
+                {
+                    "uid": request.uid,
+                    "side": call.side,
+                    "kind": request.kind.kind,
+                    "namespace": request.namespace,
+                    "decision": outcome.decision,
+                }
+            )
         except Exception:  # noqa: BLE001  # Any review that can be decoded gets an answer.
             _log.exception("a bug kept a review from being judged", uid=request.uid)
             self._metrics.handler_failed(side=call.side)
@@ -190,7 +211,7 @@ class Handler:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the judge failed after its deadline", exc_info=error)
 
-    def _record(self, request: Request, call: Call, outcome: Outcome) -> None:
+    def _record(self, request: Request, call: Call, outcome: Outcome, steps: Steps) -> None:
         seconds = time.monotonic() - call.arrived
         self._metrics.decided(side=call.side, decision=outcome.decision)
         left = call.answer_by.remaining_seconds()
@@ -200,14 +221,14 @@ class Handler:
                 policy=finding.policy,
                 rule=finding.rule,
                 action=finding.action,
-                outcome=_outcome_label(finding),
+                outcome=outcome_label(finding),
                 cause=finding.outcome.reason,
             )
             if finding.exception is not None:
                 self._metrics.excepted(
                     exception=finding.exception.name, policy=finding.policy, rule=finding.rule
                 )
-        decided(decision_record(request, call, outcome, seconds))
+        decided(decision_record(request, call, outcome, seconds, steps.waited))
 
 
 def _brings_no_image(request: Request) -> bool:
@@ -293,12 +314,3 @@ def _fault(request: Request, side: Side) -> Reply:
 def _not_judged(text: str) -> Remarks:
     """Return what is told of an object that `/observe` lets through without a look at it."""
     return Remarks(bounded_warnings([text]), problem_annotation(text))
-
-
-def _outcome_label(finding: Finding) -> str:
-    if finding.exception is not None:
-        return "excepted"
-    if isinstance(finding.outcome, Violation):
-        return "violation"
-    is_let_through = Action.DENY in finding.actions and not finding.blocks
-    return "let through" if is_let_through else "undecided"

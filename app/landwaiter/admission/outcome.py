@@ -1,7 +1,8 @@
 """How a review came in, what came of it, and the line that is logged about both."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from landwaiter.admission.reply import Reply
@@ -9,11 +10,15 @@ from landwaiter.admission.review import Request
 from landwaiter.deadline import Deadline
 from landwaiter.policy.case import Side
 from landwaiter.rules.protocol import Undecided, Violation
-from landwaiter.rules.verdict import Decision, Finding, Verdict
-from landwaiter.telemetry.logging import DecisionRecord
+from landwaiter.rules.verdict import Action, Decision, Finding, UseVerdict, Verdict
+from landwaiter.telemetry.logging import LIST_LIMIT_ITEMS, DecisionRecord, Fields
 from landwaiter.workloads.values import ImageUse, Workload
 
 NO_FINDINGS: Final = Verdict()
+NO_WAITS: Final[Mapping[str, float]] = {}
+
+VERDICTS_LOGGED: Final = LIST_LIMIT_ITEMS + 1
+"""Of each object, and of each use in it: one more than is shown, so that the line says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,22 @@ class Outcome:
     problem: str | None = None
 
 
+def outcome_label(finding: Finding) -> str:
+    """Return what became of a finding, in the words of metrics and logs."""
+    if finding.exception is not None:
+        return "excepted"
+    if isinstance(finding.outcome, Violation):
+        return "violation"
+    is_let_through = Action.DENY in finding.actions and not finding.blocks
+    return "let through" if is_let_through else "undecided"
+
+
 def decision_record(
-    request: Request, call: Call, outcome: Outcome, seconds: float
+    request: Request,
+    call: Call,
+    outcome: Outcome,
+    seconds: float,
+    waited: Mapping[str, float] = NO_WAITS,
 ) -> DecisionRecord:
     """Return what is logged about an answered review."""
     uses = outcome.workload.uses if outcome.workload else ()
@@ -59,7 +78,8 @@ def decision_record(
         dry_run=request.dry_run is True,
         decision=outcome.decision,
         code=int(outcome.reply.code),
-        duration_ms=round(seconds * 1000, 3),
+        duration_ms=_milliseconds(seconds),
+        waited_ms=Fields({name: _milliseconds(each) for name, each in waited.items()}),
         images=tuple(
             str(use.reference) if isinstance(use, ImageUse) else use.place.text for use in uses
         ),
@@ -70,8 +90,36 @@ def decision_record(
         exceptions=_distinct(each.exception.name for each in findings if each.exception is not None)
         if findings
         else (),
+        verdicts=tuple(
+            _verdict(use, finding)
+            for use in islice(outcome.verdict.uses, VERDICTS_LOGGED)
+            for finding in islice(use.findings, VERDICTS_LOGGED)
+        )
+        if findings
+        else (),
         problem=outcome.problem,
     )
+
+
+def _verdict(use: UseVerdict, finding: Finding) -> Fields:
+    """Return one finding as it is logged: where, by which rule of which policy, and what."""
+    fields: dict[str, object] = {
+        "path": use.use.place.path,
+        "policy": finding.policy,
+        "rule": finding.rule,
+        "action": finding.action.value,
+        "outcome": outcome_label(finding),
+        "reason": finding.outcome.reason,
+    }
+    if use.digest is not None:
+        fields["digest"] = use.digest
+    if finding.exception is not None:
+        fields["exception"] = finding.exception.name
+    return Fields(fields)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _rules_with(

@@ -7,6 +7,7 @@ from typing import Protocol
 from landwaiter.cluster.values import ConfigMap, Namespace, Secret, ServiceAccount
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable
+from landwaiter.telemetry.steps import step
 
 
 class ClusterView(Protocol):
@@ -61,7 +62,8 @@ class NamespaceLabels:
         Raises `Unavailable`, also when there is no such namespace: one that is not there is
         never taken for one without labels (design, semantics 8).
         """
-        namespace = await self.view.get_namespace(name, deadline=deadline)
+        with step("namespace"):
+            namespace = await self.view.get_namespace(name, deadline=deadline)
         if namespace is None:
             raise ClusterUnavailable(
                 f'namespace "{name}" does not exist, so its labels are unknown'

@@ -19,6 +19,7 @@ from landwaiter.cosign.quoting import quoted, quoted_value
 from landwaiter.cosign.runner import CosignRunner, RunLimits, RunPlace
 from landwaiter.deadline import Deadline
 from landwaiter.errors import CosignUnavailable
+from landwaiter.telemetry.steps import step
 
 COSIGN_MAJOR = "3"
 """The flags and the output of cosign 3 are what `command.py` and `outcome.py` are written for."""
@@ -77,7 +78,8 @@ class CosignProgram:
         began = time.monotonic()
         end: RunEnd = "fault"
         try:
-            run = await place.run(build, files)
+            with step("cosign", format=form, images=images):
+                run = await place.run(build, files)
             end = "exit 0" if run.exit_code == 0 else "exit not 0"
             return run
         finally:

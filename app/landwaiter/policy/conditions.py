@@ -23,6 +23,7 @@ from landwaiter.policy.applicable import Applicable, Doubt
 from landwaiter.policy.case import Case
 from landwaiter.policy.matching import NAME_LABEL
 from landwaiter.rules.protocol import RuleId, Undecided, Violation
+from landwaiter.telemetry.steps import step
 
 MATCH_CONDITIONS: Final = RuleId("matchConditions")
 """The rule id of a finding that a policy may apply, but its conditions do not tell."""
@@ -157,7 +158,8 @@ async def _answers(
         for condition in conditions
     ]
     try:
-        return await evaluator.evaluate(tasks, inputs, deadline=case.deadline)
+        with step("conditions", conditions=len(tasks)):
+            return await evaluator.evaluate(tasks, inputs, deadline=case.deadline)
     except Unavailable as fault:
         retry = isinstance(fault, DeadlineExceeded)
         return Undecided("conditions not evaluated", str(fault), retry=retry)

@@ -4,7 +4,8 @@ Logs: one line of JSON an event, on standard error, made of listed fields only.
 A field that is not in `LISTED_FIELDS` is left out, whatever it holds: a list of forbidden names
 would have to know in advance what a secret is called. Objects, headers, environments and command
 lines have no field, and a value that is not plain is named by its type only. Values are bounded,
-because most of them are written by whoever may create a Pod.
+and so is the whole line, because most of them are written by whoever may create a Pod. Everything
+but printable ASCII is escaped as JSON does.
 
 What libraries log by themselves goes through the same lines, from WARNING up, as `event` text.
 """
@@ -13,8 +14,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import PurePath
@@ -24,14 +24,23 @@ import structlog
 from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
+from landwaiter.telemetry.lines import LineWriter
+
 VALUE_LIMIT_CHARS = 512
 """Longer text is cut: a reference has at most 255 + 128 + 135 characters besides its registry."""
 
 LIST_LIMIT_ITEMS = 20
 """Longer lists are cut: an object can name hundreds of images."""
 
-TRACEBACK_LIMIT_CHARS = 16_000
-"""A traceback of a hundred frames; an exception group can be far longer."""
+TRACEBACK_LIMIT_CHARS = 8_000
+"""A traceback of fifty frames; an exception group can be far longer."""
+
+LINE_LIMIT_BYTES = 16_000
+"""Container runtimes cut lines at 16 KiB, and half a line is no JSON."""
+
+
+class Fields(dict[str, object]):
+    """A value that has fields of its own, all of them listed in the code that makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +58,14 @@ class DecisionRecord:
     decision: str
     code: int
     duration_ms: float
+    waited_ms: Fields = field(default_factory=Fields)
     images: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
     violated: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     exceptions: tuple[str, ...] = ()
+    verdicts: tuple[Fields, ...] = ()
     problem: str | None = None
 
 
@@ -84,29 +95,9 @@ LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
 """Every field that a log line may have."""
 
 
-_EMPTY: Final = ((), None)
+_EMPTY: Final = ((), None, {})
 _TO_JSON: Final = json.JSONEncoder(check_circular=False)
 """Made once: `json.dumps` with other than its default settings makes one for each call."""
-
-
-class StandardError:
-    """
-    Writes whole lines to a stream.
-
-    A line that cannot be written is lost: a full disk or a closed pipe behind the log must not
-    decide whether an object is admitted.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def msg(self, line: str) -> None:
-        """Write one line."""
-        with suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
-
-    log = debug = info = warn = warning = error = exception = critical = fatal = failure = msg
 
 
 class _DecisionLines:
@@ -121,7 +112,7 @@ class _DecisionLines:
     values: Final = attrgetter(*names)
 
     def __init__(self) -> None:
-        self.sink: StandardError | None = None
+        self.sink: LineWriter | None = None
 
     def write(self, record: DecisionRecord) -> None:
         """Write one line, without the fields that the record leaves empty."""
@@ -129,16 +120,21 @@ class _DecisionLines:
             return
         line: dict[str, object] = {
             name: value
-            if value.__class__ is str and len(value) <= VALUE_LIMIT_CHARS
-            else _bounded(value)
             for name, value in zip(self.names, self.values(record), strict=True)
             if value not in _EMPTY
         }
         line.update(self.event)
         line["time"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         # Three times as fast; what it leaves beyond ASCII is escaped by the other encoder.
-        encoded = to_json(line)
-        self.sink.msg(encoded.decode() if encoded.isascii() else _TO_JSON.encode(line))
+        kept = {
+            name: value
+            if value.__class__ is str and len(value) <= VALUE_LIMIT_CHARS
+            else _LIMITS[0].of(value)
+            for name, value in line.items()
+        }
+        encoded = to_json(kept)
+        is_short = encoded.isascii() and len(encoded) <= LINE_LIMIT_BYTES
+        self.sink.msg(encoded.decode() if is_short else _as_json(None, "", line))
 
 
 _decision_lines = _DecisionLines()
@@ -146,7 +142,7 @@ _decision_lines = _DecisionLines()
 
 def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
     """Send our events, and those of all libraries from WARNING up, to `stream`."""
-    sink = StandardError(stream)
+    sink = LineWriter(stream)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -185,38 +181,61 @@ def _logger() -> FilteringBoundLogger:
 def keep_listed_fields(
     _logger: object, _method: str, event: MutableMapping[str, object]
 ) -> Mapping[str, object]:
-    """Return the event with its listed fields alone, in their order, each of bounded size."""
-    return {
-        name: _bounded_traceback(value) if name == "exception" else _bounded(value)
-        for name, value in event.items()
-        if name in LISTED_FIELDS
-    }
+    """Return the event with its listed fields alone, in their order."""
+    return {name: value for name, value in event.items() if name in LISTED_FIELDS}
 
 
-def _bounded(value: object) -> object:
-    match value:
-        case str():
-            return value if len(value) <= VALUE_LIMIT_CHARS else value[:VALUE_LIMIT_CHARS] + "…"
-        case None | bool() | int() | float():
-            return value
-        case tuple() | list():
-            kept = [_bounded(item) for item in value[:LIST_LIMIT_ITEMS]]
-            return kept if len(kept) == len(value) else [*kept, f"… {len(value) - len(kept)} more"]
-        case BaseException() | PurePath():
-            return _bounded(str(value))
-        case _:
-            return f"({type(value).__name__}, not logged)"
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How much of values is kept."""
+
+    chars: int
+    items: int
+    traceback_chars: int = TRACEBACK_LIMIT_CHARS
+
+    def of(self, value: object) -> object:
+        """Return as much of a value as is kept; what is not plain is named by its type."""
+        match value:
+            case str():
+                return value if len(value) <= self.chars else value[: self.chars] + "…"
+            case None | bool() | int() | float():
+                return value
+            case tuple() | list():
+                kept = [self.of(item) for item in value[: self.items]]
+                more = len(value) - len(kept)
+                return [*kept, f"… {more} more"] if more else kept
+            case Fields():
+                return {name: self.of(each) for name, each in value.items()}
+            case BaseException() | PurePath():
+                return self.of(str(value))
+            case _:
+                return f"({type(value).__name__}, not logged)"
+
+    def of_traceback(self, value: object) -> object:
+        """Return the beginning and the end of a traceback."""
+        text, half = str(value), self.traceback_chars // 2
+        return text if len(text) <= 2 * half else text[:half] + "\n…\n" + text[-half:]
+
+
+_LIMITS: Final = (
+    _Limits(VALUE_LIMIT_CHARS, LIST_LIMIT_ITEMS),
+    _Limits(160, 8, 2_000),
+    _Limits(40, 2, 1_000),
+)
+"""Each is tried until the line is short enough; the last one always is."""
 
 
 def _as_json(_logger: object, _method: str, event: Mapping[str, object]) -> str:
-    return _TO_JSON.encode(event)
-
-
-def _bounded_traceback(value: object) -> object:
-    text = str(value)
-    if len(text) <= TRACEBACK_LIMIT_CHARS:
-        return text
-    return text[: TRACEBACK_LIMIT_CHARS // 2] + "\n…\n" + text[-TRACEBACK_LIMIT_CHARS // 2 :]
+    line = ""
+    for limits in _LIMITS:
+        kept = {
+            name: limits.of_traceback(value) if name == "exception" else limits.of(value)
+            for name, value in event.items()
+        }
+        line = _TO_JSON.encode(kept)
+        if len(line) <= LINE_LIMIT_BYTES:
+            break
+    return line
 
 
 class _Forwarder(logging.Handler):

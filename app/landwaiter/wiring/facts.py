@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from landwaiter.rules.protocol import Answer, Inquiry, Question
+from landwaiter.telemetry.steps import step
 
 Answerer = Callable[[Any, Inquiry], Awaitable[Any]]
 
@@ -22,4 +23,11 @@ class FactSources:
     async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
         """Return the answer; a `KeyError` means that nothing was wired for such questions."""
         answerer = self._answerers[type(question)]
-        return cast("Answer", await answerer(question, inquiry))
+        with step(step_of(type(question))):
+            return cast("Answer", await answerer(question, inquiry))
+
+
+def step_of(question: type[Question[Any]]) -> str:
+    """Return the name under which the wait for such answers is logged, such as `pullSecret`."""
+    name = question.__name__.removesuffix("Question")
+    return name[0].lower() + name[1:]
