@@ -56,6 +56,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "clientAuth.name": "our-api-server",
     "clientAuth.ca": f"{A_CA}{A_CA}",
     "clientAuth.existingConfigMap": "api-server-ca",
+    "events.enabled": False,
     "access.secrets": False,
     "access.configMaps": False,
     "access.namespaces": ["shop"],
@@ -123,6 +124,7 @@ TOGETHER: Final[Mapping[str, Mapping[str, Any]]] = {
     "clientAuth.existingConfigMap": {
         "clientAuth": {"name": "kube-apiserver", "existingConfigMap": "ca"}
     },
+    "events.enabled": _WITH_CLIENTS,
     "serviceAccount.create": {"serviceAccount": {"name": "our-account"}},
     **{
         option: {option: {"enabled": True}}
@@ -237,7 +239,7 @@ def merged(*values: Mapping[str, Any]) -> dict[str, Any]:
 def together(path: str) -> Mapping[str, Any]:
     """Return the values without which another one decides nothing."""
     if path.endswith(".enabled"):
-        return {}
+        return TOGETHER.get(path, {})
     steps = path.split(".")
     for length in range(len(steps), 0, -1):
         if (found := TOGETHER.get(".".join(steps[:length]))) is not None:

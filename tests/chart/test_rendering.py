@@ -10,7 +10,7 @@ import click
 import pytest
 import yaml
 
-from chart.matrix import ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
+from chart.matrix import A_CA, ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
 from landwaiter.admission.http import RequestLimits
 from landwaiter.cel.worker import MEMORY_MAX_BYTES
 from landwaiter.cli.main import main
@@ -297,6 +297,22 @@ def test_rights_go_with_what_is_on(helm: Helm) -> None:
     assert everywhere ^ shop == {
         (where, what, "get") for where in ("", "shop") for what in ("secrets", "configmaps")
     }
+
+
+def test_events_are_written_where_the_api_server_is_known(helm: Helm) -> None:
+    """The right to write them everywhere is there only where they are written."""
+    proven = {"clientAuth": {"name": "kube-apiserver", "ca": A_CA}}
+    cases = ({}, proven, {**proven, "events": {"enabled": False}})
+    found = []
+    for values in cases:
+        objects = helm.objects(values)
+        (container,) = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+        everywhere = {
+            verb for where, what, verb in rights(objects) if (where, what) == ("", "events")
+        }
+        found.append(("--events" in container["args"], everywhere))
+
+    assert [(False, set()), (True, {"create", "patch"}), (False, set())] == found
 
 
 def _group(resource: str) -> str:

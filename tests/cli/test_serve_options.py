@@ -224,6 +224,28 @@ def test_client_ca_and_client_name_go_together(
     )
 
 
+def test_events_are_asked_for(
+    files: dict[str, Path], started: list[InstallSettings], tmp_path: Path
+) -> None:
+    """They take a right in every namespace, so nobody has them unasked."""
+    authority = written(tmp_path / "ca.crt", "")
+    proven = {"client-ca": authority, "client-name": "kube-apiserver"}
+    run("serve", *arguments(files | proven), "--events")
+    run("serve", *arguments(files | proven))
+
+    assert [True, False] == [each.events for each in started]
+
+
+def test_semantics_20_events_need_to_know_the_api_server(
+    files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """Else anybody on the Pod network could have them written."""
+    result = run("serve", *arguments(files), "--events")
+
+    assert (2, []) == (result.exit_code, started)
+    assert result.stderr.startswith("landwaiter: --events needs --client-ca")
+
+
 @pytest.mark.parametrize("name", ["client-ca", "client-name"])
 def test_semantics_20_one_of_client_ca_and_client_name_is_refused(
     name: str, files: dict[str, Path], started: list[InstallSettings]

@@ -226,6 +226,7 @@ def installation(
         arguments=[
             f"--client-ca={control_plane.files.webhook_client_ca}",
             f"--client-name={API_SERVER}",
+            "--events",
         ],
     )
     landwaiter.prepare()

@@ -11,7 +11,9 @@ from landwaiter.telemetry.api_observers import (
     API_OUTCOMES,
     API_RESOURCES,
     API_VERBS,
+    EVENT_OUTCOMES,
     APIMetrics,
+    EventMetrics,
 )
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import (
@@ -84,3 +86,6 @@ def _count_outside(registry: CollectorRegistry) -> None:
         conditions.jobs_changed(scope, 1)
     for verb, resource, outcome in product(API_VERBS, API_RESOURCES, API_OUTCOMES):
         api.request_finished(verb, resource, outcome, seconds=0.1)
+    events = EventMetrics(registry)
+    for outcome in EVENT_OUTCOMES:
+        events.event_noted(outcome)

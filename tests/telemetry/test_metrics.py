@@ -11,12 +11,19 @@ from landwaiter.cel.evaluation import JobEnd, JobObserver
 from landwaiter.cluster.events import EVENTS
 from landwaiter.cluster.leadership import LEASES
 from landwaiter.cluster.observing import RequestObserver, RequestOutcome
+from landwaiter.cluster.paced_events import EventObserver, EventOutcome
 from landwaiter.cluster.watched import NAMESPACES, SERVICE_ACCOUNTS
 from landwaiter.cosign.observer import Answered, RunEnd, Unobserved
 from landwaiter.cosign.outcome import AttestationFormat, SignatureFormat
 from landwaiter.policy.crd import RESOURCE_KINDS
 from landwaiter.telemetry import metrics as names
-from landwaiter.telemetry.api_observers import API_OUTCOMES, API_RESOURCES, APIMetrics
+from landwaiter.telemetry.api_observers import (
+    API_OUTCOMES,
+    API_RESOURCES,
+    EVENT_OUTCOMES,
+    APIMetrics,
+    EventMetrics,
+)
 from landwaiter.telemetry.metrics import (
     EXCEPTION_NAMES_LIMIT,
     POLICY_NAMES_LIMIT,
@@ -88,6 +95,7 @@ def test_every_name_begins_with_landwaiter() -> None:
         "landwaiter_webhook_leader",
         "landwaiter_webhook_repairs",
         "landwaiter_webhook_wanted",
+        "landwaiter_workload_events",
     ] == sorted(metric.name for metric in everything_counted().collect())
 
 
@@ -258,6 +266,7 @@ def test_the_cosign_observer_has_the_methods_that_the_verifier_calls() -> None:
 
     assert signatures(Unobserved) == signatures(CosignMetrics)
     assert signatures(RequestObserver) == signatures(APIMetrics)
+    assert signatures(EventObserver) == signatures(EventMetrics)
     assert signatures(JobObserver) == signatures(ConditionMetrics)
 
 
@@ -271,7 +280,11 @@ def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
         RUN_ENDS,
         CACHE_ANSWERS,
     )
-    assert (get_args(RequestOutcome), get_args(JobEnd)) == (API_OUTCOMES, CONDITION_ENDS)
+    assert (get_args(RequestOutcome), get_args(JobEnd), get_args(EventOutcome)) == (
+        API_OUTCOMES,
+        CONDITION_ENDS,
+        EVENT_OUTCOMES,
+    )
     assert POLICY_VIEWS == tuple(each.plural for each in RESOURCE_KINDS)
 
 

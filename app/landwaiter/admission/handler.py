@@ -36,6 +36,7 @@ from landwaiter.admission.reply import (
     undecided,
 )
 from landwaiter.admission.review import AdmissionRequest, PodCreation, Request
+from landwaiter.admission.telling import Subject, Teller, subject_of, things_to_tell
 from landwaiter.admission.text import cut, visible
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ShortNames
@@ -93,8 +94,10 @@ class Handler:
         short_names: ShortNames,
         metrics: Metrics,
         tracer: Tracer | None = None,
+        teller: Teller | None = None,
     ) -> None:
         self._judge = judge
+        self._teller = teller
         self._tracer = tracer
         self._short_names = short_names
         self._metrics = metrics
@@ -107,12 +110,17 @@ class Handler:
 
     async def _answered(self, request: Request, call: Call, steps: Steps, span: Span) -> Reply:
         try:
+            subject = self._subject(request, call)
             outcome = self._prepared(request, call)
             if isinstance(outcome, _Prepared):
                 # The objects can take megabytes: they are not kept while registries are waited for.
                 request = request.without_objects()
                 outcome = await self._decided(outcome)
             self._record(request, call, outcome, steps)
+            if subject is not None and outcome.verdict.uses:
+                # Behind the answer, so that no fault in it can become the answer.
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self._tell, subject, request.kind.kind, outcome)
             span.describe(
                 {
                     "uid": request.uid,
@@ -128,6 +136,17 @@ class Handler:
             self._metrics.decided(side=call.side, decision=Decision.UNDECIDED)
             return _fault(request, call.side)
         return outcome.reply
+
+    def _subject(self, request: Request, call: Call) -> Subject | None:
+        """Return what is to be told about, None where nothing may be written (semantics 19, 20)."""
+        if self._teller is None or request.dry_run is True or not call.is_api_server:
+            return None
+        return subject_of(request)
+
+    def _tell(self, subject: Subject, kind: str, outcome: Outcome) -> None:
+        if self._teller is not None:
+            for told in things_to_tell(subject, kind, outcome):
+                self._teller.tell(told)
 
     def _prepared(self, request: Request, call: Call) -> _Prepared | Outcome:
         """Return what the judge has to be asked, or the outcome where nothing has to."""

@@ -55,6 +55,11 @@ from landwaiter.wiring.policies import ConfigMapName
 )
 @webhook_options
 @option(
+    "--events",
+    is_flag=True,
+    help="Tell the cluster in Events of refused workloads and used exceptions; needs --client-ca.",
+)
+@option(
     "--last-good-set",
     metavar="NAMESPACE/CONFIGMAP",
     help="Where the last good policies are kept, for new replicas to start from.",
@@ -107,7 +112,15 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         install=policy_install(given),
         webhook=webhook_settings(given),
         own_namespace=_namespace_of_policies(given),
+        events=_events(given),
     )
+
+
+def _events(given: Mapping[str, Any]) -> bool:
+    """Refuse Events that anybody on the Pod network could have written (semantics 20)."""
+    if given["events"] and given["client_ca"] is None:
+        raise InvalidInput("--events needs --client-ca: only the API server may have them written")
+    return bool(given["events"])
 
 
 def _namespace_of_policies(given: Mapping[str, Any]) -> str | None:

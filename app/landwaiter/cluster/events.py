@@ -11,6 +11,7 @@ Source: Kubernetes 1.36, k8s.io/api/events/v1 and pkg/apis/core/validation/event
 import asyncio
 import secrets
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -112,18 +113,20 @@ class EventRecorder:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                await self._write(self._waiting.popleft())
+                with suppress(ClusterUnavailable):
+                    await self.write(self._waiting.popleft())
 
-    async def _write(self, note: Note) -> None:
+    async def write(self, note: Note, times: int = 1) -> None:
+        """Write a note that was made so often. Raises `ClusterUnavailable`, and has logged it."""
         try:
-            if (known := self._known.get(note)) is None or not await self._count(known):
-                await self._create(note)
+            if (known := self._known.get(note)) is None or not await self._count(known, times):
+                await self._create(note, times)
         except ClusterUnavailable as fault:
             self._note_fault(str(fault))
-        else:
-            self._fault = ""
+            raise
+        self._fault = ""
 
-    async def _create(self, note: Note) -> None:
+    async def _create(self, note: Note, times: int) -> None:
         regarding, now = note.regarding, _now()
         name = f"{regarding.name[:NAME_MAX_CHARACTERS].rstrip('.-')}.{secrets.token_hex(8)}"
         namespace = regarding.namespace or CLUSTER_NAMESPACE
@@ -138,12 +141,14 @@ class EventRecorder:
             "reportingController": CONTROLLER,
             "reportingInstance": self._instance,
         }
+        if times > 1:
+            content["series"] = {"count": times, "lastObservedTime": now}
         await self._objects.create(EVENTS, content)
-        self._known[note] = _Known(name, namespace)
+        self._known[note] = _Known(name, namespace, times)
 
-    async def _count(self, known: _Known) -> bool:
+    async def _count(self, known: _Known, times: int) -> bool:
         """Count a note in its Event; return whether that is still there."""
-        known.count += 1
+        known.count += times
         series = {"count": known.count, "lastObservedTime": _now()}
         merged = await self._objects.merge(
             EVENTS, known.name, {"series": series}, namespace=known.namespace

@@ -6,7 +6,7 @@ As in `observers`, each class has the methods of an observer that the room state
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from landwaiter.telemetry.metrics import closed
 from landwaiter.telemetry.observers import POLICY_VIEWS, VIEWS
@@ -51,3 +51,25 @@ class APIMetrics:
         self._requests.labels(
             closed(verb, API_VERBS), closed(resource, API_RESOURCES), closed(outcome, API_OUTCOMES)
         ).observe(seconds)
+
+
+EVENT_OUTCOMES: Final = ("written", "failed", "dropped")
+
+
+class EventMetrics:
+    """What becomes of Events about workloads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter(
+            "landwaiter_workload_events",
+            "Events about refused workloads and used exceptions: written, failed for the API "
+            "server, or dropped because there were too many.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in EVENT_OUTCOMES:
+            self._events.labels(outcome)
+
+    def event_noted(self, outcome: str) -> None:
+        """Count one note."""
+        self._events.labels(closed(outcome, EVENT_OUTCOMES)).inc()

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from landwaiter import __version__
 from landwaiter.admission.handler import Handler
 from landwaiter.admission.http import Gate, RequestLimits, admission_app
+from landwaiter.admission.telling import Teller
 from landwaiter.cluster.client import ClusterClient
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.state import ClusterState
@@ -55,6 +56,7 @@ from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.temporary_folder import TemporaryFolder
 from landwaiter.wiring.views import observe_views, unsettled
 from landwaiter.wiring.webhook import WebhookParts, webhook_kept
+from landwaiter.wiring.workload_events import workload_events
 
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 """The variable that Kubernetes sets in every container."""
@@ -75,7 +77,8 @@ class InstallSettings:
     Everything that an admin decides for an install.
 
     `policies` is None where none are in files, `own_namespace` where none are in the cluster;
-    `last_good` is where the last good set is kept, None where it is not.
+    `last_good` is where the last good set is kept, None where it is not. With `events` the cluster
+    is told of what is refused, and of exceptions that are used.
     """
 
     policies: Path | None
@@ -88,6 +91,7 @@ class InstallSettings:
     webhook: WebhookSettings | None = None
     rotation: RotationTimes = field(default_factory=RotationTimes)
     own_namespace: str | None = None
+    events: bool = False
 
 
 def run(settings: InstallSettings) -> None:
@@ -114,6 +118,7 @@ async def _serve(settings: InstallSettings) -> None:
         _watched(settings, policies, cluster),
         _backing(settings, policies, cluster, collectors) as backing,
         match_conditions(collectors) as conditions,
+        _teller(settings, cluster, collectors) as teller,
     ):
         if cluster.objects is None:
             _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
@@ -130,7 +135,9 @@ async def _serve(settings: InstallSettings) -> None:
             policies=policies,
             known_labels=namespaces.known_labels,
         )
-        handler = Handler(judge=judge, short_names=settings.short_names, metrics=metrics)
+        handler = Handler(
+            judge=judge, short_names=settings.short_names, metrics=metrics, teller=teller
+        )
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         await serve(
             admission_app(gate),
@@ -236,6 +243,22 @@ async def _backing(
     )
     async with webhook_kept(webhook, parts) as backing:
         yield backing
+
+
+@asynccontextmanager
+async def _teller(
+    settings: InstallSettings, cluster: _Cluster, collectors: CollectorRegistry
+) -> AsyncIterator[Teller | None]:
+    """Give what tells the cluster, None where it is not to be told."""
+    if not settings.events:
+        yield None
+        return
+    if cluster.objects is None:
+        raise InvalidInput("--events: given, but there is no cluster")
+    webhook = settings.webhook
+    own = settings.own_namespace or (None if webhook is None else webhook.own_namespace)
+    async with workload_events(cluster.objects, own, collectors) as teller:
+        yield teller
 
 
 def _begun(policies: Iterable[Policy], ports: Ports) -> None:

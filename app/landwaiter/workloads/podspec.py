@@ -47,10 +47,13 @@ class Metadata(_Slim):
     The name, and what the author has attached; a label without value is empty.
 
     The values are looked at by the walker, which stops at the first that is no text: hundreds of
-    thousands of errors take seconds to list.
+    thousands of errors take seconds to list. Nothing is decided by `generate_name` and
+    `owner_references`, which are whatever was written: they say whom to tell.
     """
 
     name: str | None = None
+    generate_name: object = None
+    owner_references: object = None
     labels: dict[str, object] | None = None
     annotations: dict[str, object] | None = None
 
