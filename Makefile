@@ -60,6 +60,7 @@ generate: setup ## Write the generated parts of the documents anew.
 	$(BIN)/python tests/repository/generated.py
 	$(BIN)/python tests/repository/crds.py
 	$(BIN)/python tests/repository/chart_values.py
+	$(BIN)/python tests/repository/dashboard.py
 	@$(BIN)/python tests/realparts/install.py helm
 	$(BIN)/python tests/chart/plain_manifests.py
 	$(BIN)/python tests/wiring/fault_table.py
@@ -88,8 +89,8 @@ image: ## Build the container image with docker, podman or buildah (docs/image.m
 	$(ENGINE) build --file Dockerfile --tag $(IMAGE) $(IMAGE_ARGUMENTS) .
 
 lock: setup ## Write the lock files anew, with hashes and without index addresses (needs uv).
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/runtime.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra tracing pyproject.toml -o requirements/runtime.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev --extra tracing -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group image -c requirements/dev.txt -o requirements/image.txt
 
 format: setup ## Format the sources.

@@ -107,6 +107,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "serviceMonitor.labels": {"release": "prometheus"},
     "prometheusRule.enabled": True,
     "prometheusRule.labels": {"release": "prometheus"},
+    "tracing.endpoint": "http://collector.example.com:4318/v1/traces",
     "dashboard.enabled": True,
     "dashboard.labels": {"folder": "security"},
 }
@@ -151,6 +152,7 @@ INSTALLS: Final[Mapping[str, Mapping[str, Any]]] = {
         "imagePullSecrets": [{"name": "registry"}],
         "policies": [ANOTHER_POLICY],
         "policyFiles": {"ci.pub": "key"},
+        "tracing": {"endpoint": CHANGED["tracing.endpoint"]},
         "registries": CHANGED["registries"],
         "mirrors": CHANGED["mirrors"],
         "registryFiles": CHANGED["registryFiles"],

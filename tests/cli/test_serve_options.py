@@ -224,6 +224,20 @@ def test_client_ca_and_client_name_go_together(
     )
 
 
+@WAYS
+def test_traces_have_an_address(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Without one there are none."""
+    address = "http://collector.example.com:4318/v1/traces"
+
+    assert replace(plain(files), otlp_endpoint=address) == install_of(
+        {"otlp-endpoint": address}, files, started, by_variable=by_variable
+    )
+
+
 def test_events_are_asked_for(
     files: dict[str, Path], started: list[InstallSettings], tmp_path: Path
 ) -> None:

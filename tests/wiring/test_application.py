@@ -27,6 +27,7 @@ from landwaiter.wiring import application
 from landwaiter.wiring.application import IN_CLUSTER, InstallSettings
 from landwaiter.wiring.outside import OutsideSettings
 from landwaiter.wiring.policies import ConfigMapName
+from telemetry.a_collector import a_collector
 
 POLICIES = """
 apiVersion: landwaiter.dev/v1alpha1
@@ -176,6 +177,24 @@ def test_semantics_22_policies_that_do_not_load_stop_the_start(
 
     with pytest.raises(InvalidInput, match=r"q\.yaml:1: field kind"):
         serve(settings)
+
+
+def test_events_need_a_cluster(serve: Callable[..., Served], settings: InstallSettings) -> None:
+    """An option that does nothing is a mistake somewhere else."""
+    with pytest.raises(InvalidInput, match="--events: given, but there is no cluster"):
+        serve(replace(settings, events=True))
+
+
+def test_traces_go_where_the_install_says(
+    serve: Callable[..., Served], settings: InstallSettings
+) -> None:
+    """A review, and what a rule has asked for its sake; nothing without an address."""
+    with a_collector() as collector:
+        serve(settings, "r.example.com/app:1")
+        before = len(collector.spans)
+        serve(replace(settings, otlp_endpoint=collector.url), "r.example.com/app:1")
+
+    assert (0, ["pullSecret", "review"]) == (before, sorted(each.name for each in collector.spans))
 
 
 def test_a_last_good_set_needs_a_cluster(

@@ -55,6 +55,11 @@ from landwaiter.wiring.policies import ConfigMapName
 )
 @webhook_options
 @option(
+    "--otlp-endpoint",
+    metavar="URL",
+    help="Where traces of reviews go, by OTLP over HTTP; needs landwaiter[tracing].",
+)
+@option(
     "--events",
     is_flag=True,
     help="Tell the cluster in Events of refused workloads and used exceptions; needs --client-ca.",
@@ -113,6 +118,7 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         webhook=webhook_settings(given),
         own_namespace=_namespace_of_policies(given),
         events=_events(given),
+        otlp_endpoint=given["otlp_endpoint"],
     )
 
 

@@ -46,6 +46,7 @@ from landwaiter.telemetry.api_observers import APIMetrics
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import PolicyMetrics, ViewMetrics
+from landwaiter.telemetry.tracing import tracing
 from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.arming import paths_needed
@@ -78,7 +79,8 @@ class InstallSettings:
 
     `policies` is None where none are in files, `own_namespace` where none are in the cluster;
     `last_good` is where the last good set is kept, None where it is not. With `events` the cluster
-    is told of what is refused, and of exceptions that are used.
+    is told of what is refused, and of exceptions that are used. `otlp_endpoint` is where traces go,
+    None for nowhere.
     """
 
     policies: Path | None
@@ -92,6 +94,7 @@ class InstallSettings:
     rotation: RotationTimes = field(default_factory=RotationTimes)
     own_namespace: str | None = None
     events: bool = False
+    otlp_endpoint: str | None = None
 
 
 def run(settings: InstallSettings) -> None:
@@ -119,6 +122,7 @@ async def _serve(settings: InstallSettings) -> None:
         _backing(settings, policies, cluster, collectors) as backing,
         match_conditions(collectors) as conditions,
         _teller(settings, cluster, collectors) as teller,
+        tracing(settings.otlp_endpoint) as tracer,
     ):
         if cluster.objects is None:
             _log.warning("no cluster: neither in a Pod nor with --kubeconfig")
@@ -136,7 +140,11 @@ async def _serve(settings: InstallSettings) -> None:
             known_labels=namespaces.known_labels,
         )
         handler = Handler(
-            judge=judge, short_names=settings.short_names, metrics=metrics, teller=teller
+            judge=judge,
+            short_names=settings.short_names,
+            metrics=metrics,
+            tracer=tracer,
+            teller=teller,
         )
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         await serve(
