@@ -101,7 +101,9 @@ def causes_in(path: Path) -> Iterator[ast.expr]:
 
 def test_each_cause_is_a_word_that_stands_in_the_code() -> None:
     """A reason that is put together from values would be a label that anybody can write."""
-    reasons = [reason for path in PACKAGE.rglob("*.py") for reason in causes_in(path)]
+    given = [reason for path in PACKAGE.rglob("*.py") for reason in causes_in(path)]
+    # The reason of another finding is a word already.
+    reasons = [each for each in given if getattr(each, "attr", "") != "reason"]
     words = {each.value for each in reasons if isinstance(each, ast.Constant)}
 
     assert [] == [ast.dump(each) for each in reasons if not isinstance(each, ast.Constant)]

@@ -165,6 +165,7 @@ def test_every_room_counts_in_the_registry_that_is_served(
         "landwaiter_connections",
         "landwaiter_registry_request_seconds",
         "landwaiter_cosign_cache",
+        "landwaiter_condition_job_seconds",
     } <= set(served.metrics.split())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from landwaiter.cel.evaluation import TOO_LONG, Evaluated, Evaluates, Task
 from landwaiter.cel.expressions import compile_expression
@@ -13,6 +14,7 @@ from landwaiter.cosign.statements import Attestation
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, ExpressionsUnavailable, Unavailable
 from landwaiter.rules.statement_conditions import VARIABLES, Conditions, PredicateCondition
+from landwaiter.telemetry.observers import ConditionMetrics
 from landwaiter.wiring.statement_conditions import (
     INPUT_MAX_BYTES,
     StatementConditions,
@@ -162,6 +164,16 @@ async def test_a_predicate_as_large_as_an_attestation_may_be_is_read() -> None:
     assert 7_000_000 < len(content) < INPUT_MAX_BYTES
     assert (1, []) == found
     assert [True] == ["the objects are over 8388608 bytes" in each for each in problems]
+
+
+async def test_what_expressions_take_is_counted() -> None:
+    """Apart from the conditions of policies."""
+    registry = CollectorRegistry()
+    async with statement_conditions(metrics=ConditionMetrics(registry)) as judge:
+        await counted(judge, a_statement(1), wanted=ONE)
+    labels = {"scope": "attestations", "end": "whole"}
+
+    assert 1 == registry.get_sample_value("landwaiter_condition_job_seconds_count", labels)
 
 
 def _protocol_holds() -> Evaluates:

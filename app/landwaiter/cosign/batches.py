@@ -139,7 +139,9 @@ class Batches:
         return jobs
 
     def _tell_queue(self) -> None:
-        self._program.observer.queue_changed(sum(len(waiting) for waiting in self._waiting.values()))
+        self._program.observer.queue_changed(
+            sum(len(waiting) for waiting in self._waiting.values())
+        )
 
     async def _outcomes(
         self, kind: _Kind, jobs: Sequence[_Job], place: RunPlace

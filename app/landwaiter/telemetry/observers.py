@@ -203,7 +203,7 @@ class RegistryMetrics:
         self._requests.labels(closed(outcome, REQUEST_OUTCOMES)).observe(seconds)
 
 
-CONDITION_SCOPES: Final = ("cluster", "namespaces")
+CONDITION_SCOPES: Final = ("cluster", "namespaces", "attestations")
 CONDITION_ENDS: Final = ("whole", "overrun", "fault", "late")
 
 
@@ -213,14 +213,14 @@ class ConditionMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._jobs = Histogram(
             "landwaiter_condition_job_seconds",
-            "Time that the conditions of a review took, and how that ended: overrun when one of "
+            "Time that expressions took, and how that ended: overrun when one of "
             "them took too long or too much memory, late when others had their turn too long.",
             ("scope", "end"),
             registry=registry,
         )
         self._waiting = Gauge(
             "landwaiter_condition_jobs_waiting",
-            "Reviews whose conditions are being evaluated or wait for their turn.",
+            "Questions whose expressions are being evaluated or wait for their turn.",
             ("scope",),
             registry=registry,
         )

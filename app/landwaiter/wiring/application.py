@@ -45,7 +45,7 @@ from landwaiter.serving.server import (
 from landwaiter.telemetry.api_observers import APIMetrics
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
-from landwaiter.telemetry.observers import PolicyMetrics, ViewMetrics
+from landwaiter.telemetry.observers import ConditionMetrics, PolicyMetrics, ViewMetrics
 from landwaiter.telemetry.tracing import tracing
 from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
@@ -111,16 +111,21 @@ def run(settings: InstallSettings) -> None:
 async def _serve(settings: InstallSettings) -> None:
     collectors = CollectorRegistry()
     metrics, serving_metrics = Metrics(collectors), ServingMetrics(collectors)
+    expressions = ConditionMetrics(collectors)
     policies = PoliciesInForce()
     PolicyMetrics(collectors, count=lambda: len(policies()), problems=lambda: policies.problems)
     async with (
         _cluster(settings.kubeconfig, collectors) as cluster,
         fact_source(
-            settings.outside, policies=policies, view=cluster.view, collectors=collectors
+            settings.outside,
+            policies=policies,
+            view=cluster.view,
+            collectors=collectors,
+            expressions=expressions,
         ) as source,
         _watched(settings, policies, cluster),
         _backing(settings, policies, cluster, collectors) as backing,
-        match_conditions(collectors) as conditions,
+        match_conditions(expressions) as conditions,
         _teller(settings, cluster, collectors) as teller,
         tracing(settings.otlp_endpoint) as tracer,
     ):

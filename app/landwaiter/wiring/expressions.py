@@ -12,14 +12,14 @@ from landwaiter.telemetry.observers import ConditionMetrics
 
 @asynccontextmanager
 async def match_conditions(
-    collectors: CollectorRegistry | None = None,
+    metrics: ConditionMetrics | None = None,
 ) -> AsyncIterator[MatchConditions]:
     """
     Give what evaluates conditions, for the body of the context; no process is left behind it.
 
     None is started before there is a condition to evaluate.
     """
-    observer = ConditionMetrics(collectors or CollectorRegistry())
+    observer = metrics or ConditionMetrics(CollectorRegistry())
     async with (
         Evaluator(watcher=Watcher(observer, "cluster")) as cluster,
         Evaluator(watcher=Watcher(observer, "namespaces")) as namespaces,

@@ -23,7 +23,7 @@ from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secrets import PullSecretQuestion
-from landwaiter.telemetry.observers import CosignMetrics, RegistryMetrics
+from landwaiter.telemetry.observers import ConditionMetrics, CosignMetrics, RegistryMetrics
 from landwaiter.trust.downloads import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.wiring.attestations import AttestationAnswers
@@ -62,11 +62,12 @@ async def fact_source(
     view: ClusterView,
     collectors: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.time,
+    expressions: ConditionMetrics | None = None,
 ) -> AsyncIterator[FactSource]:
     """
     Give a source of all facts for the body of the context; all work has ended behind it.
 
-    `clock` tells how old attestations are, in seconds of Unix.
+    `clock` tells how old attestations are, in seconds of Unix; `expressions` counts what they say.
     Raises `InvalidInput` when the file about registries does not load.
     """
     collectors = collectors or CollectorRegistry()
@@ -92,7 +93,7 @@ async def fact_source(
             AttestationVerifier(registry, verifier.program, lane_of=lane_of) as attestations,
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
             ImageContents(registry, reader, lane_of=lane_of) as contents,
-            statement_conditions(clock=clock) as conditions,
+            statement_conditions(clock=clock, metrics=expressions) as conditions,
         ):
             authorities = AuthorityReader(view, repositories)
             yield FactSources(

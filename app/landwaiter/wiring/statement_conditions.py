@@ -15,13 +15,14 @@ from typing import Final
 
 from cachetools import LRUCache, TTLCache
 
-from landwaiter.cel.evaluation import TOO_LONG, Evaluated, Evaluates, Evaluator, Task
+from landwaiter.cel.evaluation import TOO_LONG, Evaluated, Evaluates, Evaluator, Task, Watcher
 from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.flights import Flights
 from landwaiter.cosign.statements import Attestation
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, ExpressionsUnavailable, Unavailable
 from landwaiter.rules.statement_conditions import PREDICATE, Conditions
+from landwaiter.telemetry.observers import ConditionMetrics
 
 INPUT_MAX_BYTES: Final = 8 * 1024 * 1024
 """Of a predicate as JSON, as large as an attestation may be: 0.6 s and 120 MiB to read."""
@@ -132,14 +133,17 @@ class StatementConditions:
 
 @asynccontextmanager
 async def statement_conditions(
-    *, clock: Callable[[], float] = time.time
+    *, clock: Callable[[], float] = time.time, metrics: ConditionMetrics | None = None
 ) -> AsyncIterator[StatementConditions]:
     """
     Give what judges statements, for the body of the context; no process is left behind it.
 
     None is started before there is an expression to evaluate.
     """
-    async with Evaluator(job_seconds=JOB_SECONDS, input_max_bytes=INPUT_MAX_BYTES) as evaluator:
+    watcher = None if metrics is None else Watcher(metrics, "attestations")
+    async with Evaluator(
+        job_seconds=JOB_SECONDS, input_max_bytes=INPUT_MAX_BYTES, watcher=watcher
+    ) as evaluator:
         conditions = StatementConditions(evaluator, clock=clock)
         try:
             yield conditions
