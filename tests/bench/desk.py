@@ -52,7 +52,8 @@ from landwaiter.rules.cosign_signatures import CosignSignatures, SignatureQuesti
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.pull_secrets import PullSecretQuestion
 from landwaiter.serving.listener import ASGIApplication
-from landwaiter.telemetry.logging import StandardError, _decision_lines
+from landwaiter.telemetry.lines import LineWriter
+from landwaiter.telemetry.logging import _decision_lines
 from landwaiter.telemetry.metrics import Metrics
 from landwaiter.telemetry.observers import RegistryMetrics
 from landwaiter.trust.tuf_repositories import TUFRepositories
@@ -124,7 +125,7 @@ async def desk(*, stands: bool = True) -> AsyncIterator[Desk]:
 def _decisions_logged() -> Iterator[None]:
     """Write the line of each decision, as the server does, into a text that nobody reads."""
     before = _decision_lines.sink
-    _decision_lines.sink = StandardError(io.StringIO())
+    _decision_lines.sink = LineWriter(io.StringIO())
     try:
         yield
     finally:

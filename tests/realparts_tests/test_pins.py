@@ -24,6 +24,15 @@ def test_every_module_folder_is_pinned() -> None:
     assert set(PINS.modules) == folders
 
 
+def test_build_tags_make_another_program() -> None:
+    """They are given to the build; what was built without them is another program."""
+    module = PINS.modules["prometheus"]
+    without = replace(module, tags=())
+
+    assert (("-tags=remove_all_sd",), ()) == (module.tag_flags, without.tag_flags)
+    assert module.fingerprint != without.fingerprint
+
+
 def test_every_module_has_a_part() -> None:
     """Each module is there for a program."""
     assert set(PINS.modules) == {part.module.folder.name for part in PINS.parts.values()}

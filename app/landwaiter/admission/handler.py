@@ -35,7 +35,7 @@ from landwaiter.admission.reply import (
     try_again,
     undecided,
 )
-from landwaiter.admission.review import AdmissionRequest, PodCreation, Request
+from landwaiter.admission.review import AdmissionRequest, PodCreation, Request, attributes_of
 from landwaiter.admission.telling import Subject, Teller, subject_of, things_to_tell
 from landwaiter.admission.text import cut, visible
 from landwaiter.errors import InvalidReview
@@ -257,27 +257,9 @@ def _brings_no_image(request: Request) -> bool:
 def _objects(request: Request) -> RequestObjects:
     if isinstance(request, PodCreation):
         return RequestObjects.decoded_later(
-            lambda: RequestObjects(_attributes(request), request.whole_object() or {})
+            lambda: RequestObjects(attributes_of(request), request.whole_object() or {})
         )
-    return RequestObjects(_attributes(request), request.object or {}, request.old_object)
-
-
-def _attributes(request: Request) -> dict[str, Any]:
-    """Return what conditions may ask of the request, under the names of Kubernetes."""
-    user = request.user_info
-    return {
-        "operation": request.operation,
-        "name": request.name,
-        "namespace": request.namespace,
-        "dryRun": request.dry_run is True,
-        "subResource": request.sub_resource,
-        "kind": {
-            "group": request.kind.group,
-            "version": request.kind.version,
-            "kind": request.kind.kind,
-        },
-        "userInfo": {"username": user.username, "groups": list(user.groups or ())},
-    }
+    return RequestObjects(attributes_of(request), request.object or {}, request.old_object)
 
 
 def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> Outcome:

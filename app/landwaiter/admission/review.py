@@ -141,6 +141,24 @@ class PodCreation(_Request):
 Request: TypeAlias = AdmissionRequest | PodCreation
 
 
+def attributes_of(request: Request) -> dict[str, Any]:
+    """Return what conditions may ask of the request, under the names of Kubernetes."""
+    user = request.user_info
+    return {
+        "operation": request.operation,
+        "name": request.name,
+        "namespace": request.namespace,
+        "dryRun": request.dry_run is True,
+        "subResource": request.sub_resource,
+        "kind": {
+            "group": request.kind.group,
+            "version": request.kind.version,
+            "kind": request.kind.kind,
+        },
+        "userInfo": {"username": user.username, "groups": list(user.groups or ())},
+    }
+
+
 class _AdmissionReview(_Wire):
     api_version: Literal["admission.k8s.io/v1"]
     kind: Literal["AdmissionReview"]
