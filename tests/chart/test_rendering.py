@@ -302,7 +302,7 @@ def test_rights_go_with_what_is_on(helm: Helm) -> None:
 def test_events_are_written_where_the_api_server_is_known(helm: Helm) -> None:
     """The right to write them everywhere is there only where they are written."""
     proven = {"clientAuth": {"name": "kube-apiserver", "ca": A_CA}}
-    cases = ({}, proven, {**proven, "events": {"enabled": False}})
+    cases: tuple[Mapping[str, Any], ...] = ({}, proven, {**proven, "events": {"enabled": False}})
     found = []
     for values in cases:
         objects = helm.objects(values)

@@ -212,4 +212,4 @@ def test_alerts_name_real_metrics_and_labels(alert: Mapping[str, Any]) -> None:
         for each in matchers_in(expression)
         if not set(each.values) <= LABELS[each.metric].get(each.label, set())
     ]
-    assert set() == kept_labels(expression) - set.union(*(set(LABELS[each]) for each in metrics))
+    assert set() == kept_labels(expression) - {label for each in metrics for label in LABELS[each]}

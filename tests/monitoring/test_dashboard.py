@@ -41,7 +41,7 @@ def test_metrics_and_labels_are_real_ones(query: Query) -> None:
         for each in conditions
         if not set(each.values) <= LABELS[each.metric].get(each.label, set())
     ]
-    assert set() == kept - set.union(*(set(LABELS[name]) for name in metrics))
+    assert set() == kept - {label for name in metrics for label in LABELS[name]}
     assert set() == legend_labels(query.legend) - kept
 
 

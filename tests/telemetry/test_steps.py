@@ -32,7 +32,7 @@ async def test_reviews_do_not_mix() -> None:
             await wait(name, 0.0)
             return list(steps.waited)
 
-    assert [["a"], ["b"]] == await asyncio.gather(review("a"), review("b"))
+    assert (["a"], ["b"]) == tuple(await asyncio.gather(review("a"), review("b")))
 
 
 async def test_without_a_review_nothing_is_noted() -> None:

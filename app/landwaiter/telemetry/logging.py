@@ -95,7 +95,7 @@ LISTED_FIELDS = frozenset(field.name for field in fields(DecisionRecord)) | {
 """Every field that a log line may have."""
 
 
-_EMPTY: Final = ((), None, {})
+_EMPTY: Final[tuple[object, ...]] = ((), None, {})
 _TO_JSON: Final = json.JSONEncoder(check_circular=False)
 """Made once: `json.dumps` with other than its default settings makes one for each call."""
 

@@ -123,14 +123,14 @@ def _check(endpoint: str) -> None:
         parts = urlsplit(endpoint)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidInput("--otlp-endpoint: no such address, wanted http(s)://HOST:PORT/v1/traces")
+        parts, usable = urlsplit(""), False
     if "@" in parts.netloc:
         raise InvalidInput(
             "--otlp-endpoint: credentials given in the address, where logs can show them; they are "
             "wanted in OTEL_EXPORTER_OTLP_HEADERS"
         )
+    if not usable:
+        raise InvalidInput("--otlp-endpoint: no such address, wanted http(s)://HOST:PORT/v1/traces")
 
 
 def _named(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
