@@ -15,6 +15,7 @@ from landwaiter.cluster.events import EventRecorder, Note, Regarding
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.paced_events import PacedEvents
 from landwaiter.policy.models import API_VERSION
+from landwaiter.serving.companions import run_all
 from landwaiter.telemetry.api_observers import EventMetrics
 
 JUDGE: Final = "JudgeImages"
@@ -55,7 +56,7 @@ async def workload_events(
     """Give what tells the cluster, and write Events inside the block."""
     recorder = EventRecorder(objects, instance=f"{socket.gethostname()}_{uuid.uuid4()}")
     paced = PacedEvents(recorder, EventMetrics(collectors))
-    running = asyncio.create_task(paced.run())
+    running = asyncio.create_task(run_all((paced.run,)))
     try:
         yield WorkloadEvents(paced.record, own_namespace)
     finally:
