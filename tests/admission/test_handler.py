@@ -657,7 +657,7 @@ async def test_each_answer_is_one_line_in_the_log(log: io.StringIO) -> None:
 async def test_the_line_says_what_was_waited_for(log: io.StringIO) -> None:
     """Also where the judge did not return in time: that is when one asks."""
 
-    class Waits:
+    class Waits(JudgesAnew):
         async def judge(self, case: Case, side: Side) -> Verdict:
             with step("signature"):
                 await asyncio.sleep(0.05)

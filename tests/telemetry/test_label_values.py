@@ -20,6 +20,7 @@ from landwaiter.images.reference import ShortNames
 from landwaiter.policy.case import Side
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.policy_set import PolicySet
+from landwaiter.policy.standing import StandingVerdicts
 from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.pinned_tags import PinnedTags
 from landwaiter.rules.pull_secrets import PullSecrets
@@ -71,7 +72,11 @@ async def test_no_label_takes_a_value_from_a_request(image: str, found: Exceptio
         PullSecrets(require_for=(everything,)),
     )
     policies = PolicySet(tuple(named(each.id, each) for each in rules))
-    judge = Judge(policies=lambda: policies, source=Answers(found), namespaces=Labels({}))
+    judge = StandingVerdicts(
+        Judge(policies=lambda: policies, source=Answers(found), namespaces=Labels({})),
+        policies=lambda: policies,
+        known_labels=lambda _: {},
+    )
     handler = Handler(judge=judge, short_names=ShortNames.DOCKER_HUB, metrics=Metrics(registry))
     changes: dict[str, Any] = {
         "name": MARK,

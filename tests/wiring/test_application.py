@@ -287,7 +287,7 @@ def test_the_time_of_day_is_the_api_servers(
     expected: list[int | None],
 ) -> None:
     """A clock that is wrong lets no exception live on: the API server is two days ahead here."""
-    monkeypatch.setattr(ApiTransport, "connect", lambda _: Unreachable())
+    monkeypatch.setattr(ApiTransport, "connect", lambda _, **__: Unreachable())
     assert settings.policies is not None
     expires = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
     (settings.policies / "p.yaml").write_text(POLICIES + EXCEPTION % expires)
