@@ -44,6 +44,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "shortNames": "Refuse",
     "registries": [{"host": "registry.example.com", "caFile": "ca.pem"}],
     "mirrors": [{"signedAs": "docker.io", "pulledAs": ["harbor.example.com/hub"]}],
+    "nodeCredentials": ["*.dkr.ecr.*.amazonaws.com"],
     "registryFiles": {"ca.pem": A_CA},
     "webhook.timeoutSeconds": 20,
     "webhook.excludeNamespaces": ["cni-system"],

@@ -219,6 +219,17 @@ def test_registries_change_with_a_restart(helm: Helm) -> None:
     assert 4 == len({json.dumps(pod_template(helm, each)) for each in registries + mirrors})
 
 
+def test_credentials_of_nodes_need_no_registries(helm: Helm, tmp_path: Path) -> None:
+    """They are in the file of the registries, also where that has nothing else."""
+    objects = helm.objects({"nodeCredentials": ["*.dkr.ecr.*.amazonaws.com"]})
+    folder = written(tmp_path / "registries", named(objects, "ConfigMap", "landwaiter-registries"))
+    document = yaml.safe_load((folder / "registries.yaml").read_text("utf-8"))
+
+    assert ("*.dkr.ecr.*.amazonaws.com",) == RegistriesFile.of(document).settings(
+        folder
+    ).node_credentials
+
+
 def test_the_version_of_the_chart_alone_restarts_nothing(helm: Helm) -> None:
     """The Pods carry no label that changes with every release of the chart."""
     labels = pod_template(helm)["metadata"]["labels"]

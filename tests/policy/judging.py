@@ -22,7 +22,8 @@ from landwaiter.rules.protocol import (
     Question,
     Rule,
 )
-from landwaiter.rules.pull_secrets import PullSecretAnswer, PullSecrets
+from landwaiter.rules.pull_secret_answers import PullSecretAnswer
+from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.rules.verdict import Action, Verdict
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 from policy.builders import a_policy, requires

@@ -39,7 +39,8 @@ from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.cosign_signatures import CosignSignaturesSettings, SignatureAnswer
 from landwaiter.rules.pinned_tags import PinnedTags
 from landwaiter.rules.protocol import Answer, CurrentDigest, Inquiry, Question, Rule
-from landwaiter.rules.pull_secrets import PullSecretAnswer, PullSecretQuestion, PullSecrets
+from landwaiter.rules.pull_secret_answers import PullSecretAnswer, PullSecretQuestion
+from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.rules.verdict import Action, Decision, FailurePolicy, GrantedException
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 from policy.builders import A_KEY, a_policy

@@ -11,7 +11,7 @@ from landwaiter.images.patterns import ImagePattern
 from landwaiter.policy.case import Side
 from landwaiter.policy.exceptions import Clock, CoveredPolicy, PolicyException
 from landwaiter.rules.protocol import RuleId, Undecided
-from landwaiter.rules.pull_secrets import PullSecretAnswer
+from landwaiter.rules.pull_secret_answers import PullSecretAnswer
 from landwaiter.rules.verdict import Decision, GrantedException, Verdict
 from landwaiter.workloads.values import ImagePlace, UnreadableUse
 from policy.judging import (

@@ -114,7 +114,12 @@ FREE_FIELDS = {
     "platforms.unpinned",
     "pullPolicy.floating",
     "pullPolicy.preloaded",
+    "pullSecrets.allowNodeCredentials",
+    "pullSecrets.checkAccess",
+    "pullSecrets.forbidIn",
     "pullSecrets.requireFor",
+    "pullSecrets.unknownSecret",
+    "pullSecrets.unknownServiceAccount",
     "readOnlyRootFilesystem.ephemeralContainers",
 }
 """

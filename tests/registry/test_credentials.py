@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.credentials import Credential, FiledKeys, matching_keys
+from landwaiter.registry.credentials import Credential, FiledKeys, ImageCoverage, matching_keys
 from registry.clients import BOUNDED
 
 HUB = "https://index.docker.io/v1/"
@@ -253,3 +253,33 @@ def test_a_credential_shows_no_secret() -> None:
     )
 
     assert "Credential(username='ann')" == repr(credential)
+
+
+@pytest.mark.parametrize(
+    ("keys", "image", "is_named"),
+    [
+        (["registry.example.com/other"], "registry.example.com/app", True),
+        (["*.example.com/other"], "registry.example.com/app", True),
+        (["https://registry.example.com/v1/other"], "registry.example.com/app", True),
+        (["registry.example.com:5000/other"], "registry.example.com/app", False),
+        (["*.example.com:5000"], "registry.example.com/app", False),
+        (["registry.example.org"], "registry.example.com/app", False),
+        ([], "registry.example.com/app", False),
+    ],
+)
+def test_a_key_for_another_path_of_the_registry_is_told_from_others(
+    keys: list[str],
+    image: str,
+    is_named: bool,  # noqa: FBT001
+) -> None:
+    """Only host and port decide whether a key is for the registry of an image."""
+    assert is_named == FiledKeys(keys).names_registry(ImageReference.parse(image))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "/team", "https://a.example", "a example", "a.example/%zz"]
+)
+def test_an_image_of_nodes_is_one_that_the_kubelet_takes(pattern: str) -> None:
+    """What the kubelet would not take is refused, so that no typo declares nothing."""
+    with pytest.raises(ValueError, match="an image of `matchImages` is wanted"):
+        ImageCoverage((pattern,))

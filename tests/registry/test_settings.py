@@ -42,7 +42,7 @@ def test_every_field_of_the_file_is_used(tmp_path: Path) -> None:
     [
         (None, "the document: None"),
         ([], "the document: []"),
-        ({}, "the document: {} does not do, Value error, registries, mirrors or both"),
+        ({}, "the document: {} does not do, Value error, registries, mirrors or nodeCredentials"),
         ({"registries": [], "more": 1}, "more: 1"),
         ({"registries": [{}]}, "registries[0].host: {}"),
         ({"registries": [{"host": "a.example", "plainHttp": True}]}, "registries[0].plainHttp: "),
@@ -120,3 +120,19 @@ def test_docker_hub_has_one_api() -> None:
     assert {"registry-1.docker.io"} == {
         api_host(name) for name in ("docker.io", "index.docker.io", "Registry-1.docker.io:443")
     }
+
+
+def test_credentials_of_nodes_are_kept_as_they_are_written() -> None:
+    """They need no registry beside them, and name none."""
+    loaded = RegistriesFile.of({"nodeCredentials": ["*.example.com/team"]}).settings(Path())
+
+    assert RegistrySettings({}, node_credentials=("*.example.com/team",)) == loaded
+
+
+@pytest.mark.parametrize("given", ["", "https://a.example", "a example", 5])
+def test_an_image_of_nodes_that_the_kubelet_would_not_take_is_refused(given: object) -> None:
+    """A typo is told when the file is loaded."""
+    with pytest.raises(InvalidInput) as caught:
+        RegistriesFile.of({"nodeCredentials": [given]})
+
+    assert str(caught.value).startswith(f"registries: nodeCredentials[0]: {given!r} does not do")

@@ -14,7 +14,7 @@ from landwaiter.policy.judge import Judge
 from landwaiter.policy.sources import load_policies
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.protocol import CurrentDigest, Inquiry, Question
-from landwaiter.rules.pull_secrets import (
+from landwaiter.rules.pull_secret_answers import (
     NamedSecret,
     PullSecretAnswer,
     PullSecretQuestion,

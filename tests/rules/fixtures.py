@@ -7,9 +7,10 @@ Fixtures of rules: manifests on disk that a rule admits or refuses, word for wor
     tests/rules/<rule>/test_*.py      what needs no object
 
 A fixture is two documents. The first has `settings`, those of the rule as in a policy; in `deny`
-also `violations`, each with `path`, `reason`, `detail` and `remedy`; and for a rule that asks
-`facts`, from which the hook `answer` makes the answer to each question (or raises, as a fact
-source does). The second is the object. It is judged by the evaluator, as in production.
+also `violations`, each with `path`, `reason`, `detail` and `remedy`; where the rule tells more,
+`warnings`; and for a rule that asks `facts`, from which the hook `answer` makes the answer to each
+question (or raises, as a fact source does). The second is the object. It is judged by the
+evaluator, as in production.
 """
 
 import importlib.util
@@ -55,6 +56,7 @@ class Header(BaseModel):
     settings: dict[str, Any]
     facts: dict[str, Any] = Field(default_factory=dict)
     violations: list[ExpectedViolation] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Fixture(NamedTuple):
@@ -149,8 +151,10 @@ def hook_of(rule: RuleId) -> ModuleType | None:
     return module
 
 
-async def found_by_rule(fixture: Fixture) -> list[ExpectedViolation | Undecided]:
-    """Return what the rule finds in the object of a fixture, in the order of the object."""
+async def found_by_rule(
+    fixture: Fixture,
+) -> tuple[list[ExpectedViolation | Undecided], list[str]]:
+    """Return what the rule finds, and what else it tells, of a fixture in the object's order."""
     header, workload = fixture.read()
     settings = CATALOGUE[fixture.rule].model_validate(header.settings)
     rule = settings.rule(fixture.path.parent)
@@ -160,11 +164,13 @@ async def found_by_rule(fixture: Fixture) -> list[ExpectedViolation | Undecided]
         FixtureFacts(hook_of(fixture.rule), header.facts),
         Inquiry(workload, Deadline.after(30), credentials_allowed=True),
     )
-    return [
+    found = [
         _as_written(verdict.use.place.path, finding.outcome)
         for verdict in verdicts
         for finding in verdict.findings
     ]
+    own = f": {fixture.rule}: "  # The evaluator has warnings of its own.
+    return found, [told for verdict in verdicts for told in verdict.warnings if own in told]
 
 
 def _as_written(path: str, outcome: Violation | Undecided) -> ExpectedViolation | Undecided:

@@ -1,21 +1,22 @@
 """Which pull secrets are good enough, and what a person is told when none is."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from landwaiter.images.patterns import ImagePattern
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.protocol import NO_FACTS, Facts, Undecided, Violation
-from landwaiter.rules.pull_secrets import (
+from landwaiter.rules.protocol import NO_FACTS, Facts, Reservation, Undecided, Violation
+from landwaiter.rules.pull_secret_answers import (
     NamedSecret,
     PullSecretAnswer,
     PullSecretQuestion,
-    PullSecrets,
-    PullSecretsSettings,
     SecretState,
 )
+from landwaiter.rules.pull_secrets import Outcome, PullSecrets, PullSecretsSettings
 from landwaiter.workloads.values import ImagePlace, ImageUse
 
 AN_IMAGE = "registry.cn-hangzhou.aliyuncs.com/myns/app:1"
@@ -42,9 +43,18 @@ def a_use(text: str = AN_IMAGE, path: str = A_PATH) -> ImageUse:
     return ImageUse(ImagePlace(path, "app", text), ImageReference.parse(text))
 
 
-def judged(answer: object, use: ImageUse | None = None) -> Violation | Undecided | None:
-    rule, use = a_rule("**"), use or a_use()
-    return rule.judge(use, Facts({PullSecretQuestion(use.reference): answer}))
+def judged(
+    answer: object,
+    use: ImageUse | None = None,
+    /,
+    **settings: Any,  # noqa: ANN401  # Any value of a field.
+) -> Outcome:
+    """Return what a rule says, for every image unless the settings say more."""
+    given = {} if "forbidIn" in settings else {"requireFor": ["**"]}
+    rule = PullSecretsSettings.model_validate({**given, **settings}).rule(Path())
+    use = use or a_use()
+    (question,) = rule.needs(use)
+    return rule.judge(use, Facts({question: answer}))
 
 
 def of_pod(*secrets: NamedSecret, left_out: int = 0) -> PullSecretAnswer:
@@ -70,7 +80,7 @@ def of_account(*secrets: NamedSecret, is_missing: bool = False) -> PullSecretAns
 def test_a_bare_host_stands_for_all_that_it_holds(image: str, is_asked: bool) -> None:  # noqa: FBT001
     """Only images of the registries that are named need a Secret, however they are named."""
     rule, use = a_rule("registry.cn-hangzhou.aliyuncs.com"), a_use(image)
-    wanted = (PullSecretQuestion(use.reference),) if is_asked else ()
+    wanted = (PullSecretQuestion(use.reference, node_credentials=True),) if is_asked else ()
 
     assert wanted == rule.needs(use)
 
@@ -97,51 +107,294 @@ def test_undecided_stays_undecided() -> None:
     assert unknown == judged(unknown)
 
 
+ANOTHER = CREATE.format(name=A_NEW_NAME) + IN_TEMPLATE
+REPLACE = (
+    CREATE.format(name="s").removeprefix("run ").removesuffix("`")
+    + " --dry-run=client --output=yaml | kubectl replace --filename=-` leaves it with that entry "
+    "alone"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "worth", "remedy"),
+    [
+        (SecretState.MISSING, "does not exist", CREATE.format(name="s")),
+        (
+            SecretState.NO_ENTRY,
+            "has entries for other registries alone",
+            ANOTHER,
+        ),
+        (
+            SecretState.OTHER_PATH,
+            "has an entry for another path of this registry alone",
+            f"have an entry for the whole registry, or for this path: {ANOTHER}",
+        ),
+        (
+            SecretState.TOKEN_ALONE,
+            "has an entry with an identity token alone, which the kubelet does not read",
+            f"have an entry with a user name, and a password or access token: {ANOTHER}",
+        ),
+        (
+            SecretState.NO_PASSWORD,
+            "has an entry without user name and password",
+            f"write a user name and a password into it: {REPLACE}",
+        ),
+        (SecretState.EMPTY, "has no entries at all", f"write an entry into it: {REPLACE}"),
+        (
+            SecretState.EXPIRED,
+            "has an entry whose token has expired",
+            f"write a new token into it: {REPLACE}",
+        ),
+        (
+            SecretState.WRONG_TYPE,
+            "is of another type than kubernetes.io/dockerconfigjson",
+            f"make another, for a Secret keeps its type: {ANOTHER}",
+        ),
+        (
+            SecretState.TOO_LARGE,
+            "holds more than is looked at",
+            f"have a Secret for this registry alone: {ANOTHER}",
+        ),
+        (
+            SecretState.LOGIN_REFUSED,
+            "is refused by the registry: its user name or password is wrong or revoked",
+            f"write the password of today into it: {REPLACE}",
+        ),
+        (
+            SecretState.PULL_REFUSED,
+            "logs in, and the registry does not let it pull this image",
+            "let the Secret's user pull myns/app at registry.cn-hangzhou.aliyuncs.com, or "
+            + ANOTHER,
+        ),
+        (
+            SecretState.NOT_SHOWN,
+            "logs in, and the registry has no such image for it",
+            (
+                f"push {AN_IMAGE}, or let the Secret's user see myns/app at "
+                "registry.cn-hangzhou.aliyuncs.com"
+            ),
+        ),
+    ],
+)
+def test_each_fault_of_a_secret_has_its_sentence_and_its_mending_line(
+    state: SecretState, worth: str, remedy: str
+) -> None:
+    """A person is told what is wrong with the Secret, and the line that mends just that."""
+    expected = Violation(
+        PullSecrets.id,
+        "no pull secret fits",
+        f'the Pod\'s pull secret "s" {worth}; {WANTED}',
+        remedy,
+    )
+
+    assert expected == judged(of_pod(NamedSecret("s", state)))
+
+
+def test_every_state_that_may_be_refused_has_a_sentence_here() -> None:
+    """A state that is added fails here until its sentence is written down above."""
+    marks = test_each_fault_of_a_secret_has_its_sentence_and_its_mending_line.pytestmark  # type: ignore[attr-defined]
+    told = {row[0] for row in marks[0].args[1]}
+
+    assert set(SecretState) == told | {SecretState.USABLE, SecretState.UNPARSABLE}
+
+
 @pytest.mark.parametrize(
     ("answer", "detail", "remedy"),
     [
         (
-            of_pod(MISSING),
-            f'the Pod\'s pull secret "acr" does not exist; {WANTED}',
-            CREATE.format(name="acr"),
-        ),
-        (
-            of_pod(NO_ENTRY),
-            (
-                'the Pod\'s pull secret "other" has no entry that the kubelet would use '
-                f"for this image; {WANTED}"
-            ),
-            CREATE.format(name=A_NEW_NAME) + IN_TEMPLATE,
-        ),
-        (
             of_account(NamedSecret("opaque", SecretState.WRONG_TYPE, "Opaque")),
             'pull secret "opaque" of ServiceAccount "default" is of another type than '
             "kubernetes.io/dockerconfigjson (Opaque); " + WANTED,
-            CREATE.format(name=A_NEW_NAME) + IN_TEMPLATE,
-        ),
-        (
-            of_pod(NamedSecret("token", SecretState.NO_PASSWORD)),
-            (
-                'the Pod\'s pull secret "token" has an entry without user name and password '
-                f"(the kubelet reads no tokens); {WANTED}"
-            ),
-            CREATE.format(name=A_NEW_NAME) + IN_TEMPLATE,
+            f"make another, for a Secret keeps its type: {ANOTHER}",
         ),
         (
             of_pod(NO_ENTRY, MISSING, left_out=3),
-            'among the Pod\'s pull secrets, "other" has no entry that the kubelet would use for '
-            'this image, "acr" does not exist and 3 more that were not looked at; ' + WANTED,
+            (
+                'among the Pod\'s pull secrets, "other" has entries for other registries alone, '
+                f'"acr" does not exist and 3 more that were not looked at; {WANTED}'
+            ),
             CREATE.format(name="acr"),
+        ),
+        (
+            PullSecretAnswer("shop", (NO_ENTRY,), repeated=("other",)),
+            (
+                'the Pod\'s pull secret "other" has entries for other registries alone; "other" is '
+                f"named more than once, which adds nothing; {WANTED}"
+            ),
+            ANOTHER,
+        ),
+        (
+            of_pod(NO_ENTRY, NamedSecret("late", SecretState.EXPIRED, "at 2026-11-01T00:00:00Z")),
+            (
+                'among the Pod\'s pull secrets, "other" has entries for other registries alone, '
+                f'"late" has an entry whose token has expired (at 2026-11-01T00:00:00Z); {WANTED}'
+            ),
+            f"write a new token into it: {REPLACE.replace('registry s ', 'registry late ')}",
         ),
     ],
 )
 def test_when_none_fits_each_secret_is_told_apart(
     answer: PullSecretAnswer, detail: str, remedy: str
 ) -> None:
-    """The message says what is wrong with each, and gives the command that mends it."""
+    """The message says what is wrong with each, and mends the one that lacks the least."""
     expected = Violation(PullSecrets.id, "no pull secret fits", detail, remedy)
 
     assert expected == judged(answer)
+
+
+NOT_YET = f"until it does, with an entry for {AN_IMAGE.removesuffix(':1')}, the image is not pulled"
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer", "told"),
+    [
+        ({"unknownSecret": "Warn"}, of_pod(MISSING, NO_ENTRY), 'pull secret "acr"'),
+        ({"unknownSecret": "Warn"}, of_account(MISSING), 'pull secret "acr"'),
+        (
+            {"unknownServiceAccount": "Warn"},
+            of_account(is_missing=True),
+            'ServiceAccount "default"',
+        ),
+    ],
+)
+def test_what_is_yet_to_come_is_admitted_with_a_warning(
+    settings: dict[str, str], answer: PullSecretAnswer, told: str
+) -> None:
+    """Where the policy says so, a Secret or an account that does not exist is waited for."""
+    assert Reservation(f"{told} does not exist yet; {NOT_YET}") == judged(answer, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer"),
+    [
+        ({"unknownSecret": "Warn"}, of_account(is_missing=True)),
+        ({"unknownSecret": "Warn"}, of_pod(NO_ENTRY)),
+        ({"unknownSecret": "Warn"}, of_pod(MISSING, BROKEN)),
+        ({"unknownSecret": "Warn"}, of_account()),
+        ({"unknownServiceAccount": "Warn"}, of_pod(MISSING)),
+        ({"unknownServiceAccount": "Warn"}, of_account(MISSING)),
+        ({"unknownServiceAccount": "Warn"}, of_account()),
+    ],
+)
+def test_what_is_there_and_does_not_do_is_refused_all_the_same(
+    settings: dict[str, str], answer: PullSecretAnswer
+) -> None:
+    """To wait for one thing is not to wait for another, nor for what will not come by itself."""
+    assert isinstance(judged(answer, **settings), Violation)
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_credentials_of_the_nodes_count_where_they_are_allowed(*, allow: bool) -> None:
+    """The rule asks for them, and admits with them what no Secret fits."""
+    settings = {"requireFor": ["**"], "allowNodeCredentials": allow}
+    rule = PullSecretsSettings.model_validate(settings).rule(Path())
+    answer = PullSecretAnswer("shop", (NO_ENTRY,), node_credentials=allow)
+
+    assert (allow, allow) == (
+        rule.needs(a_use())[0].node_credentials,
+        judged(answer, allowNodeCredentials=allow) is None,
+    )
+
+
+def test_credentials_of_the_nodes_mend_no_broken_keyring() -> None:
+    """The kubelet reads the Pod's Secrets first, and fails where one does not parse."""
+    answer = PullSecretAnswer("shop", (BROKEN,), node_credentials=True)
+
+    assert isinstance(judged(answer), Violation)
+
+
+@pytest.mark.parametrize("check", ["Never", "Cached", "Always"])
+def test_the_policy_says_whether_credentials_are_tried(check: str) -> None:
+    """The question carries it to whoever can try them."""
+    rule = PullSecretsSettings.model_validate({"requireFor": ["**"], "checkAccess": check})
+
+    assert [check] == [each.check_access for each in rule.rule(Path()).needs(a_use())]
+
+
+FORBIDDEN = {"requireFor": ["**"], "forbidIn": ["registry.cn-hangzhou.aliyuncs.com/myns"]}
+NONE_WANTED = "the image has to be pulled without credentials, so none is wanted"
+OUT_OF_THE_POD = (
+    "take it out of spec.template.spec.imagePullSecrets, or the entry out of the Secret"
+)
+OUT_OF_THE_ACCOUNT = (
+    "take the entry out of the Secret, or have the Pod use an account without it: name that in "
+    "spec.template.spec.serviceAccountName"
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [of_pod(), of_account(), of_pod(NO_ENTRY), of_pod(NamedSecret("e", SecretState.EMPTY))],
+)
+def test_an_image_without_credentials_may_be_where_they_are_forbidden(
+    answer: PullSecretAnswer,
+) -> None:
+    """No Secret is required there, whatever `requireFor` says, and one for elsewhere is no harm."""
+    assert judged(answer, **FORBIDDEN) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail", "remedy"),
+    [
+        (of_pod(USABLE), 'the Pod\'s pull secret "good" has an entry for it', OUT_OF_THE_POD),
+        (
+            of_account(NO_ENTRY, NamedSecret("late", SecretState.EXPIRED)),
+            (
+                'among ServiceAccount "default"\'s pull secrets, "late" has an entry whose token '
+                "has expired"
+            ),
+            OUT_OF_THE_ACCOUNT,
+        ),
+        (
+            of_pod(MISSING),
+            'the Pod\'s pull secret "acr" does not exist, so it may hold an entry for it',
+            OUT_OF_THE_POD,
+        ),
+        (
+            of_pod(NO_ENTRY, left_out=2),
+            (
+                "the Pod names too many pull secrets and 2 more that were not looked at, so it may "
+                "hold an entry for it"
+            ),
+            OUT_OF_THE_POD,
+        ),
+        (
+            of_account(is_missing=True),
+            (
+                'the Pod names no pull secret, and ServiceAccount "default" does not exist in '
+                'namespace "shop", so it may come to name one'
+            ),
+            OUT_OF_THE_ACCOUNT,
+        ),
+    ],
+)
+def test_credentials_where_they_are_forbidden_are_refused(
+    answer: PullSecretAnswer, detail: str, remedy: str
+) -> None:
+    """So is what may turn out to hold some, for it cannot be looked at."""
+    expected = Violation(
+        PullSecrets.id, "forbidden pull secret", f"{detail}; {NONE_WANTED}", remedy
+    )
+
+    assert expected == judged(answer, **FORBIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("setting", "answer", "told"),
+    [
+        ("unknownSecret", of_pod(MISSING), 'pull secret "acr"'),
+        ("unknownServiceAccount", of_account(is_missing=True), 'ServiceAccount "default"'),
+    ],
+)
+def test_what_is_yet_to_come_where_credentials_are_forbidden_is_warned_about(
+    setting: str, answer: PullSecretAnswer, told: str
+) -> None:
+    """Where the policy waits for what does not exist, it says what it must not hold."""
+    expected = Reservation(
+        f"{told} does not exist yet; when it comes, it must hold no entry for the image"
+    )
+
+    assert expected == judged(answer, **FORBIDDEN, **{setting: "Warn"})
 
 
 @pytest.mark.parametrize(
@@ -259,7 +512,8 @@ def test_no_name_from_a_request_gets_into_a_command(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({}, "Field required"),
+        ({}, "Value error, nothing given, requireFor or forbidIn or both are wanted"),
+        ({"forbidIn": []}, "List should have at least 1 item after validation, not 0"),
         ({"requireFor": []}, "List should have at least 1 item after validation, not 0"),
         (
             {"requireFor": ["nginx"]},

@@ -9,7 +9,7 @@ from landwaiter.deadline import Deadline
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.docker_config import MAX_CONFIG_PIECES
 from landwaiter.rules.protocol import Inquiry
-from landwaiter.rules.pull_secrets import NamedSecret, PullSecretQuestion, SecretState
+from landwaiter.rules.pull_secret_answers import NamedSecret, PullSecretQuestion, SecretState
 from landwaiter.wiring.docker_configs import DockerConfigs
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates

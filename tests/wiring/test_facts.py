@@ -10,7 +10,7 @@ from landwaiter.errors import ClusterUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.declared import FactSettings
 from landwaiter.rules.protocol import CurrentDigest, FactSource, Inquiry, Question
-from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.rules.pull_secret_answers import PullSecretQuestion
 from landwaiter.wiring.declared import declared_source
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.outside import OutsideSettings, fact_source

@@ -13,7 +13,7 @@ from landwaiter.errors import (
 )
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
-from landwaiter.rules.pull_secrets import SECRETS_MAX
+from landwaiter.rules.pull_secret_answers import SECRETS_MAX
 from landwaiter.wiring.keychains import NamedSecrets, PullSecretReader, TriedKeychain
 from wiring.a_cluster import FakeCluster, a_secret, an_inquiry, docker_secret
 
@@ -89,7 +89,12 @@ async def test_a_pod_may_name_thousands_of_secrets_and_only_some_are_read(
     )
 
     assert (
-        NamedSecrets(tuple(names[:SECRETS_MAX]), (None,) * SECRETS_MAX, left_out=7),
+        NamedSecrets(
+            tuple(names[:SECRETS_MAX]),
+            (None,) * SECRETS_MAX,
+            left_out=7,
+            repeated=tuple(names),
+        ),
         SECRETS_MAX,
     ) == (named, len(cluster.asked))
 

@@ -1,13 +1,16 @@
 """What each Secret that is named for a Pod is worth for one image."""
 
+import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from landwaiter.cluster.values import Secret
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.pull_secrets import (
+from landwaiter.registry.credentials import ImageCoverage
+from landwaiter.rules.pull_secret_answers import (
     NamedSecret,
     PullSecretAnswer,
     PullSecretQuestion,
@@ -19,11 +22,18 @@ from wiring.a_cluster import FakeCluster, a_secret, an_inquiry, docker_secret
 
 IMAGE = ImageReference.parse("r.example.com/team/app:1")
 USABLE = NamedSecret("regcred", SecretState.USABLE)
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 async def answer(cluster: FakeCluster, *names: str, account: str = "") -> PullSecretAnswer:
-    states = PullSecretStates(PullSecretReader(cluster))
+    states = PullSecretStates(PullSecretReader(cluster), clock=lambda: NOW)
     return await states.answer(PullSecretQuestion(IMAGE), an_inquiry(*names, account=account))
+
+
+def a_token(**claims: object) -> str:
+    """Return a JSON Web Token with these claims, signed by nobody."""
+    pieces = [json.dumps(each).encode() for each in ({"alg": "RS256"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in pieces) + ".s"
 
 
 def entry(**fields: str) -> bytes:
@@ -58,14 +68,30 @@ def entry(**fields: str) -> bytes:
         ),
         (
             docker_secret("regcred", "r.example.com/other"),
+            NamedSecret("regcred", SecretState.OTHER_PATH),
+        ),
+        (
+            docker_secret("regcred", "*.example.com/other"),
+            NamedSecret("regcred", SecretState.OTHER_PATH),
+        ),
+        (
+            docker_secret("regcred", "r.example.com:5000"),
             NamedSecret("regcred", SecretState.NO_ENTRY),
         ),
-        (a_secret("regcred", b""), NamedSecret("regcred", SecretState.NO_ENTRY)),
+        (a_secret("regcred", b""), NamedSecret("regcred", SecretState.EMPTY)),
+        (a_secret("regcred", b"{}"), NamedSecret("regcred", SecretState.EMPTY)),
+        (a_secret("regcred", b'{"auths": {}}'), NamedSecret("regcred", SecretState.EMPTY)),
         (a_secret("regcred", entry()), NamedSecret("regcred", SecretState.NO_PASSWORD)),
         (
             a_secret("regcred", entry(identitytoken="t")),
-            NamedSecret("regcred", SecretState.NO_PASSWORD),
+            NamedSecret("regcred", SecretState.TOKEN_ALONE),
         ),
+        (
+            docker_secret("regcred", "r.example.com", password=a_token(exp=1_000_000_000)),
+            NamedSecret("regcred", SecretState.EXPIRED, "at 2001-09-09T01:46:40Z"),
+        ),
+        (docker_secret("regcred", "r.example.com", password=a_token(exp=2_000_000_000)), USABLE),
+        (docker_secret("regcred", "r.example.com", password=a_token(sub="ann")), USABLE),
     ],
 )
 async def test_every_state_of_a_secret(secret: Secret | None, expected: NamedSecret) -> None:
@@ -152,3 +178,86 @@ async def test_semantics_20_anybody_is_told_only_what_the_request_names() -> Non
         await states.answer(PullSecretQuestion(IMAGE), an_inquiry(trusted=False)),
         await states.answer(PullSecretQuestion(IMAGE), an_inquiry("opaque", trusted=False)),
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"), [(59, SecretState.USABLE), (60, SecretState.EXPIRED)]
+)
+async def test_a_token_is_good_for_a_minute_after_its_end(seconds: int, state: SecretState) -> None:
+    """Clocks differ, and nobody is refused for that."""
+    cluster = FakeCluster()
+    token = a_token(exp=NOW.timestamp() - seconds)
+    cluster.add_secret(docker_secret("regcred", "r.example.com", password=token))
+
+    assert [state] == [each.state for each in (await answer(cluster, "regcred")).secrets]
+
+
+async def test_one_entry_that_has_not_expired_is_enough() -> None:
+    """The kubelet tries the others after the one that has."""
+    cluster = FakeCluster()
+    old = {"username": "ann", "password": a_token(exp=1_000_000_000)}
+    auths = {"r.example.com/team": old, "r.example.com": {"username": "ann", "password": "pw"}}
+    cluster.add_secret(a_secret("regcred", json.dumps({"auths": auths}).encode()))
+
+    assert PullSecretAnswer("shop", (USABLE,)) == await answer(cluster, "regcred")
+
+
+async def test_names_given_again_are_told() -> None:
+    """Whose they are matters: who is not trusted is not told what an account names."""
+    cluster = FakeCluster()
+    cluster.add_account("default", "regcred", "regcred")
+    states = PullSecretStates(PullSecretReader(cluster))
+    missing = NamedSecret("regcred", SecretState.MISSING)
+
+    assert (
+        PullSecretAnswer("shop", (missing,), repeated=("regcred",)),
+        PullSecretAnswer("shop", (missing,), "default", repeated=("regcred",)),
+        PullSecretAnswer("shop", (NamedSecret(UNTOLD, SecretState.MISSING),), "default"),
+    ) == (
+        await answer(cluster, "regcred", "", "regcred"),
+        await answer(cluster),
+        await states.answer(PullSecretQuestion(IMAGE), an_inquiry(trusted=False)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_asked", "covers"),
+    [
+        ("*.example.com", True, True),
+        ("r.example.com/team", True, True),
+        ("r.example.com/te", True, True),
+        ("*.example.com", False, False),
+        ("r.example.com/other", True, False),
+        ("r.example.com:5000", True, False),
+        ("*.com", True, False),
+    ],
+)
+async def test_credentials_of_the_nodes_are_those_that_the_admin_declares(
+    pattern: str,
+    is_asked: bool,  # noqa: FBT001
+    covers: bool,  # noqa: FBT001
+) -> None:
+    """They are matched as the kubelet matches them, and only where the policy lets them count."""
+    cluster = FakeCluster()
+    states = PullSecretStates(PullSecretReader(cluster), of_nodes=ImageCoverage((pattern,)))
+    question = PullSecretQuestion(IMAGE, node_credentials=is_asked)
+    missing = NamedSecret("regcred", SecretState.MISSING)
+
+    assert PullSecretAnswer("shop", (missing,), node_credentials=covers) == await states.answer(
+        question, an_inquiry("regcred")
+    )
+
+
+async def test_where_credentials_are_forbidden_a_secret_that_fits_is_read_anew() -> None:
+    """Somebody may have taken the entry out a moment ago."""
+    cluster = FakeCluster()
+    cluster.remembered["shop/regcred"] = docker_secret("regcred", "r.example.com")
+    cluster.add_secret(docker_secret("regcred", "other.example.com"))
+    states = PullSecretStates(PullSecretReader(cluster))
+
+    answered = await states.answer(PullSecretQuestion(IMAGE, forbidden=True), an_inquiry("regcred"))
+
+    assert (
+        PullSecretAnswer("shop", (NamedSecret("regcred", SecretState.NO_ENTRY),)),
+        ["secret shop/regcred", "secret shop/regcred fresh"],
+    ) == (answered, cluster.asked)

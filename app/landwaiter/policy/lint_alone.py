@@ -42,9 +42,10 @@ def of_one(policy: Policy, compare: Comparer) -> Iterator[LintWarning]:
         elif isinstance(rule, PinnedTags):
             yield from _of_tags(policy, rule)
         elif isinstance(rule, PullSecrets):
-            path = rule_path(rule.id, "requireFor")
-            yield from _covered_twice(policy, rule.require_for, path, compare)
-            yield from _not_about(policy, rule.require_for, path, compare)
+            for name, patterns in (("requireFor", rule.require_for), ("forbidIn", rule.forbid_in)):
+                path = rule_path(rule.id, name)
+                yield from _covered_twice(policy, patterns, path, compare)
+                yield from _not_about(policy, patterns, path, compare)
         elif isinstance(rule, DeniedImages):
             for index, denial in enumerate(rule.denials):
                 path = rule_path(rule.id, "entries", index, "images")

@@ -7,7 +7,7 @@ less and never something wrong.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Final
 
 from landwaiter.images.coverage import covers_tags
@@ -138,7 +138,8 @@ def _asks_as_much(strong: Rule, weak: Rule, compare: Comparer) -> bool:
     if isinstance(strong, PinnedTags) and isinstance(weak, PinnedTags):
         return _pins_as_much(strong, weak)
     if isinstance(strong, PullSecrets) and isinstance(weak, PullSecrets):
-        return compare.all_covered(strong.require_for, weak.require_for)
+        alike = replace(strong, require_for=weak.require_for) == weak
+        return alike and compare.all_covered(strong.require_for, weak.require_for)
     return False
 
 

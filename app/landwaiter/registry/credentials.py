@@ -98,6 +98,49 @@ class FiledKeys:
             return list(self._docker_hub)
         return [at for _, at in sorted(matching)]
 
+    def names_registry(self, reference: ImageReference) -> bool:
+        """Say whether a key is for the reference's registry, whatever its path."""
+        image = parse_schemeless(reference.registry)
+        return image is not None and (
+            (image.name, image.port) in self._by_host
+            or any(
+                image.port == key.port and host_matches(key.name, image.name)
+                for _, key, _ in self._globs
+            )
+        )
+
+
+class ImageCoverage:
+    """
+    The images that a kubelet's credential provider is asked for.
+
+    Each pattern is one of `matchImages` in a `CredentialProviderConfig`: host parts are globbed
+    one by one, ports have to be equal, and the path is a plain prefix. Raises `ValueError` for a
+    pattern that the kubelet would not take.
+    """
+
+    __slots__ = ("_patterns",)
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._patterns = tuple(map(_match_image, patterns))
+
+    def covers(self, reference: ImageReference) -> bool:
+        """Say whether a provider is asked for the image."""
+        image = parse_schemeless(f"{reference.registry}/{reference.repository}")
+        return image is not None and any(
+            image.path.startswith(each.path)
+            and image.port == each.port
+            and host_matches(each.name, image.name)
+            for each in self._patterns
+        )
+
+
+def _match_image(pattern: str) -> KeyURL:
+    url = parse_schemeless(pattern)
+    if url is None or not url.name or "://" in pattern:
+        raise ValueError(f'"{pattern:.200}" given, an image of `matchImages` is wanted')
+    return url
+
 
 def matching_keys(keys: Iterable[str], reference: ImageReference) -> list[str]:
     """

@@ -7,6 +7,7 @@ What the admin says about single registries, in the file `registries.yaml` of th
         tokenRealms: [login.corp.example]
       - host: 10.0.0.5:5000
         plainHTTP: true
+    nodeCredentials: ["*.dkr.ecr.*.amazonaws.com"]
 
     mirrors:
       - signedAs: docker.io
@@ -14,7 +15,9 @@ What the admin says about single registries, in the file `registries.yaml` of th
 
 Naming a host, without wildcard and with its port, is also what lets it have a non-public
 address. Docker Hub is named `docker.io`; port 443 is the same as
-no port, and port 80 for plain HTTP. What mirrors are is told in `mirrors.py`.
+no port, and port 80 for plain HTTP. What mirrors are is told in `mirrors.py`. `nodeCredentials` are
+images for which the nodes have credentials of their own, written as in `matchImages` of the
+kubelet's `CredentialProviderConfig`.
 """
 
 import re
@@ -25,6 +28,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -35,6 +39,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import InvalidInput
+from landwaiter.registry.credentials import ImageCoverage
 from landwaiter.registry.hosts import api_host
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirror, Mirrors, Place
 
@@ -69,10 +74,15 @@ _UNNAMED: Final = HostSettings()
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """The registries that the admin named, by host[:port], and what mirrors what."""
+    """
+    The registries that the admin named, by host[:port], and what mirrors what.
+
+    `node_credentials` are patterns of images, as for `ImageCoverage`.
+    """
 
     hosts: Mapping[str, HostSettings] = field(default_factory=lambda: MappingProxyType({}))
     mirrors: Mirrors = NO_MIRRORS
+    node_credentials: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Keep the hosts in the spelling that is compared, without the default port."""
@@ -105,6 +115,17 @@ NO_REGISTRY_SETTINGS: Final = RegistrySettings()
 
 HostName = Annotated[str, StringConstraints(pattern=_HOST_PATTERN, max_length=261)]
 """host[:port]; a name has at most 255 characters (RFC 1035), a port five and its colon."""
+
+
+def _match_image(pattern: str) -> str:
+    ImageCoverage((pattern,))
+    return pattern
+
+
+MatchImage = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_match_image)
+]
+"""A pattern of `matchImages`."""
 
 
 class _Model(BaseModel):
@@ -147,11 +168,12 @@ class RegistriesFile(_Model):
 
     registries: Annotated[tuple[RegistryEntry, ...], Field(max_length=_MAX_REGISTRIES)] = ()
     mirrors: Annotated[tuple[MirrorEntry, ...], Field(max_length=_MAX_REGISTRIES)] = ()
+    node_credentials: Annotated[tuple[MatchImage, ...], Field(max_length=_MAX_REGISTRIES)] = ()
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("registries, mirrors or both are wanted")
+            raise ValueError("registries, mirrors or nodeCredentials are wanted")
         return self
 
     @classmethod
@@ -187,7 +209,7 @@ class RegistriesFile(_Model):
                 ca_file=ca_file,
                 realms=tuple(api_host(realm) for realm in entry.token_realms),
             )
-        return RegistrySettings(hosts, Mirrors(tuple(self._mirrors())))
+        return RegistrySettings(hosts, Mirrors(tuple(self._mirrors())), self.node_credentials)
 
     def _mirrors(self) -> Iterator[Mirror]:
         for index, entry in enumerate(self.mirrors):

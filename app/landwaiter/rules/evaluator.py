@@ -30,6 +30,7 @@ from landwaiter.rules.protocol import (
     CurrentDigest,
     FactSource,
     Inquiry,
+    Reservation,
     Rule,
     RuleId,
     Undecided,
@@ -158,6 +159,8 @@ async def _ask(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
         outcome = rule.judge(use, await gathering.facts(needs) if needs else NO_FACTS)
     except ImageProblem as problem:
         outcome = _not_readable(rule.id, use, problem)
+    if isinstance(outcome, Reservation):
+        return _Result(warnings=(f"{use.path}: {rule.id}: {outcome.detail}",))
     return _NOTHING_FOUND if outcome is None else _Result((outcome,))
 
 
@@ -174,16 +177,18 @@ async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gatherin
     pinned = replace(use, reference=use.reference.with_digest(digest))
     results = await _results(tier, pinned, gathering)
     return [
-        replace(result, digest=digest) if result.outcomes else _unpinned(each.rule, pinned, digest)
+        replace(result, digest=digest)
+        if result.outcomes
+        else _unpinned(each.rule, pinned, digest, result.warnings)
         for each, result in zip(tier, results, strict=True)
     ]
 
 
-def _unpinned(rule: Rule, pinned: ImageUse, digest: str) -> _Result:
+def _unpinned(rule: Rule, pinned: ImageUse, digest: str, warnings: tuple[str, ...]) -> _Result:
     """Say what a good image is worth whose reference lets the kubelet choose another one."""
     if rule.unpinned == "Warn":
         warning = f"{pinned.path}: no digest, so {rule.id} judged what the tag is now: {digest}"
-        return _Result((), digest, (warning,))
+        return _Result((), digest, (warning, *warnings))
     violation = Violation(
         rule.id,
         reason="image without digest",
@@ -193,7 +198,7 @@ def _unpinned(rule: Rule, pinned: ImageUse, digest: str) -> _Result:
         ),
         remedy=f"use {pinned.reference}",
     )
-    return _Result((violation,), digest)
+    return _Result((violation,), digest, warnings)
 
 
 def _not_readable(rule: RuleId, use: ImageUse, problem: ImageProblem) -> Violation:

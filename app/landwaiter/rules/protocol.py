@@ -102,6 +102,13 @@ class Undecided:
     retry: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A rule admits an image use, and has something to tell: one sentence, without its place."""
+
+    detail: str
+
+
 class Facts:
     """The answers to what a rule needed, each possibly `Undecided`."""
 
@@ -145,6 +152,6 @@ class Rule(Protocol):
         """Return what must be found out before `judge` can answer; empty for a pure rule."""
         ...
 
-    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | Reservation | None:
         """Return what is wrong with one image use, None where nothing is."""
         ...

@@ -3,108 +3,54 @@ Every image of a private registry has a pull secret with which the node can fetc
 
 Refused:  a Pod that names no pull secret, where its ServiceAccount names none either; one whose
           Secrets are missing, of another type, or without an entry that the kubelet would use for
-          the image; one with a Secret that does not parse, for then the kubelet fails the keyring
-          for every image of the Pod, whatever its other Secrets hold.
-Admitted: an image for which one of the Secrets has a user name and a password; an image of a
-          registry that `requireFor` does not name.
-Limits:   whether the registry accepts the credentials is not tried. Nodes can have credentials
-          of their own (kubelet credential providers): leave such registries out of `requireFor`.
-          The first 50 Secrets of a Pod are looked at, in each some 300 entries.
+          the image, or with one that holds no password, or a token that has expired; one with a
+          Secret that does not parse, for then the kubelet fails the keyring for every image of the
+          Pod, whatever its other Secrets hold. With `checkAccess` also where the registry lets no
+          entry pull the image. In `forbidIn` it is the other way round: an entry is refused.
+Admitted: an image for which one of the Secrets has a user name and a password; an image for which
+          the nodes have credentials of their own, as the install's settings declare; an image that
+          `requireFor` does not name. With `Warn`, where a Secret or an account does not exist yet.
+Limits:   what Secrets hold now is judged, and they may change later. The first 50 Secrets of a Pod
+          are looked at, in each some 300 entries, and 16 entries are tried.
 Source:   kubernetes 1.36, pkg/credentialprovider/keyring.go and secrets/secrets.go,
           plugin/pkg/admission/serviceaccount (read 2026-11-23); design, semantics 20.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from landwaiter.images.patterns import ImagePattern
-from landwaiter.images.reference import DOCKER_HUB, ImageReference
-from landwaiter.manifests.names import is_dns_subdomain
-from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
-from landwaiter.rules.settings import RepositoryPatternField, RuleSettings
+from landwaiter.rules.protocol import Facts, Reservation, RuleId, Undecided, Unpinned, Violation
+from landwaiter.rules.pull_secret_answers import (
+    CARRYING,
+    CheckAccess,
+    NamedSecret,
+    PullSecretAnswer,
+    PullSecretQuestion,
+    SecretState,
+)
+from landwaiter.rules.pull_secret_sentences import (
+    how_to_mend,
+    how_to_name_none,
+    how_to_name_one,
+    how_to_parse,
+    listed,
+    not_looked_at,
+    nothing_named,
+)
+from landwaiter.rules.settings import RepositoryPatternField, RuleSettings, in_cel
 from landwaiter.workloads.values import ImageUse
 
 PATTERNS_MAX = 1000
 
-SECRETS_MAX = 50
-"""Each name costs a question to the API server, and whoever writes a Pod could name thousands."""
+Unknown = Literal["Deny", "Warn"]
+"""What becomes of an image for which something is named that does not exist, or not yet."""
 
-_DOCKER_HUB_SERVER = "https://index.docker.io/v1/"
-"""What `kubectl create secret docker-registry` and the kubelet call Docker Hub."""
-
-_NAME_MAX_CHARACTERS = 63
-_PLACE = re.compile(r"\.(containers|initContainers|ephemeralContainers|volumes)\[")
-
-
-class SecretState(Enum):
-    """What a Secret is worth for one image; the value is what a message says about it."""
-
-    USABLE = "has an entry for it"
-    MISSING = "does not exist"
-    WRONG_TYPE = "is of another type than kubernetes.io/dockerconfigjson"
-    UNPARSABLE = "does not parse"
-    TOO_LARGE = "holds more than is looked at"
-    NO_ENTRY = "has no entry that the kubelet would use for this image"
-    NO_PASSWORD = "has an entry without user name and password (the kubelet reads no tokens)"  # noqa: S105  # It says that there is none.
-
-
-@dataclass(frozen=True, slots=True)
-class NamedSecret:
-    """
-    One Secret that is named for a Pod; nothing of what it holds.
-
-    `remark` is the type for WRONG_TYPE, and for UNPARSABLE and TOO_LARGE what is wrong, without
-    quoting it; it is empty for any other state.
-    """
-
-    name: str
-    state: SecretState
-    remark: str = ""
-
-    @property
-    def worth(self) -> str:
-        """What the Secret is worth, to follow its name in a sentence."""
-        return f"{self.state.value} ({self.remark:.200})" if self.remark else self.state.value
-
-    def __str__(self) -> str:
-        return f'"{self.name:.100}" {self.worth}'
-
-
-@dataclass(frozen=True, slots=True)
-class PullSecretAnswer:
-    """
-    The Secrets with which the node could pull an image, in the order in which they are named.
-
-    `service_account` is the account that was looked up because the Pod names no Secret, with its
-    effective name ("default" where none is written), and None where the Pod names one itself.
-    `account_missing` is True when there is no such account; `left_out` counts names beyond the
-    first `SECRETS_MAX`. Names that are empty, or given before, are not among `secrets`.
-    """
-
-    namespace: str
-    secrets: tuple[NamedSecret, ...]
-    service_account: str | None = None
-    account_missing: bool = False
-    left_out: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PullSecretQuestion(Question[PullSecretAnswer]):
-    """
-    Tell which of the Secrets named for a Pod let the node pull this image.
-
-    Whose Secrets is a matter of the inquiry: those that its workload names, else, where it names
-    none at all, those of its ServiceAccount. Before anything but `USABLE` is answered it is read
-    anew, since the person may have mended it a moment ago.
-    """
-
-    reference: ImageReference
+Outcome = Violation | Undecided | Reservation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +64,38 @@ class PullSecrets:
     unpinned: ClassVar[Unpinned] = "Deny"
 
     require_for: tuple[ImagePattern, ...]
+    forbid_in: tuple[ImagePattern, ...] = ()
+    allow_node_credentials: bool = True
+    awaits_accounts: bool = False
+    awaits_secrets: bool = False
+    check_access: CheckAccess = "Never"
 
     def needs(self, use: ImageUse) -> tuple[PullSecretQuestion, ...]:
-        """Ask for the Secrets of images that need one."""
-        if not any(pattern.matches(use.reference) for pattern in self.require_for):
+        """Ask for the Secrets of images that need one, or must not have one."""
+        if _names(self.forbid_in, use):
+            return (PullSecretQuestion(use.reference, forbidden=True),)
+        if not _names(self.require_for, use):
             return ()
-        return (PullSecretQuestion(use.reference),)
+        return (
+            PullSecretQuestion(
+                use.reference,
+                node_credentials=self.allow_node_credentials,
+                check_access=self.check_access,
+            ),
+        )
 
-    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+    def judge(self, use: ImageUse, facts: Facts) -> Outcome:
         """Return what is wrong with the pull secrets of one image use, None where nothing is."""
         for question in self.needs(use):
             answer = facts.about(question)
             if isinstance(answer, Undecided):
                 return answer
-            if broken := [s for s in answer.secrets if s.state is SecretState.UNPARSABLE]:
+            if broken := answer.in_state(SecretState.UNPARSABLE):
                 return self._breaks_keyring(answer, broken)
-            if not any(secret.state is SecretState.USABLE for secret in answer.secrets):
-                return self._none_fits(use, answer)
+            if question.forbidden:
+                return self._judge_forbidden(use, answer)
+            if not answer.in_state(SecretState.USABLE) and not answer.node_credentials:
+                return self._not_yet(use, answer) or self._none_fits(use, answer)
         return None
 
     def _breaks_keyring(self, answer: PullSecretAnswer, broken: Sequence[NamedSecret]) -> Violation:
@@ -142,14 +103,44 @@ class PullSecrets:
             self.id,
             reason="pull secret breaks the keyring",
             detail=(
-                f"{_listed(answer, broken)}; with it the kubelet fails to pull every image of the "
+                f"{listed(answer, broken)}; with it the kubelet fails to pull every image of the "
                 "Pod, one that parses is wanted"
             ),
-            remedy=(
-                f"mend it, or no longer name it: `kubectl get secret {_safe(broken[0].name)} "
-                f"--namespace {_safe(answer.namespace)} --output yaml`"
-            ),
+            remedy=how_to_parse(answer, broken[0]),
         )
+
+    def _judge_forbidden(self, use: ImageUse, answer: PullSecretAnswer) -> Outcome:
+        wanted = "the image has to be pulled without credentials, so none is wanted"
+        remedy = how_to_name_none(use, answer)
+        if carrying := answer.in_state(*CARRYING):
+            detail = f"{listed(answer, carrying)}; {wanted}"
+            return Violation(self.id, reason="forbidden pull secret", detail=detail, remedy=remedy)
+        unknown = answer.in_state(SecretState.TOO_LARGE)
+        if not self.awaits_secrets:
+            unknown = answer.in_state(SecretState.TOO_LARGE, SecretState.MISSING)
+        if unknown or answer.left_out:
+            seen = listed(answer, unknown) if unknown else "the Pod names too many pull secrets"
+            detail = f"{seen}{not_looked_at(answer)}, so it may hold an entry for it; {wanted}"
+            return Violation(self.id, reason="forbidden pull secret", detail=detail, remedy=remedy)
+        if answer.account_missing and not self.awaits_accounts:
+            detail = f"{nothing_named(answer)}, so it may come to name one; {wanted}"
+            return Violation(self.id, reason="forbidden pull secret", detail=detail, remedy=remedy)
+        return self._reservation(answer, "when it comes, it must hold no entry for the image")
+
+    def _not_yet(self, use: ImageUse, answer: PullSecretAnswer) -> Reservation | None:
+        wanted = f"with an entry for {use.reference.name}"
+        return self._reservation(answer, f"until it does, {wanted}, the image is not pulled")
+
+    def _reservation(self, answer: PullSecretAnswer, until: str) -> Reservation | None:
+        """Return what is to be said of what does not exist yet, None where that is refused."""
+        missing = answer.in_state(SecretState.MISSING)
+        if missing and self.awaits_secrets:
+            names = ", ".join(f'"{secret.name:.100}"' for secret in missing[:3])
+            return Reservation(f"pull secret {names} does not exist yet; {until}")
+        if answer.account_missing and self.awaits_accounts:
+            account = f'ServiceAccount "{answer.service_account or "":.100}"'
+            return Reservation(f"{account} does not exist yet; {until}")
+        return None
 
     def _none_fits(self, use: ImageUse, answer: PullSecretAnswer) -> Violation:
         wanted = f"one with an entry for {use.reference.name} is wanted"
@@ -157,80 +148,72 @@ class PullSecrets:
             return Violation(
                 self.id,
                 reason="no pull secret",
-                detail=f"{_nothing_named(answer)}; {wanted}",
-                remedy=_remedy(use, answer, name=None),
+                detail=f"{nothing_named(answer)}; {wanted}",
+                remedy=how_to_name_one(use, answer),
             )
-        more = f" and {answer.left_out} more that were not looked at" if answer.left_out else ""
-        missing = [s.name for s in answer.secrets if s.state is SecretState.MISSING]
         return Violation(
             self.id,
             reason="no pull secret fits",
-            detail=f"{_listed(answer, answer.secrets)}{more}; {wanted}",
-            remedy=_remedy(use, answer, name=next(filter(is_dns_subdomain, missing), None)),
+            detail=f"{listed(answer, answer.secrets)}{not_looked_at(answer)}; {wanted}",
+            remedy=how_to_mend(use, answer),
         )
 
 
-def _nothing_named(answer: PullSecretAnswer) -> str:
-    where = f'namespace "{answer.namespace}"'
-    if answer.service_account is None:
-        return "the Pod lists imagePullSecrets without a name, so its ServiceAccount's do not apply"
-    account = f'ServiceAccount "{answer.service_account:.100}"'
-    if answer.account_missing:
-        return f"the Pod names no pull secret, and {account} does not exist in {where}"
-    return f"neither the Pod nor {account} in {where} names a pull secret"
-
-
-def _listed(answer: PullSecretAnswer, secrets: Sequence[NamedSecret]) -> str:
-    """Return whose Secrets these are, and what each of them is worth."""
-    account = f'ServiceAccount "{answer.service_account or "":.100}"'
-    if len(answer.secrets) + answer.left_out == 1:
-        (secret,) = secrets
-        if answer.service_account is None:
-            return f"the Pod's pull secret {secret}"
-        return f'pull secret "{secret.name:.100}" of {account} {secret.worth}'
-    whose = "the Pod's" if answer.service_account is None else f"{account}'s"
-    return f"among {whose} pull secrets, {', '.join(map(str, secrets))}"
-
-
-def _remedy(use: ImageUse, answer: PullSecretAnswer, name: str | None) -> str:
-    """Return the command that makes the Secret, and where to name it if that is not done yet."""
-    registry = use.reference.registry
-    host = _DOCKER_HUB_SERVER if registry == DOCKER_HUB else registry
-    command = (
-        f"`kubectl create secret docker-registry {name or _name_for(registry)} "
-        f"--namespace {_safe(answer.namespace)} --docker-server={host} "
-        "--docker-username=USER --docker-password=PASSWORD`"
-    )
-    if name is not None:
-        return f"run {command}"
-    before, place, _ = _PLACE.split(use.path, maxsplit=1)
-    where = f"name it in {before}.imagePullSecrets"
-    if place == "ephemeralContainers":
-        where += " of a new Pod, for those of a running one cannot be changed"
-    return f"run {command} and {where}"
-
-
-def _name_for(registry: str) -> str:
-    """Return a name that a new Secret for a registry can have."""
-    name = re.sub(r"[^a-z0-9]+", "-", registry.lower()).strip("-")
-    return name[:_NAME_MAX_CHARACTERS].strip("-") or "pull-secret"
-
-
-def _safe(name: str) -> str:
-    """Return a name as it may stand in a command, which a person will paste into a shell."""
-    return name if is_dns_subdomain(name) else "NAME"
+def _names(patterns: Sequence[ImagePattern], use: ImageUse) -> bool:
+    return any(pattern.matches(use.reference) for pattern in patterns)
 
 
 class PullSecretsSettings(RuleSettings):
     """Every image of a private registry has a pull secret that the node can use."""
 
-    require_for: list[RepositoryPatternField] = Field(min_length=1, max_length=PATTERNS_MAX)
-    """
-    Patterns of the images that need a pull secret; a host alone stands for all that it holds.
+    model_config = ConfigDict(
+        json_schema_extra=in_cel(
+            (
+                "has(self.requireFor) || has(self.forbidIn)",
+                "nothing given, requireFor or forbidIn or both are wanted",
+            )
+        )
+    )
 
-    Leave registries out for which the nodes have credentials of their own.
+    require_for: list[RepositoryPatternField] = Field(
+        default_factory=list, min_length=1, max_length=PATTERNS_MAX
+    )
+    """Patterns of the images that need a pull secret; a host alone stands for all that it holds."""
+    forbid_in: list[RepositoryPatternField] = Field(
+        default_factory=list, min_length=1, max_length=PATTERNS_MAX
+    )
+    """Patterns of images for which no pull secret may have an entry, whatever `requireFor` says."""
+    allow_node_credentials: bool = True
     """
+    Whether the credentials of the nodes do in place of a pull secret, for the images for which the
+    install's settings declare them in `nodeCredentials`.
+    """
+    unknown_service_account: Unknown = "Deny"
+    """
+    What becomes of an image whose Pod names no pull secret, and whose ServiceAccount does not
+    exist: the same `kubectl apply` may bring it a moment later.
+    """
+    unknown_secret: Unknown = "Deny"  # noqa: S105  # It is no secret itself.
+    """What becomes of an image for which a pull secret is named that does not exist, or not yet."""
+    check_access: CheckAccess = "Never"
+    """
+    Whether the credentials are tried against the registry. `Cached` takes a success of the last
+    ten minutes for one; `Always` asks anew each time.
+    """
+
+    @model_validator(mode="after")
+    def _decides_something(self) -> Self:
+        if not self.require_for and not self.forbid_in:
+            raise ValueError("nothing given, requireFor or forbidIn or both are wanted")
+        return self
 
     def rule(self, folder: Path) -> PullSecrets:
         """Return the rule; it reads no file."""
-        return PullSecrets(tuple(self.require_for))
+        return PullSecrets(
+            tuple(self.require_for),
+            tuple(self.forbid_in),
+            self.allow_node_credentials,
+            self.unknown_service_account == "Warn",
+            self.unknown_secret == "Warn",  # noqa: S105  # It is no secret itself.
+            self.check_access,
+        )

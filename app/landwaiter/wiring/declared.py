@@ -45,7 +45,7 @@ from landwaiter.rules.image_content import (
     PlatformsQuestion,
 )
 from landwaiter.rules.protocol import CurrentDigest, Inquiry, Rule
-from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.rules.pull_secret_answers import PullSecretQuestion
 from landwaiter.rules.verdict import Verdict
 from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.facts import FactSources

@@ -6,6 +6,7 @@ account names: Kubernetes copies these into a Pod that is created, but not into 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.protocol import Inquiry
-from landwaiter.rules.pull_secrets import SECRETS_MAX
+from landwaiter.rules.pull_secret_answers import SECRETS_MAX
 from landwaiter.wiring.docker_configs import DockerConfig, DockerConfigs
 from landwaiter.workloads.values import Workload
 
@@ -33,7 +34,8 @@ class NamedSecrets:
 
     `account` is the service account whose list was taken, None where the Pod's own was;
     `account_exists` is False when that account is missing. Names that are empty or given before
-    are not among them, and `left_out` counts those beyond the first `SECRETS_MAX`.
+    are not among them, `left_out` counts those beyond the first `SECRETS_MAX`, and `repeated` are
+    names that are given more than once.
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class NamedSecrets:
     account: str | None = None
     account_exists: bool = True
     left_out: int = 0
+    repeated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ class PullSecretReader:
                 namespace, account, deadline=deadline, fresh=fresh
             )
             names, exists = ((), False) if found is None else (found.pull_secrets, True)
-        distinct = tuple(name for name in dict.fromkeys(names) if name)
+        given = Counter(name for name in names if name)
+        distinct = tuple(given)
         counted = distinct[:SECRETS_MAX]
         reads = [
             self._view.get_secret(namespace, name, deadline=deadline, fresh=fresh)
@@ -97,7 +101,9 @@ class PullSecretReader:
         ]
         # Most Pods name one, which is mostly remembered: no task is needed for it.
         secrets = (await reads[0],) if len(reads) == 1 else tuple(await asyncio.gather(*reads))
-        return NamedSecrets(counted, secrets, account, exists, len(distinct) - len(counted))
+        repeated = tuple(name for name, times in given.items() if times > 1)
+        left_out = len(distinct) - len(counted)
+        return NamedSecrets(counted, secrets, account, exists, left_out, repeated)
 
     async def tried(self, inquiry: Inquiry, ask: Callable[[Keychain], Awaitable[Found]]) -> Found:
         """

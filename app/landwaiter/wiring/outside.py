@@ -15,6 +15,7 @@ from landwaiter.cosign.indexes import IndexVerifier
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.credentials import ImageCoverage
 from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
@@ -22,7 +23,7 @@ from landwaiter.rules.attestations import AttestationQuestion
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
-from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.rules.pull_secret_answers import PullSecretQuestion
 from landwaiter.telemetry.observers import ConditionMetrics, CosignMetrics, RegistryMetrics
 from landwaiter.trust.downloads import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
@@ -74,6 +75,7 @@ async def fact_source(
     registries = registry_settings(settings.registries)
     reader = PullSecretReader(view, registries.mirrors)
     client = RegistryClient(registries, named_by_policy=named_by(policies))
+    of_nodes = ImageCoverage(registries.node_credentials)
 
     def lane_of(host: str) -> str:
         return api_host(host) if client.is_named(host) else UNNAMED_LANE
@@ -107,7 +109,7 @@ async def fact_source(
                     AttestationQuestion: AttestationAnswers(
                         attestations, reader, authorities, conditions, registries.mirrors
                     ).answer,
-                    PullSecretQuestion: PullSecretStates(reader).answer,
+                    PullSecretQuestion: PullSecretStates(reader, of_nodes=of_nodes).answer,
                 }
             )
 

@@ -1,12 +1,16 @@
 """Answers what the `pullSecrets` rule asks: what each named Secret is worth for an image."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from landwaiter.cluster.values import Secret
 from landwaiter.images.reference import ImageReference
+from landwaiter.registry.credentials import Credential, ImageCoverage
 from landwaiter.registry.docker_config import SECRET_KEYS, OversizedDockerConfig
+from landwaiter.registry.expiry import expiry_of
 from landwaiter.rules.protocol import Inquiry
-from landwaiter.rules.pull_secrets import (
+from landwaiter.rules.pull_secret_answers import (
     NamedSecret,
     PullSecretAnswer,
     PullSecretQuestion,
@@ -18,12 +22,34 @@ from landwaiter.wiring.keychains import NamedSecrets, PullSecretReader
 UNTOLD = "(not told without --client-ca)"
 """Stands for the name of a Secret that the request does not name."""
 
+CLOCK_LEEWAY = timedelta(seconds=60)
+"""A token counts as good for so long after its end, since clocks differ."""
+
+NO_COVERAGE = ImageCoverage(())
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
 
 class PullSecretStates:
-    """Says of each Secret whether the kubelet could use it, and nothing of what it holds."""
+    """
+    Says of each Secret whether the kubelet could use it, and nothing of what it holds.
 
-    def __init__(self, reader: PullSecretReader) -> None:
+    `of_nodes` are the images for which nodes have credentials of their own.
+    """
+
+    def __init__(
+        self,
+        reader: PullSecretReader,
+        *,
+        of_nodes: ImageCoverage = NO_COVERAGE,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._reader = reader
+        self._of_nodes = of_nodes
+        self._clock = clock
 
     async def answer(self, question: PullSecretQuestion, inquiry: Inquiry) -> PullSecretAnswer:
         """
@@ -41,21 +67,21 @@ class PullSecretStates:
     ) -> PullSecretAnswer:
         workload, deadline = inquiry.workload, inquiry.deadline
         named = await self._reader.named_secrets(workload, deadline=deadline)
-        answer = await self._answer(workload.namespace, named, question.reference)
-        if _is_good(answer):
+        answer = await self._answer(workload.namespace, named, question)
+        if _is_good(answer, question):
             return answer
         named = await self._reader.named_secrets(workload, deadline=deadline, fresh=True)
-        return await self._answer(workload.namespace, named, question.reference)
+        return await self._answer(workload.namespace, named, question)
 
     async def _answer(
-        self, namespace: str, named: NamedSecrets, reference: ImageReference
+        self, namespace: str, named: NamedSecrets, question: PullSecretQuestion
     ) -> PullSecretAnswer:
         found = [secret for secret in named.secrets if secret is not None]
         configs = iter(await self._reader.configs(found))
         states = (
             NamedSecret(name, SecretState.MISSING)
             if secret is None
-            else _state(secret, name, next(configs), reference)
+            else self._state(secret, name, next(configs), question.reference)
             for name, secret in zip(named.names, named.secrets, strict=True)
         )
         return PullSecretAnswer(
@@ -64,7 +90,41 @@ class PullSecretStates:
             service_account=named.account,
             account_missing=not named.account_exists,
             left_out=named.left_out,
+            repeated=named.repeated,
+            node_credentials=(
+                question.node_credentials and self._of_nodes.covers(question.reference)
+            ),
         )
+
+    def _state(
+        self, secret: Secret, name: str, config: DockerConfig, reference: ImageReference
+    ) -> NamedSecret:
+        if secret.type not in SECRET_KEYS:
+            return NamedSecret(name, SecretState.WRONG_TYPE, remark=secret.type)
+        if isinstance(config.problem, OversizedDockerConfig):
+            return NamedSecret(name, SecretState.TOO_LARGE, remark=str(config.problem))
+        if config.problem is not None:
+            return NamedSecret(name, SecretState.UNPARSABLE, remark=str(config.problem))
+        if not config.credentials:
+            return NamedSecret(name, SecretState.EMPTY)
+        candidates = [config.credentials[at] for at in config.keys.positions(reference)]
+        if candidates:
+            return self._state_of_entries(name, candidates)
+        near = config.keys.names_registry(reference)
+        return NamedSecret(name, SecretState.OTHER_PATH if near else SecretState.NO_ENTRY)
+
+    def _state_of_entries(self, name: str, candidates: list[Credential]) -> NamedSecret:
+        passwords = [each for each in candidates if each.username or each.password]
+        if not passwords:
+            has_token = any(each.identity_token for each in candidates)
+            return NamedSecret(
+                name, SecretState.TOKEN_ALONE if has_token else SecretState.NO_PASSWORD
+            )
+        ends = [expiry_of(each.password) for each in passwords]
+        last = max((end for end in ends if end is not None), default=None)
+        if None in ends or last is None or self._clock() < last + CLOCK_LEEWAY:
+            return NamedSecret(name, SecretState.USABLE)
+        return NamedSecret(name, SecretState.EXPIRED, remark=f"at {last:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _for_anybody(answer: PullSecretAnswer) -> PullSecretAnswer:
@@ -76,28 +136,14 @@ def _for_anybody(answer: PullSecretAnswer) -> PullSecretAnswer:
             replace(each, name=UNTOLD if from_account else each.name, remark="")
             for each in answer.secrets
         ),
+        repeated=() if from_account else answer.repeated,
     )
 
 
-def _is_good(answer: PullSecretAnswer) -> bool:
+def _is_good(answer: PullSecretAnswer, question: PullSecretQuestion) -> bool:
+    """Whether what was read speaks for the image, so that it need not be read anew."""
     states = {secret.state for secret in answer.secrets}
-    return SecretState.USABLE in states and SecretState.UNPARSABLE not in states
-
-
-def _state(
-    secret: Secret, name: str, config: DockerConfig, reference: ImageReference
-) -> NamedSecret:
-    if secret.type not in SECRET_KEYS:
-        return NamedSecret(name, SecretState.WRONG_TYPE, remark=secret.type)
-    if isinstance(config.problem, OversizedDockerConfig):
-        return NamedSecret(name, SecretState.TOO_LARGE, remark=str(config.problem))
-    if config.problem is not None:
-        return NamedSecret(name, SecretState.UNPARSABLE, remark=str(config.problem))
-    positions = config.keys.positions(reference)
-    if not positions:
-        return NamedSecret(name, SecretState.NO_ENTRY)
-    if not any(
-        config.credentials[at].username or config.credentials[at].password for at in positions
-    ):
-        return NamedSecret(name, SecretState.NO_PASSWORD)
-    return NamedSecret(name, SecretState.USABLE)
+    if question.forbidden:
+        return not answer.account_missing and states <= {SecretState.NO_ENTRY}
+    usable = SecretState.USABLE in states or answer.node_credentials
+    return usable and SecretState.UNPARSABLE not in states
