@@ -17,6 +17,8 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     ├── ImageProblem                       the image or its repository: a refusal
     │   ├── ContentMissing                 404
     │   ├── AccessDenied                   401 and 403, with every credential there is
+    │   │   ├── LoginRefused               401 of a token service to a credential
+    │   │   └── TokenRefused               403 of a token service to a credential
     │   └── ContentMalformed               not what it claims to be, or over a limit
     └── Unavailable                        nobody's input: the answer is undecided
         ├── RegistryUnavailable            5xx, 429, network, TLS
@@ -101,6 +103,14 @@ class ContentMissing(ImageProblem):
 
 class AccessDenied(ImageProblem):
     """The registry refuses to show the content with every credential that may be tried."""
+
+
+class LoginRefused(AccessDenied):
+    """A token service does not accept a user name and password."""
+
+
+class TokenRefused(AccessDenied):
+    """A token service knows a user, and gives out no token for what is asked for."""
 
 
 class ContentMalformed(ImageProblem):

@@ -30,6 +30,8 @@ from landwaiter.errors import (
 )
 from landwaiter.images.content import Descriptor, Manifest
 from landwaiter.images.reference import ImageReference
+from landwaiter.registry.access import AccessTrial, PullAccess
+from landwaiter.registry.credentials import Credential
 from landwaiter.registry.documents import (
     MANIFEST_TYPES,
     OCI_INDEX,
@@ -83,7 +85,9 @@ class RegistryClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = Transport(settings, limits=limits, named_by_policy=named_by_policy)
-        self._reader = Reader(self._transport, settings, patience or Patience(), clock)
+        patience = patience or Patience()
+        self._reader = Reader(self._transport, settings, patience, clock)
+        self._trial = AccessTrial(self._transport, settings, patience, clock)
         self._mirrors = settings.mirrors
 
     async def __aenter__(self) -> Self:
@@ -120,6 +124,13 @@ class RegistryClient:
             return await self._anywhere(
                 reference, lambda place: self._manifest(place, pointer, keychain, deadline)
             )
+
+    async def pull_access(
+        self, reference: ImageReference, credential: Credential, *, deadline: Deadline
+    ) -> PullAccess:
+        """Return what comes of pulling with one credential; see `AccessTrial`."""
+        async with _until(deadline, f"the answer about access to {reference}"):
+            return await self._trial.outcome(reference, credential, deadline)
 
     async def referrers(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline

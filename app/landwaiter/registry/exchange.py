@@ -40,7 +40,7 @@ class Ask:
     One request, and on behalf of which registry it is made.
 
     `what` completes "... could not be asked for" in messages; `on_behalf_of` is the host[:port]
-    of the registry in the image's name. A `form` makes it a POST.
+    of the registry in the image's name. A `form` makes it a POST, `head` a HEAD.
     """
 
     url: URL = field(repr=False)
@@ -51,6 +51,7 @@ class Ask:
     authorization: str | None = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     follow_redirects: bool = True
+    head: bool = False
 
     @property
     def host(self) -> str:

@@ -30,7 +30,7 @@ from weakref import WeakValueDictionary
 from cachetools import TLRUCache
 from yarl import URL
 
-from landwaiter.errors import AccessDenied, RegistryUnavailable
+from landwaiter.errors import AccessDenied, LoginRefused, RegistryUnavailable, TokenRefused
 from landwaiter.registry.challenges import Challenge, parse_challenges, pull_scope
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.exchange import Ask, Reply
@@ -152,12 +152,19 @@ class TokenDesk:
         reply = await send(_token_ask(access, challenge, realm, credential))
         hint = _withheld_hint(access, withheld_from)
         if reply.status in range(400, 500):
-            raise AccessDenied(
+            raise _refusal_of(reply.status, sent=credential is not None)(
                 f"the token service {host_of(realm)} of {access.host} refuses a token for"
                 f" {access.repository} ({reply.status}){hint}"
             )
         token, life = _read_token(access, realm, reply)
         return Authorization(f"Bearer {token}", life, withheld_from)
+
+
+def _refusal_of(status: int, *, sent: bool) -> type[AccessDenied]:
+    """Return what a token service's refusal is, to a credential that was sent or to nobody."""
+    if sent and status == HTTPStatus.UNAUTHORIZED:
+        return LoginRefused
+    return TokenRefused if sent and status == HTTPStatus.FORBIDDEN else AccessDenied
 
 
 def denial_hint(access: Access, authorization: Authorization | None) -> str:

@@ -58,6 +58,12 @@ def named_by_nobody(_host: str) -> bool:
     return False
 
 
+def _method(ask: Ask) -> str:
+    if ask.head:
+        return "HEAD"
+    return "GET" if ask.form is None else "POST"
+
+
 class Transport:
     """Sends requests; to be used as an asynchronous context manager, in one event loop."""
 
@@ -151,7 +157,7 @@ class Transport:
         session = self._sessions[self.is_named(host) and self.is_named(ask.on_behalf_of)]
         try:
             async with session.request(
-                "GET" if ask.form is None else "POST",
+                _method(ask),
                 url,
                 headers=headers,
                 data=ask.form,

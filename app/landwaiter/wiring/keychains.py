@@ -149,6 +149,10 @@ class PullSecretReader:
         await self.configs(found)
         return TriedKeychain(self._configs.keychain(found))
 
+    def keychain_of(self, secrets: Iterable[Secret]) -> Keychain:
+        """Return the keychain of Secrets in order; one that does not parse adds nothing."""
+        return self._configs.keychain(secrets)
+
     async def configs(self, secrets: Iterable[Secret]) -> list[DockerConfig]:
         """Return what is in Secrets, each read once; others have their turn after each reading."""
         found = []

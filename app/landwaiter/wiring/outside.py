@@ -33,6 +33,7 @@ from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.image_contents import ImageContents
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.pull_secrets import PullSecretStates
+from landwaiter.wiring.pull_trials import PullTrials
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
 from landwaiter.wiring.signatures import Signatures
 from landwaiter.wiring.statement_conditions import statement_conditions
@@ -96,6 +97,7 @@ async def fact_source(
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
             ImageContents(registry, reader, lane_of=lane_of) as contents,
             statement_conditions(clock=clock, metrics=expressions) as conditions,
+            PullTrials(registry, lane_of=lane_of) as trials,
         ):
             authorities = AuthorityReader(view, repositories)
             yield FactSources(
@@ -109,7 +111,9 @@ async def fact_source(
                     AttestationQuestion: AttestationAnswers(
                         attestations, reader, authorities, conditions, registries.mirrors
                     ).answer,
-                    PullSecretQuestion: PullSecretStates(reader, of_nodes=of_nodes).answer,
+                    PullSecretQuestion: PullSecretStates(
+                        reader, of_nodes=of_nodes, trials=trials
+                    ).answer,
                 }
             )
 

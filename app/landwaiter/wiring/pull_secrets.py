@@ -1,14 +1,17 @@
 """Answers what the `pullSecrets` rule asks: what each named Secret is worth for an image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from landwaiter.cluster.values import Secret
+from landwaiter.errors import RegistryUnavailable
 from landwaiter.images.reference import ImageReference
+from landwaiter.registry.access import LoginsPaused, PullAccess
 from landwaiter.registry.credentials import Credential, ImageCoverage
 from landwaiter.registry.docker_config import SECRET_KEYS, OversizedDockerConfig
 from landwaiter.registry.expiry import expiry_of
+from landwaiter.registry.reading import MAX_CANDIDATES
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secret_answers import (
     NamedSecret,
@@ -18,6 +21,7 @@ from landwaiter.rules.pull_secret_answers import (
 )
 from landwaiter.wiring.docker_configs import DockerConfig
 from landwaiter.wiring.keychains import NamedSecrets, PullSecretReader
+from landwaiter.wiring.pull_trials import PullTrials
 
 UNTOLD = "(not told without --client-ca)"
 """Stands for the name of a Secret that the request does not name."""
@@ -26,6 +30,12 @@ CLOCK_LEEWAY = timedelta(seconds=60)
 """A token counts as good for so long after its end, since clocks differ."""
 
 NO_COVERAGE = ImageCoverage(())
+
+_STATE_AFTER = {
+    PullAccess.LOGIN_REFUSED: SecretState.LOGIN_REFUSED,
+    PullAccess.PULL_REFUSED: SecretState.PULL_REFUSED,
+    PullAccess.NOT_SHOWN: SecretState.NOT_SHOWN,
+}
 
 
 def utc_now() -> datetime:
@@ -37,7 +47,8 @@ class PullSecretStates:
     """
     Says of each Secret whether the kubelet could use it, and nothing of what it holds.
 
-    `of_nodes` are the images for which nodes have credentials of their own.
+    `of_nodes` are the images for which nodes have credentials of their own; `trials` tries what
+    Secrets hold, None where no registry can be asked.
     """
 
     def __init__(
@@ -45,10 +56,12 @@ class PullSecretStates:
         reader: PullSecretReader,
         *,
         of_nodes: ImageCoverage = NO_COVERAGE,
+        trials: PullTrials | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._reader = reader
         self._of_nodes = of_nodes
+        self._trials = trials
         self._clock = clock
 
     async def answer(self, question: PullSecretQuestion, inquiry: Inquiry) -> PullSecretAnswer:
@@ -67,11 +80,102 @@ class PullSecretStates:
     ) -> PullSecretAnswer:
         workload, deadline = inquiry.workload, inquiry.deadline
         named = await self._reader.named_secrets(workload, deadline=deadline)
-        answer = await self._answer(workload.namespace, named, question)
+        answer = await self._tried(
+            await self._answer(workload.namespace, named, question), named, question, inquiry
+        )
         if _is_good(answer, question):
             return answer
         named = await self._reader.named_secrets(workload, deadline=deadline, fresh=True)
-        return await self._answer(workload.namespace, named, question)
+        return await self._tried(
+            await self._answer(workload.namespace, named, question), named, question, inquiry
+        )
+
+    async def _tried(
+        self,
+        answer: PullSecretAnswer,
+        named: NamedSecrets,
+        question: PullSecretQuestion,
+        inquiry: Inquiry,
+    ) -> PullSecretAnswer:
+        """
+        Return the answer with the states of Secrets that the registry refuses.
+
+        Nothing is tried where that could change nothing. Raises `RegistryUnavailable` where a
+        credential could not be tried, and none that could be is good.
+        """
+        if question.check_access == "Never" or not _is_good(answer, question):
+            return answer
+        if answer.node_credentials:
+            return answer
+        if self._trials is None or not inquiry.credentials_allowed:
+            raise RegistryUnavailable(
+                f"credentials for {question.reference.name} are tried only for an API server that "
+                "is known by --client-ca, and never where facts are declared"
+            )
+        usable = {each.name for each in answer.in_state(SecretState.USABLE)}
+        found = [each for each in named.secrets if each is not None and each.name in usable]
+        outcomes: dict[Credential, PullAccess] = {}
+        paused: LoginsPaused | None = None
+        candidates = await self._candidates(found, question.reference)
+        for credential in candidates[:MAX_CANDIDATES]:
+            try:
+                outcome = await self._trials.outcome(
+                    question.reference,
+                    credential,
+                    cached=question.check_access == "Cached",
+                    deadline=inquiry.deadline,
+                )
+            except LoginsPaused as problem:
+                paused = problem
+                continue
+            if outcome is PullAccess.GRANTED:
+                return answer
+            outcomes[credential] = outcome
+        if paused is not None:
+            raise paused
+        if len(candidates) > MAX_CANDIDATES:
+            raise RegistryUnavailable(
+                f"{len(candidates)} entries match {question.reference.name}, of which "
+                f"{MAX_CANDIDATES} were tried in vain"
+            )
+        return await self._with_outcomes(answer, found, outcomes)
+
+    async def _candidates(
+        self, secrets: Sequence[Secret], reference: ImageReference
+    ) -> list[Credential]:
+        """Return what the kubelet would try that can be good, in its order, each once."""
+        await self._reader.configs(secrets)
+        candidates = self._reader.keychain_of(secrets).candidates(reference)
+        return [each for each in dict.fromkeys(candidates) if self._can_be_good(each)]
+
+    async def _with_outcomes(
+        self,
+        answer: PullSecretAnswer,
+        secrets: Sequence[Secret],
+        outcomes: Mapping[Credential, PullAccess],
+    ) -> PullSecretAnswer:
+        """Return the answer with the best that came of any entry of each Secret."""
+        best: dict[str, SecretState] = {}
+        for secret, config in zip(secrets, await self._reader.configs(secrets), strict=True):
+            states = [
+                _STATE_AFTER[outcomes[each]] for each in config.credentials if each in outcomes
+            ]
+            best[secret.name] = min(
+                states, key=tuple(SecretState).index, default=SecretState.TOO_LARGE
+            )
+        return replace(
+            answer,
+            secrets=tuple(
+                replace(each, state=best.get(each.name, each.state)) for each in answer.secrets
+            ),
+        )
+
+    def _can_be_good(self, credential: Credential) -> bool:
+        """Whether the kubelet would send it, and it has not expired by its own word."""
+        end = expiry_of(credential.password)
+        return bool(credential.username or credential.password) and (
+            end is None or self._clock() < end + CLOCK_LEEWAY
+        )
 
     async def _answer(
         self, namespace: str, named: NamedSecrets, question: PullSecretQuestion

@@ -19,7 +19,9 @@ from landwaiter.images.patterns import ImagePattern
 from landwaiter.images.reference import ImageReference
 from landwaiter.manifests.documents import read_file
 from landwaiter.policy.matching import Policy
+from landwaiter.registry.access import PullAccess
 from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.credentials import Credential
 from landwaiter.registry.image_documents import is_index, read_index
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistriesFile, RegistrySettings
@@ -56,6 +58,12 @@ class ObservedRegistry:
         return await self._timed(
             self._client.resolve(reference, keychain=keychain, deadline=deadline)
         )
+
+    async def pull_access(
+        self, reference: ImageReference, credential: Credential, *, deadline: Deadline
+    ) -> PullAccess:
+        """Return what comes of pulling with one credential."""
+        return await self._timed(self._client.pull_access(reference, credential, deadline=deadline))
 
     async def manifest(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline

@@ -1,0 +1,200 @@
+"""Whether a registry lets one credential pull, and how seldom a wrong one is tried."""
+
+import asyncio
+
+import pytest
+
+from landwaiter.errors import RegistryUnavailable
+from landwaiter.registry.access import REFUSED_MAX, REFUSED_SECONDS, LoginsPaused, PullAccess
+from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.credentials import Credential
+from registry.clients import FastClock, client_for, named, reference, soon
+from registry.fake_registry import FakeRegistry, answer, basic
+
+ANN = Credential("r", "ann", "pw")
+
+
+def wrong(number: int = 0, user: str = "ann") -> Credential:
+    return Credential("r", user, f"wrong-{number}")
+
+
+async def tried(
+    registry: FakeRegistry, client: RegistryClient, credential: Credential = ANN, image: str = ""
+) -> PullAccess:
+    return await client.pull_access(
+        reference(registry, image or "team/app:1"), credential, deadline=soon()
+    )
+
+
+async def outcome(registry: FakeRegistry, credential: Credential = ANN) -> PullAccess:
+    async with client_for(named(registry)) as client:
+        return await tried(registry, client, credential)
+
+
+def logins(registry: FakeRegistry) -> list[str]:
+    """Return the passwords that arrived, as they were sent."""
+    sent = [seen.authorization or "" for seen in registry.seen]
+    return [text for text in sent if text.startswith("Basic ")]
+
+
+@pytest.mark.parametrize("auth", ["basic", "token"])
+async def test_a_manifest_is_asked_for_with_the_credential(auth: str) -> None:
+    """One HEAD request in answer to the challenge, and a token only for pulling that repository."""
+    async with FakeRegistry(users={"ann": "pw"}, auth="basic" if auth == "basic" else "token") as r:
+        r.add_image()
+        found = await outcome(r)
+        asked = [(seen.method, seen.path) for seen in r.seen if "/v2/" in seen.path]
+        scopes = [seen.query for seen in r.seen if seen.path == "/token"]
+
+    assert (
+        PullAccess.GRANTED,
+        [("HEAD", "/v2/team/app/manifests/1")] * 2,
+        ["scope=repository:team/app:pull&service=fake"] if auth == "token" else [],
+        [basic("ann", "pw")],
+    ) == (found, asked, scopes, logins(r))
+
+
+@pytest.mark.parametrize("auth", ["basic", "token"])
+async def test_a_wrong_password_is_a_refused_login(auth: str) -> None:
+    """Whether the registry says so or its token service."""
+    async with FakeRegistry(users={"ann": "pw"}, auth="basic" if auth == "basic" else "token") as r:
+        assert PullAccess.LOGIN_REFUSED == await outcome(r, wrong())
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "expected"),
+    [
+        ("/token", 403, PullAccess.PULL_REFUSED),
+        ("/manifests/", 404, PullAccess.NOT_SHOWN),
+        ("/manifests/", 410, PullAccess.NOT_SHOWN),
+        ("/manifests/", 401, PullAccess.PULL_REFUSED),
+        ("/manifests/", 403, PullAccess.PULL_REFUSED),
+    ],
+)
+async def test_what_the_registry_says_to_who_may_log_in(
+    path: str, status: int, expected: PullAccess
+) -> None:
+    """A token that does not do is about the repository, and not about the login."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        if path == "/token":
+            registry.on(path, answer(status))
+        else:
+            registry.after_login(path, answer(status))
+
+        assert expected == await outcome(registry)
+
+
+async def test_a_public_image_is_granted_without_a_login() -> None:
+    """A container runtime would not log in either, so the password is not tried."""
+    async with FakeRegistry() as registry:
+        registry.add_image()
+
+        assert (PullAccess.GRANTED, []) == (await outcome(registry, wrong()), logins(registry))
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v2/", 503), ("/v2/", 405), ("/token", 500)])
+async def test_a_fault_of_the_registry_is_undecided(path: str, status: int) -> None:
+    """It says nothing about the credential."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.on(path, answer(status))
+
+        with pytest.raises(RegistryUnavailable):
+            await outcome(registry)
+
+
+async def test_a_token_service_that_is_not_known_leaves_it_undecided() -> None:
+    """The credential is not sent there, so what it is worth is not known."""
+    async with FakeRegistry(users={"ann": "pw"}) as other:
+        realm = f"{other.url}/token"
+        async with FakeRegistry(realm=realm) as registry:
+            with pytest.raises(RegistryUnavailable, match="not sent to"):
+                async with client_for(named(registry, other)) as client:
+                    await tried(registry, client)
+
+    assert [] == logins(other)
+
+
+async def test_a_revoked_password_is_found_although_a_token_is_still_good() -> None:
+    """Nothing that was given out before is used again."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            first = await tried(registry, client)
+            registry.users["ann"] = "another"
+            second = await tried(registry, client)
+
+    assert [PullAccess.GRANTED, PullAccess.LOGIN_REFUSED] == [first, second]
+
+
+async def test_a_refused_login_is_not_tried_again_for_ten_minutes() -> None:
+    """Neither for the same image nor for another one, until somebody may have mended it."""
+    clock = FastClock()
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry), clock=clock) as client:
+            for image in ("team/app:1", "team/app:1", "other/app:2"):
+                assert PullAccess.LOGIN_REFUSED == await tried(registry, client, wrong(), image)
+            assert 1 == len(logins(registry))
+
+            registry.users["ann"] = wrong().password
+            clock.now += REFUSED_SECONDS
+            assert PullAccess.GRANTED == await tried(registry, client, wrong())
+
+
+async def test_no_account_is_locked_by_many_wrong_passwords() -> None:
+    """A few logins of one user fail, then no other is tried; other users are not concerned."""
+    async with FakeRegistry(users={"ann": "pw", "bob": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            results = await asyncio.gather(
+                *(tried(registry, client, wrong(number)) for number in range(20)),
+                return_exceptions=True,
+            )
+            bob = await tried(registry, client, Credential("r", "bob", "pw"))
+
+    assert (REFUSED_MAX, 20 - REFUSED_MAX, PullAccess.GRANTED) == (
+        results.count(PullAccess.LOGIN_REFUSED),
+        sum(isinstance(each, LoginsPaused) for each in results),
+        bob,
+    )
+    assert REFUSED_MAX + 1 == len(logins(registry))
+
+
+async def test_a_login_that_was_good_goes_on_beside_wrong_ones_of_its_user() -> None:
+    """Whoever names the user with wrong passwords keeps nobody from pulling."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            await tried(registry, client)
+            for number in range(REFUSED_MAX):
+                await tried(registry, client, wrong(number))
+
+            assert PullAccess.GRANTED == await tried(registry, client)
+            with pytest.raises(LoginsPaused):
+                await tried(registry, client, wrong(REFUSED_MAX))
+
+
+async def test_a_password_that_was_good_fails_only_a_few_times_at_once() -> None:
+    """When it is changed, the images that are asked for at that moment do not all try it."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            await tried(registry, client)
+            registry.users["ann"] = "another"
+            before = len(logins(registry))
+            images = [f"team/app{number}:1" for number in range(20)]
+            results = await asyncio.gather(*(tried(registry, client, ANN, i) for i in images))
+
+    assert [PullAccess.LOGIN_REFUSED] * 20 == results
+    assert len(logins(registry)) - before <= REFUSED_MAX
+
+
+async def test_nothing_raised_holds_the_credential() -> None:
+    """The message of a pause has neither user nor password."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry, client_for(named(registry)) as client:
+        for number in range(REFUSED_MAX):
+            await tried(registry, client, wrong(number))
+        with pytest.raises(LoginsPaused) as paused:
+            await tried(registry, client, wrong(REFUSED_MAX))
+
+    assert ("ann" in str(paused.value), "wrong" in str(paused.value)) == (False, False)
