@@ -10,6 +10,14 @@ DIGEST = {"pinnedTags": {"require": "digest"}}
 TEAM = "registry.example.com/team"
 PRIVATE = "private.example.com"
 BOTH = ["linux/amd64", "linux/arm64"]
+OF_NODES = "*.dkr.ecr.*.amazonaws.com"
+LATER = {
+    "requireFor": [PRIVATE, OF_NODES],
+    "forbidIn": [f"{PRIVATE}/public"],
+    "unknownSecret": "Warn",
+    "unknownServiceAccount": "Warn",
+    "allowNodeCredentials": False,
+}
 LIMITS = {
     "maxCompressedSize": "1Ki",
     "maxLayers": 2,
@@ -22,6 +30,11 @@ LIMITS = {
 def signed_by(key: dict[str, Any], **settings: object) -> dict[str, Any]:
     """Return a rule that wants signatures by one key."""
     return {"cosignSignatures": {"authorities": [{"name": "ci", "key": key}], **settings}}
+
+
+def checking_access(host: str) -> dict[str, Any]:
+    """Return a rule that has credentials for a registry tried each time."""
+    return {"pullSecrets": {"requireFor": [host], "checkAccess": "Always"}}
 
 
 def an_incident(workshop: Workshop) -> dict[str, Any]:
@@ -87,6 +100,9 @@ def policies_in_force(workshop: Workshop, sigstore: PrivateSigstore) -> str:
         a_policy("signed-ignore", signed_by(inline), failurePolicy="Ignore"),
         a_policy("attested", attested(workshop)),
         a_policy("pull-secrets", {"pullSecrets": {"requireFor": [PRIVATE]}}),
+        a_policy("pull-access", checking_access(workshop.private.host)),
+        a_policy("pull-later", {"pullSecrets": LATER}),
+        a_policy("pull-nodes", {"pullSecrets": {"requireFor": [OF_NODES]}}),
         a_policy("pull-policy", {"pullPolicy": {"floating": ["main"]}}),
         a_policy("incident", {"deniedImages": {"entries": [an_incident(workshop)]}}),
         a_policy("read-only", {"readOnlyRootFilesystem": {}}),

@@ -63,15 +63,15 @@ def lines_of(message: object) -> list[str]:
         (None, "is of another type than kubernetes.io/dockerconfigjson (Opaque)"),
         (
             {"other.example.com": GOOD[PRIVATE]},
-            "has no entry that the kubelet would use for this image",
+            "has entries for other registries alone",
         ),
         (
             {f"{PRIVATE}.evil.com": GOOD[PRIVATE]},
-            "has no entry that the kubelet would use for this image",
+            "has entries for other registries alone",
         ),
         (
             {PRIVATE: {"identitytoken": "a-token"}},
-            "has an entry without user name and password (the kubelet reads no tokens)",
+            "has an entry with an identity token alone, which the kubelet does not read",
         ),
     ],
     ids=["wrong-type", "no-entry", "longer-host", "token-only"],
