@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from landwaiter.errors import AccessDenied, ContentMissing, LandwaiterError, RegistryUnavailable
+from landwaiter.errors import (
+    AccessDenied,
+    ContentMissing,
+    LandwaiterError,
+    LoginRefused,
+    RegistryUnavailable,
+    TokenRefused,
+)
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.registry.reading import MAX_CANDIDATES
