@@ -50,7 +50,7 @@ from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
 from landwaiter.rules.cosign_signatures import CosignSignatures, SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
-from landwaiter.rules.pull_secrets import PullSecretQuestion
+from landwaiter.rules.pull_secret_answers import PullSecretQuestion
 from landwaiter.serving.listener import ASGIApplication
 from landwaiter.telemetry.lines import LineWriter
 from landwaiter.telemetry.logging import _decision_lines

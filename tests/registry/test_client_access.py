@@ -10,9 +10,7 @@ from landwaiter.errors import (
     AccessDenied,
     ContentMissing,
     LandwaiterError,
-    LoginRefused,
     RegistryUnavailable,
-    TokenRefused,
 )
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
