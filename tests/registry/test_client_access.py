@@ -10,7 +10,9 @@ from landwaiter.errors import (
     AccessDenied,
     ContentMissing,
     LandwaiterError,
+    LoginRefused,
     RegistryUnavailable,
+    TokenRefused,
 )
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
@@ -375,8 +377,8 @@ async def test_a_realm_on_a_metadata_address_is_not_asked() -> None:
     [
         (302, RegistryUnavailable),
         (400, AccessDenied),
-        (401, AccessDenied),
-        (403, AccessDenied),
+        (401, LoginRefused),
+        (403, TokenRefused),
         (404, AccessDenied),
         (429, RegistryUnavailable),
         (500, RegistryUnavailable),

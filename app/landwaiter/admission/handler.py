@@ -117,7 +117,7 @@ class Handler:
                 request = request.without_objects()
                 outcome = await self._decided(outcome)
             self._record(request, call, outcome, steps)
-            if subject is not None and outcome.verdict.uses:
+            if subject is not None and outcome.verdict.findings:
                 # Behind the answer, so that no fault in it can become the answer.
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self._tell, subject, request.kind.kind, outcome)
