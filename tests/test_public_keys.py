@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landwaiter.errors import InvalidPublicKey
-from landwaiter.public_keys import PublicKey
+from landwaiter.public_keys import KMSReference, PublicKey
 
 
 def pem_of(private: object) -> str:
@@ -83,3 +83,33 @@ def test_no_text_raises_anything_else(text: str) -> None:
     """Whatever is between the markers, the error is the room's own."""
     with pytest.raises(InvalidPublicKey):
         PublicKey.parse(f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "awskms:///alias/signing",
+        "awskms:///arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "gcpkms://projects/p/locations/global/keyRings/r/cryptoKeys/k/versions/1",
+        "azurekms://vault.vault.azure.net/key",
+        "hashivault://signing",
+    ],
+)
+def test_names_of_keys_in_a_kms_are_taken_as_cosign_takes_them(text: str) -> None:
+    """The scheme says which service it is."""
+    assert KMSReference(text.partition(":")[0], text) == KMSReference.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "signing", "awskms:", "awskms://", "://a", "AWSKMS://a", "-x://a", "a b://c"),
+        *("awskms://a b", "awskms://a\n", "awskms://é", "awskms://$(id)", f"awskms://{'a' * 1025}"),
+        *("env://KEY", "k8s://ns/name", "gitlab://a/b", "github://a/b", "pkcs11:token=a"),
+        *("https://example.com/key", "http://example.com/key", "file:///etc/passwd"),
+    ],
+)
+def test_attack_what_cosign_would_read_elsewhere_is_no_key_of_a_kms(text: str) -> None:
+    """No file, no address, no variable and no object of the cluster is read by such a name."""
+    with pytest.raises(InvalidPublicKey, match="KMS"):
+        KMSReference.parse(text)

@@ -6,9 +6,12 @@ of at least 2,048 bits, as one PEM block of a SubjectPublicKeyInfo (what `cosign
 generate-key-pair` and `openssl pkey -pubout` write). Everything else is refused when it is
 loaded, so that a mistake is found then and not at the first Pod. Ed25519 is among it: cosign
 3.1.3 signs no image with such a key, and verifies none of the signatures that 2.6.5 makes.
+
+A key that a KMS holds has a name, by which its public half can be asked for.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,6 +32,37 @@ PEM_MAX_CHARACTERS = 8_192
 """An RSA key of 16,384 bits, the largest that anybody uses, takes 2,900."""
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+
+_KMS_REFERENCE = re.compile(r"([a-z][a-z0-9-]{0,62})://([A-Za-z0-9._~:/@+=,%-]{1,1024})")
+_NO_KMS = frozenset(
+    {"env", "file", "ftp", "git", "github", "gitlab", "http", "https", "k8s", "pkcs11"}
+)
+"""Schemes by which cosign takes keys from elsewhere than a KMS, or might be thought to."""
+
+
+@dataclass(frozen=True, slots=True)
+class KMSReference:
+    """The name of a key that a key management service holds, as cosign's `--key` takes it."""
+
+    scheme: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the reference in a text. Raises `InvalidPublicKey`."""
+        if (found := _KMS_REFERENCE.fullmatch(text)) is None:
+            raise InvalidPublicKey(
+                f'"{text:.100}" given, a key of a KMS is wanted, such as awskms:///alias/signing'
+            )
+        return cls(check_scheme(found[1]), text)
+
+
+def check_scheme(scheme: str) -> str:
+    """Return the scheme of a KMS. Raises `InvalidPublicKey` for one that is none."""
+    if scheme in _NO_KMS or not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", scheme):
+        raise InvalidPublicKey(f'"{scheme:.100}" given, the scheme of a KMS is wanted')
+    return scheme
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from landwaiter.policy.standing import StandingVerdicts
 from prometheus_client import CollectorRegistry
 
 from bench.reviews import Rollout
@@ -44,7 +45,6 @@ from landwaiter.manifests.documents import Document, read_documents
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_policies
-from landwaiter.policy.standing import StandingVerdicts
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings

@@ -16,6 +16,7 @@ from landwaiter.cel.worker import MEMORY_MAX_BYTES
 from landwaiter.cli.main import main
 from landwaiter.cli.serve import _settings, serve
 from landwaiter.cli.webhook_options import _timeout as timeout_of
+from landwaiter.cosign.kms_settings import KMSAccess, KMSFile, KMSSettings
 from landwaiter.policy.sources import load_policies
 from landwaiter.registry.settings import RegistriesFile
 from landwaiter.rules.verdict import Action
@@ -94,6 +95,16 @@ def test_mirrors_need_no_settings_of_registries(helm: Helm) -> None:
 
     assert yaml.safe_load(text) == {"registries": [], "mirrors": mirrors}
     assert any(each.startswith("--registries=") for each in container["args"])
+
+
+def test_key_management_services_load(helm: Helm, tmp_path: Path) -> None:
+    """The file of the services is one that is read."""
+    objects = helm.objects(INSTALLS["everything"])
+    folder = written(tmp_path / "kms", named(objects, "ConfigMap", "customs-kms"))
+    document = yaml.safe_load((folder / "kms.yaml").read_text("utf-8"))
+
+    expected = KMSSettings({"awskms": KMSAccess(("AWS_REGION",))})
+    assert expected == KMSFile.of(document).settings(folder)
 
 
 @pytest.mark.parametrize("values", [*INSTALLS.values(), GUARDED], ids=[*INSTALLS, "guarded"])
@@ -210,13 +221,15 @@ def test_policies_and_authorities_change_without_a_restart(helm: Helm) -> None:
     assert pod_template(helm, before) == pod_template(helm, after)
 
 
-def test_registries_change_with_a_restart(helm: Helm) -> None:
-    """They are read at the start, so the Pods have to be other ones."""
+def test_what_is_read_at_the_start_changes_with_a_restart(helm: Helm) -> None:
+    """The Pods have to be other ones."""
     hosts = ("a.example.com", "b.example.com")
     registries = [{"registries": [{"host": host}]} for host in hosts]
     mirrors = [{"mirrors": [{"signedAs": "quay.io", "readFrom": [host]}]} for host in hosts]
+    kms = [{"kms": [{"scheme": scheme}]} for scheme in ("awskms", "gcpkms")]
+    every = [pod_template(helm, each) for each in (*registries, *mirrors, *kms)]
 
-    assert 4 == len({json.dumps(pod_template(helm, each)) for each in registries + mirrors})
+    assert 6 == len({json.dumps(each) for each in every})
 
 
 def test_credentials_of_nodes_need_no_registries(helm: Helm, tmp_path: Path) -> None:

@@ -459,3 +459,25 @@ def test_variables_of_serve_do_not_disturb_a_check(tmp_path: Path) -> None:
     )
 
     assert 0 == result.exit_code
+
+
+def test_kms_says_which_services_policies_may_name(tmp_path: Path) -> None:
+    """A policy with a key of another one does not load, and says what there is."""
+    text = PINNED.replace(
+        "pinnedTags: {require: digest}",
+        "cosignSignatures: {authorities: [{name: ci, key: {kms: 'awskms:///alias/ci'}}]}",
+    )
+    folder = policies(tmp_path, text)
+    results, nothing = [], "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    for content in (None, "kms: [{scheme: gcpkms}]", "kms: [{scheme: awskms}]"):
+        options: list[str | Path] = []
+        if content is not None:
+            options = ["--kms", written(tmp_path / "kms.yaml", content)]
+        results.append(run("check", "--policies", folder, *options, stdin=nothing))
+
+    assert [2, 2, 0] == [result.exit_code for result in results], results[2].output
+    wanted = 'key.kms: "awskms" given, one of the services of this install wanted, by its file of '
+    assert [True, True] == [
+        f"{wanted}--kms: {there}" in result.stderr
+        for there, result in zip(("none", "gcpkms"), results, strict=False)
+    ]

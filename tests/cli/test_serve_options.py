@@ -8,6 +8,7 @@ import pytest
 
 from cli.manifests import PINNED, policies, run, written
 from landwaiter import __version__
+from landwaiter.cosign.kms_settings import KMSAccess, KMSSettings
 from landwaiter.errors import ClusterUnavailable, InvalidCertificate
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.install import (
@@ -204,6 +205,25 @@ def test_options_that_name_files(
     )
 
     assert expected == install_of(options, files, started, by_variable=by_variable)
+
+
+@WAYS
+def test_kms_names_services_and_what_policies_may_name(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """The file is read at the start, for whoever asks them and for whoever loads policies."""
+    file = written(tmp_path / "kms.yaml", "kms: [{scheme: awskms}]")
+    base = plain(files)
+    expected = replace(
+        base,
+        outside=replace(base.outside, kms=KMSSettings({"awskms": KMSAccess()})),
+        install=replace(base.install, kms_schemes=frozenset({"awskms"})),
+    )
+
+    assert expected == install_of({"kms": file}, files, started, by_variable=by_variable)
 
 
 @WAYS

@@ -1,6 +1,7 @@
 """Documents of the cluster: loaded one by one, each with its own last good state."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,6 +159,25 @@ def test_a_document_of_the_cluster_names_no_file() -> None:
         "field spec.rules.cosignSignatures.authorities[0].key.file: "
         "a file given, none is wanted here" == state.problem
     )
+
+
+def test_a_key_of_a_service_that_the_install_does_not_name_does_not_load() -> None:
+    """The state says which services there are."""
+    key = {"name": "ci", "key": {"kms": "awskms:///alias/ci"}}
+    content = an_object()
+    content["spec"]["rules"] = {"cosignSignatures": {"authorities": [key]}}
+    problems = []
+    for schemes in (frozenset[str](), frozenset({"awskms"})):
+        install = replace(DEFAULTS, kms_schemes=schemes)
+        loaded = ClusterDocuments(install, own_namespace="landwaiter-system")
+        (state,) = loaded.update(documents(document_of(KIND, content)), NOW)
+        problems.append(state.problem)
+
+    refused = (
+        'field spec.rules.cosignSignatures.authorities[0].key.kms: "awskms" given, one of the '
+        "services of this install wanted, by its file of --kms: none"
+    )
+    assert [refused, None] == problems
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,13 @@ def cosign(authority: str) -> str:
             ),
         ),
         (
+            cosign("{name: ci, key: {kms: 'awskms:///alias/signing'}}"),
+            (
+                "7: field spec.rules.cosignSignatures.authorities[0].key.kms: "
+                f"{ONLY}: it is a service that Landwaiter would call"
+            ),
+        ),
+        (
             attested("conditions: [{name: clean, expression: predicate.clean}]"),
             (
                 "7: field spec.rules.attestations.required[0].conditions: "
@@ -296,7 +303,7 @@ def test_the_schema_leaves_out_what_only_an_admin_may_give() -> None:
     }
 
     assert {
-        ClusterImagePolicy: ["data", "file", "secretRef"],
+        ClusterImagePolicy: ["data", "file", "kms", "secretRef"],
         ImagePolicy: ["data", "secretRef"],
     } == keys
     assert "x-cluster-only" not in str([schema_of(model) for model in keys])

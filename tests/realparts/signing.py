@@ -33,21 +33,29 @@ Format = Literal["bundle", "old"]
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The files of a cosign key pair; both versions of cosign read them."""
+    """The files of a cosign key pair, which both versions read, or the name of a key in a KMS."""
 
-    private: Path
+    private: Path | str
     public: Path
 
 
 class Signer:
     """Makes keys, and signs and verifies what is in one registry, named by full reference."""
 
-    def __init__(self, folder: Path, registry: Registry, *, login: Login | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        registry: Registry,
+        *,
+        login: Login | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._environment = {
             **tool_environment(folder / "home", registry, login),
             "COSIGN_PASSWORD": PASSWORD,
+            **(environment or {}),
         }
         self._signing_config = folder / "signing-config.json"
         self._trusted_root = folder / "trusted-root.json"

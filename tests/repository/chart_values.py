@@ -17,8 +17,12 @@ from typing import Any
 
 import yaml
 
+from landwaiter.cosign.kms_settings import KMSEntry
 from landwaiter.policy.documents import KINDS, schema_of
 from landwaiter.registry.settings import MirrorEntry, RegistryEntry
+
+ENTRIES = (RegistryEntry, MirrorEntry, KMSEntry)
+"""Parts of the install's own files that stand in values."""
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "landwaiter"
 VALUES = CHART / "values.yaml"
@@ -65,10 +69,7 @@ def schema_text() -> str:
     by_hand = {name: each for name, each in schema["$defs"].items() if name[0].islower()}
     generated = [
         *((kind, schema_of(model)) for kind, model in KINDS.items()),
-        *(
-            (model.__name__, model.model_json_schema(by_alias=True))
-            for model in (RegistryEntry, MirrorEntry)
-        ),
+        *((each.__name__, each.model_json_schema(by_alias=True)) for each in ENTRIES),
     ]
     schema["$defs"] = {
         **by_hand,

@@ -25,6 +25,7 @@ from landwaiter.errors import LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
 from landwaiter.rules.verdict import Decision
+from landwaiter.wiring.kms import kms_settings
 from landwaiter.wiring.offline import OfflineSettings, offline_judge
 from landwaiter.wiring.outside import OutsideSettings
 from landwaiter.wiring.running import RunningSettings
@@ -81,6 +82,7 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     requester_group: Sequence[str],
     output: str,
     registries: Path | None,
+    kms: Path | None,
     short_names: str,
     cosign: str,
     timeout_seconds: float,
@@ -102,13 +104,15 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
         raise click.UsageError("--kubeconfig and --context are wanted with --from-cluster only")
     if not from_cluster and not manifests and sys.stdin.isatty():
         raise click.UsageError("no manifest given; files, folders or - for standard input wanted")
-    names, install = ShortNames(short_names), policy_install(about_policies)
+    names = ShortNames(short_names)
     try:
+        outside = OutsideSettings(registries, cosign, kms=kms_settings(kms))
+        install = policy_install(about_policies, outside.kms)
         if from_cluster:
             running = RunningSettings(
                 policies=policies,
                 install=install,
-                outside=OutsideSettings(registries, cosign),
+                outside=outside,
                 short_names=names,
                 kubeconfig=kubeconfig,
                 context=context,
@@ -117,7 +121,7 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
             )
             report, decisions = report_of_cluster(running, output)
         else:
-            settings = OfflineSettings(policies, cluster_state, registries, cosign, install)
+            settings = OfflineSettings(policies, cluster_state, outside, install)
             by = None if requester is None else Requester(requester, tuple(requester_group))
             found = list(objects_in(manifests or ("-",), namespace or DEFAULT_NAMESPACE, names))
             checked = asyncio.run(_judge_all(found, settings, by, timeout_seconds))

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from landwaiter.cosign.kms_settings import KMSSettings
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.install import (
     EXCEPTION_MAX_DAYS,
@@ -30,12 +31,15 @@ def option(name: str, **settings: Any) -> Callable[[Command], Command]:  # noqa:
     return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
-def policy_install(given: Mapping[str, Any]) -> PolicyInstallSettings:
-    """Return what the options say that are about policies."""
+def policy_install(
+    given: Mapping[str, Any], kms: KMSSettings | None = None
+) -> PolicyInstallSettings:
+    """Return what the options say that are about policies; `kms` is None where it is not known."""
     return PolicyInstallSettings(
         unmatched_images=UnmatchedImages(given["unmatched_images"]),
         namespaced_exceptions=NamespacedExceptions(given["namespaced_exceptions"]),
         exception_max_days=given["exception_max_days"],
+        kms_schemes=None if kms is None else kms.schemes,
     )
 
 
@@ -79,6 +83,7 @@ def options_of_both(command: Command) -> Command:
         option(
             "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."
         ),
+        option("--kms", type=EXISTING_FILE, help="Key management services that policies may name."),
     ):
         command = each(command)
     return command

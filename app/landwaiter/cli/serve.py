@@ -24,6 +24,7 @@ from landwaiter.errors import InvalidInput, LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings, run
+from landwaiter.wiring.kms import kms_settings
 from landwaiter.wiring.outside import OutsideSettings
 from landwaiter.wiring.policies import ConfigMapName
 
@@ -97,6 +98,7 @@ def serve(**given: Any) -> None:  # noqa: ANN401  # click passes each option by 
 
 def _settings(given: Mapping[str, Any]) -> InstallSettings:
     name = given["client_name"]
+    kms = kms_settings(given["kms"])
     return InstallSettings(
         policies=given["policies"],
         server=ServerSettings(
@@ -110,11 +112,11 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
             drain_seconds=given["drain_seconds"],
             drain_timeout_seconds=given["drain_timeout_seconds"],
         ),
-        outside=OutsideSettings(given["registries"], given["cosign"], given["cosign_runs"]),
+        outside=OutsideSettings(given["registries"], given["cosign"], given["cosign_runs"], kms),
         short_names=ShortNames(given["short_names"]),
         kubeconfig=given["kubeconfig"],
         last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,
-        install=policy_install(given),
+        install=policy_install(given, kms),
         webhook=webhook_settings(given),
         own_namespace=_namespace_of_policies(given),
         events=_events(given),

@@ -14,7 +14,7 @@ The argument lists and environments that cosign is started with; pure.
 - Nothing reaches the network: with `--insecure-ignore-tlog` and a key file there is nothing to
   fetch, and with `--trusted-root`, which everything else has, TUF is not asked. In the old format
   a signature without log entry would be looked up in the public Rekor; `--offline` makes that a
-  refusal.
+  refusal. Only the public key of a KMS is asked for over the network, in a run of its own.
 
 Source: github.com/sigstore/cosign v3.1.3, cmd/cosign/cli/options/verify.go and
 cmd/cosign/cli/verify/common.go (SetTrustedMaterial, SetLegacyClientsAndKeys).
@@ -28,6 +28,7 @@ from pathlib import Path
 from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.outcome import SignatureFormat
 from landwaiter.identities import Identity, Name
+from landwaiter.public_keys import KMSReference
 
 KEY_FILE = "authority.pem"
 TRUSTED_ROOT_FILE = "trusted_root.json"
@@ -161,6 +162,27 @@ def _check_flags(criterion: Criterion, signature_format: SignatureFormat) -> lis
     return flags
 
 
+def public_key_command(
+    program: Path,
+    folder: Path,
+    reference: KMSReference,
+    *,
+    variables: Mapping[str, str],
+    plugins: Path | None,
+) -> Command:
+    """
+    Return the command that prints the public key of a KMS in PEM.
+
+    It reaches the network, and nothing of a request or a registry is in it. `variables` say how,
+    besides what every environment has; `plugins` is the folder where cosign finds programs that
+    stand for a KMS.
+    """
+    environment = {**variables, **_environment(folder)}
+    if plugins is not None:
+        environment["PATH"] = str(plugins)
+    return Command((str(program), "public-key", f"--key={reference.text}"), environment)
+
+
 def version_command(program: Path, folder: Path) -> Command:
     """Return the command that prints cosign's version as JSON."""
     return Command((str(program), "version", "--json=true"), _environment(folder))
@@ -170,7 +192,7 @@ def _flag(value: bool) -> str:  # noqa: FBT001 - spells a truth value as Go's fl
     return "true" if value else "false"
 
 
-def _environment(folder: Path) -> Mapping[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     return {
         "HOME": str(folder),
         "TUF_ROOT": str(folder / "tuf"),

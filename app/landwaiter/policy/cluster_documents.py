@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias
 from pydantic import ValidationError
 
 from landwaiter.errors import InvalidPolicy
+from landwaiter.policy.documents import policy_of
 from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.exceptions import PolicyException
 from landwaiter.policy.install import PolicyInstallSettings
@@ -181,7 +182,7 @@ class ClusterDocuments:
                 return [f"field {path}: a file given, none is wanted here" for path in files]
             if isinstance(read, ImagePolicyException):
                 return read.exception(self._install, now)
-            return read.policy(_NO_FOLDER)
+            return policy_of(read, _NO_FOLDER, self._install)
         except ValidationError as failure:
             return [_sentence(path, text) for path, text in sentences(model, failure)]
         except InvalidPolicy as problem:

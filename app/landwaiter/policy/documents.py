@@ -1,12 +1,16 @@
-"""The kinds of documents there are, and the JSON schema of each."""
+"""The kinds of documents there are, the schema of each, and policies as an install has them."""
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from landwaiter.policy.exception_models import ImagePolicyException
+from landwaiter.policy.install import PolicyInstallSettings
+from landwaiter.policy.matching import Policy
 from landwaiter.policy.models import ClusterImagePolicy, ImagePolicy
+from landwaiter.policy.tenants import check_services
 from landwaiter.rules.settings import CLUSTER_ONLY, Settings
 
 DocumentModel: TypeAlias = type[ClusterImagePolicy] | type[ImagePolicy] | type[ImagePolicyException]
@@ -30,3 +34,12 @@ def schema_of(model: type[Settings]) -> Mapping[str, Any]:
             if field.pop(CLUSTER_ONLY, False) and model is not ClusterImagePolicy:
                 del properties[name]
     return schema
+
+
+def policy_of(
+    document: ClusterImagePolicy | ImagePolicy, folder: Path, install: PolicyInstallSettings
+) -> Policy:
+    """Return the policy of a document. Raises `InvalidPolicy`, also as the install has it."""
+    policy = document.policy(folder)
+    check_services(document, install)
+    return policy

@@ -30,11 +30,13 @@ class PolicyInstallSettings:
     unmatched_images: UnmatchedImages = UnmatchedImages.ALLOW
     namespaced_exceptions: NamespacedExceptions = NamespacedExceptions.REFUSE
     exception_max_days: int = EXCEPTION_MAX_DAYS
+    kms_schemes: frozenset[str] | None = frozenset()
+    """The schemes of services that policies may name keys of; None where that is not known."""
 
 
 DEFAULTS: Final = PolicyInstallSettings()
 
 ANY_INSTALL: Final = PolicyInstallSettings(
-    namespaced_exceptions=NamespacedExceptions.ALLOW, exception_max_days=36500
+    namespaced_exceptions=NamespacedExceptions.ALLOW, exception_max_days=36500, kms_schemes=None
 )
 """For verbs that look at documents without knowing which install they are for."""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from landwaiter.errors import InvalidManifest, InvalidPolicy
 from landwaiter.manifests.documents import Document, read_file, steps_of
+from landwaiter.policy.documents import policy_of
 from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.exceptions import Clock, PolicyException, utc_now
 from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
@@ -175,7 +176,7 @@ def _load(
         loaded = model.model_validate(document.value)
         if isinstance(loaded, ImagePolicyException):
             return loaded.exception(install, now)
-        return loaded.policy(folder)
+        return policy_of(loaded, folder, install)
     except ValidationError as failure:
         return [_line(document, path, text) for path, text in sentences(model, failure)]
     except InvalidPolicy as problem:

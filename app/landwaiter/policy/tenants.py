@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from landwaiter.errors import InvalidPolicy
+from landwaiter.policy.install import PolicyInstallSettings
+from landwaiter.public_keys import KMSReference
 from landwaiter.rules.references import A_FILE
 from landwaiter.rules.settings import ClusterOnly, OwnNamespace, Settings
 
@@ -26,6 +29,19 @@ def files_named(settings: Settings) -> Iterator[str]:
     for path, field, value in _given_fields(settings):
         if value is not None and any(mark is A_FILE for mark in field.metadata):
             yield path
+
+
+def check_services(settings: Settings, install: PolicyInstallSettings) -> None:
+    """Raise `InvalidPolicy` for a key of a service that is none of the install."""
+    if install.kms_schemes is None:
+        return
+    for path, _, value in _given_fields(settings):
+        if isinstance(value, KMSReference) and value.scheme not in install.kms_schemes:
+            wanted = ", ".join(sorted(install.kms_schemes)) or "none"
+            raise InvalidPolicy(
+                f'{path}: "{value.scheme}" given, one of the services of this install wanted, '
+                f"by its file of --kms: {wanted}"
+            )
 
 
 def _given_fields(settings: Settings) -> Iterator[tuple[str, FieldInfo, object]]:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from landwaiter.errors import InvalidPolicy
 from landwaiter.identities import ANYBODY, Identity, Name
 from landwaiter.images.reference import ImageReference
-from landwaiter.public_keys import PublicKey
+from landwaiter.public_keys import KMSReference, PublicKey
 from landwaiter.rules.references import (
     CertificatesSettings,
     Entry,
@@ -40,8 +40,8 @@ A_REPOSITORY = ClusterOnly("it is a repository that Landwaiter would read")
 IDENTITIES_MAX = 10
 """Each identity costs a cosign run of a cold image."""
 
-Signers = PublicKey | Entry | tuple[Identity, ...]
-"""A key, where one stands, or whom certificates may name."""
+Signers = PublicKey | Entry | KMSReference | tuple[Identity, ...]
+"""A key, where one is to be had, or whom certificates may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,7 @@ class AuthoritySettings(Settings):
 
     def _signers(self, folder: Path) -> Signers:
         if self.key is not None:
-            return self.key.value(folder, "key")
+            return self.key.signer(folder)
         given = self.keyless.identities if self.keyless is not None else [self.certificate]
         return tuple(each.identity() for each in given if each is not None)
 

@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from landwaiter.errors import InvalidInput, InvalidPolicy, InvalidTrust
-from landwaiter.public_keys import PEM_MAX_CHARACTERS, PublicKey
+from landwaiter.public_keys import PEM_MAX_CHARACTERS, KMSReference, PublicKey
 from landwaiter.rules.settings import ClusterOnly, OwnNamespace, Settings
 from landwaiter.trusted_roots import (
     ROOT_MAX_BYTES,
@@ -23,6 +30,7 @@ from landwaiter.trusted_roots import (
 )
 
 A_FILE = ClusterOnly("it is a file where Landwaiter runs")
+A_SERVICE = ClusterOnly("it is a service that Landwaiter would call")
 AN_ADDRESS = ClusterOnly("it is an address that Landwaiter would ask")
 TUF_ROOT_MAX_CHARACTERS = 500_000
 """What clients of The Update Framework accept; Sigstore's public root.json has some 6 kB."""
@@ -124,8 +132,25 @@ class SourceSettings(Settings, Generic[Value]):
             raise InvalidPolicy(f"{where}: {problem}") from problem
 
 
+def _kms(value: object) -> KMSReference:
+    if isinstance(value, KMSReference):
+        return value
+    if not isinstance(value, str):
+        raise InvalidInput(f"the name of a key is a string, not {type(value).__name__}")
+    return KMSReference.parse(value)
+
+
+KMSField = Annotated[
+    KMSReference,
+    PlainValidator(_kms),
+    PlainSerializer(lambda reference: reference.text, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1100}),
+]
+"""A model field that names a key of a KMS."""
+
+
 class KeySettings(SourceSettings[PublicKey]):
-    """A public key: exactly one of `data`, `file` and `secretRef`."""
+    """A public key: exactly one of `data`, `file`, `secretRef` and `kms`."""
 
     data: str | None = Field(default=None, max_length=PEM_MAX_CHARACTERS)
     """The key itself, as a PEM block."""
@@ -133,6 +158,8 @@ class KeySettings(SourceSettings[PublicKey]):
     """A file that holds the PEM block, relative to the folder of the policy."""
     secret_ref: PublicKeyEntrySettings | None = None
     """A Secret in the cluster; it is read when it is needed, so a new key is used at once."""
+    kms: Annotated[KMSField | None, A_SERVICE] = None
+    """A key of a key management service, such as `awskms:///alias/signing`; see docs/kms.md."""
 
     limit_bytes: ClassVar[int] = PEM_MAX_CHARACTERS
 
@@ -145,6 +172,10 @@ class KeySettings(SourceSettings[PublicKey]):
         """Return the entry of a Secret, None where it is not in the cluster."""
         ref = self.secret_ref
         return None if ref is None else SecretEntry(ref.namespace, ref.name, ref.key)
+
+    def signer(self, folder: Path) -> PublicKey | Entry | KMSReference:
+        """Return the key, or where it is to be had. Raises `InvalidPolicy`."""
+        return self.kms if self.kms is not None else self.value(folder, "key")
 
 
 class _ClusterSourceSettings(SourceSettings[Value], Generic[Value]):

@@ -12,7 +12,7 @@ from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.statement_conditions import StatementConditions
-from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
+from landwaiter.wiring.trust import AuthorityReader, may_change
 
 
 class AttestationAnswers:
@@ -46,7 +46,7 @@ class AttestationAnswers:
         asked = question.authority
         authority = await self._authorities.authority(asked, deadline=inquiry.deadline)
         answer = await self._answer(question, authority, inquiry)
-        if answer.count >= question.at_least or not stands_in_cluster(asked):
+        if answer.count >= question.at_least or not may_change(asked):
             return answer
         anew = await self._authorities.authority(asked, deadline=inquiry.deadline, fresh=True)
         return answer if anew == authority else await self._answer(question, anew, inquiry)

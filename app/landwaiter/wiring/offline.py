@@ -20,8 +20,7 @@ class OfflineSettings:
 
     policies: Path
     cluster_state: Path | None
-    registries: Path | None
-    cosign: str
+    outside: OutsideSettings
     install: PolicyInstallSettings = DEFAULTS
 
 
@@ -35,9 +34,8 @@ async def offline_judge(settings: OfflineSettings) -> AsyncIterator[Judge]:
     policies = load_policies(settings.policies, settings.install)
     state = settings.cluster_state
     view = ClusterState() if state is None else ClusterState.read(state)
-    outside = OutsideSettings(settings.registries, settings.cosign)
     async with (
-        fact_source(outside, policies=lambda: policies, view=view) as source,
+        fact_source(settings.outside, policies=lambda: policies, view=view) as source,
         match_conditions() as conditions,
     ):
         yield Judge(

@@ -12,6 +12,9 @@ from prometheus_client import CollectorRegistry
 from landwaiter.cluster.view import ClusterView
 from landwaiter.cosign.attestations import AttestationVerifier
 from landwaiter.cosign.indexes import IndexVerifier
+from landwaiter.cosign.kms import KMSKeys
+from landwaiter.cosign.kms_settings import NO_KMS, KMSSettings
+from landwaiter.cosign.program import CosignProgram
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
 from landwaiter.registry.client import RegistryClient
@@ -54,6 +57,7 @@ class OutsideSettings:
     registries: Path | None
     cosign: str
     cosign_runs: int | None = None
+    kms: KMSSettings = NO_KMS
 
 
 @asynccontextmanager
@@ -92,6 +96,7 @@ async def fact_source(
         async with (
             verifier,
             TUFRepositories(lambda host: reached(registries, host)) as repositories,
+            _kms_keys(verifier.program, settings.kms) as kms,
             IndexVerifier(verifier, registry) as signatures,
             AttestationVerifier(registry, verifier.program, lane_of=lane_of) as attestations,
             CurrentDigests(registry, reader, lane_of=lane_of) as digests,
@@ -99,7 +104,7 @@ async def fact_source(
             statement_conditions(clock=clock, metrics=expressions) as conditions,
             PullTrials(registry, lane_of=lane_of) as trials,
         ):
-            authorities = AuthorityReader(view, repositories)
+            authorities = AuthorityReader(view, repositories, kms)
             yield FactSources(
                 {
                     CurrentDigest: digests.answer,
@@ -122,6 +127,15 @@ def reached(registries: RegistrySettings, host: str) -> HostSettings:
     """Say how the host of a TUF repository is reached: as the admin says of any host."""
     found = registries.of(host)
     return HostSettings(found.plain_http, found.ca_file)
+
+
+@asynccontextmanager
+async def _kms_keys(program: CosignProgram, settings: KMSSettings) -> AsyncIterator[KMSKeys]:
+    keys = KMSKeys(program, settings)
+    try:
+        yield keys
+    finally:
+        await keys.close()
 
 
 def _verifier_settings(settings: OutsideSettings) -> VerifierSettings:

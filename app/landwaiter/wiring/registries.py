@@ -122,14 +122,19 @@ def registry_settings(file: Path | None) -> RegistrySettings:
     """Return what the admin's file says about registries. Raises `InvalidInput`."""
     if file is None:
         return NO_REGISTRY_SETTINGS
-    documents = read_file(file)
-    if len(documents) > 1:
-        raise InvalidInput(f"{file}: {len(documents)} documents given, one is wanted")
-    document = documents[0].value if documents else {"registries": []}
+    document = one_document(file, empty={"registries": []})
     try:
         return RegistriesFile.of(document).settings(file.parent)
     except InvalidInput as problem:
         raise InvalidInput(f"{file}: {problem}") from problem
+
+
+def one_document(file: Path, *, empty: object) -> object:
+    """Return what a file of the install holds, `empty` for nothing. Raises `InvalidInput`."""
+    documents = read_file(file)
+    if len(documents) > 1:
+        raise InvalidInput(f"{file}: {len(documents)} documents given, one is wanted")
+    return documents[0].value if documents else empty
 
 
 def named_by(policies: Callable[[], Iterable[Policy]]) -> Callable[[str], bool]:

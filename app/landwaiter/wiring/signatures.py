@@ -8,7 +8,7 @@ from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.wiring.keychains import PullSecretReader
-from landwaiter.wiring.trust import AuthorityReader, stands_in_cluster
+from landwaiter.wiring.trust import AuthorityReader, may_change
 
 
 class Signatures:
@@ -40,7 +40,7 @@ class Signatures:
         asked = question.authority
         authority = await self._authorities.authority(asked, deadline=inquiry.deadline)
         answer = await self._answer(question, authority, inquiry)
-        if answer.verified or not stands_in_cluster(asked):
+        if answer.verified or not may_change(asked):
             return answer
         anew = await self._authorities.authority(asked, deadline=inquiry.deadline, fresh=True)
         return answer if anew == authority else await self._answer(question, anew, inquiry)

@@ -12,9 +12,10 @@ from cachetools import LRUCache
 
 from landwaiter.cluster.view import ClusterView
 from landwaiter.cosign.authority import Authority, Signer
+from landwaiter.cosign.kms import KMSKeys
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, InvalidInput, TrustUnavailable
-from landwaiter.public_keys import PublicKey
+from landwaiter.public_keys import KMSReference, PublicKey
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, Entry, SecretEntry
 from landwaiter.trust.tuf_repositories import TUFRepositories
@@ -30,12 +31,13 @@ class AuthorityReader:
     """
     Reads keys, roots and certificates from the cluster, or from the manifests for one.
 
-    Roots that TUF repositories distribute are read from these.
+    Roots that TUF repositories distribute are read from these, and keys of a KMS from it.
     """
 
-    def __init__(self, view: ClusterView, repositories: TUFRepositories) -> None:
+    def __init__(self, view: ClusterView, repositories: TUFRepositories, kms: KMSKeys) -> None:
         self._view = view
         self._repositories = repositories
+        self._kms = kms
         self._whole: LRUCache[SigningAuthority, Authority] = LRUCache(AUTHORITIES_MAX)
 
     async def authority(
@@ -61,7 +63,7 @@ class AuthorityReader:
         try:
             return Authority(
                 asked.name,
-                await self._signers(asked, entries),
+                await self._signers(asked, entries, deadline, fresh=fresh),
                 asked.checks,
                 root,
                 certificate_chains=asked.trust.certificates is not None,
@@ -71,8 +73,12 @@ class AuthorityReader:
         except InvalidInput as problem:
             raise ClusterUnavailable(str(problem)) from problem
 
-    async def _signers(self, asked: SigningAuthority, entries: "_Entries") -> tuple[Signer, ...]:
+    async def _signers(
+        self, asked: SigningAuthority, entries: "_Entries", deadline: Deadline, *, fresh: bool
+    ) -> tuple[Signer, ...]:
         match asked.signers:
+            case KMSReference():
+                return (await self._kms.key(asked.signers, deadline=deadline, fresh=fresh),)
             case SecretEntry() | ConfigMapEntry():
                 return (await entries.value(asked.signers, PublicKey.parse),)
             case PublicKey():
@@ -96,17 +102,17 @@ class AuthorityReader:
         return root.with_authorities(certificates)
 
 
-def stands_in_cluster(asked: SigningAuthority) -> bool:
-    """Whether something of an authority is read from the cluster."""
+def may_change(asked: SigningAuthority) -> bool:
+    """Whether something of an authority is read from the cluster, or asked of a KMS."""
     return any(
-        isinstance(each, Entry)
+        isinstance(each, Entry | KMSReference)
         for each in (asked.signers, asked.trust.root, asked.trust.certificates)
     )
 
 
 def _is_whole(asked: SigningAuthority) -> bool:
     """Whether nothing of an authority is read from elsewhere, where it can become another."""
-    return not (stands_in_cluster(asked) or isinstance(asked.trust.root, TUFTarget))
+    return not (may_change(asked) or isinstance(asked.trust.root, TUFTarget))
 
 
 class _Entries:

@@ -132,7 +132,10 @@ def test_a_trusted_root_may_be_distributed_by_tuf(tmp_path: Path, source: str) -
     [
         ([], "at least 1 item"),
         ([an_authority(), an_authority()], "'ci' is given twice"),
-        ([an_authority(key={})], "nothing given, exactly one of data, file and secretRef wanted"),
+        (
+            [an_authority(key={})],
+            "nothing given, exactly one of data, file, secretRef and kms wanted",
+        ),
         ([an_authority(key={"data": PEM, "file": "x"})], "data and file given, exactly one"),
         ([an_authority(key={"data": "x"})], "one block that begins with"),
         ([an_authority(key={"data": PEM.replace("PUBLIC", "PRIVATE")})], "a private key is given"),
