@@ -467,3 +467,24 @@ async def test_every_kind_of_key_that_is_accepted_verifies(
         await verified(kinds, "0", authority_of(key)),
         await verified(kinds, "1", authority_of(key)),
     )
+
+
+async def test_attack_a_symlinked_docker_config_is_not_followed(
+    signed: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No program is run that somebody's configuration names, wherever links lead to it."""
+    ran, programs, config = tmp_path / "ran", tmp_path / "bin", tmp_path / "config"
+    for folder in (programs, config):
+        folder.mkdir()
+    helper = programs / "docker-credential-evil"
+    helper.write_text(f"#!/bin/sh\necho ran >>{ran}\n")
+    helper.chmod(0o755)
+    (config / "config.json").write_text('{"credsStore": "evil"}')
+    (tmp_path / "linked").symlink_to(config)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "linked"))
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+
+    assert [Verified(BUNDLE), Verified(OLD)] == [
+        await verified(signed, name) for name in ("bundle", "old")
+    ]
+    assert not ran.exists()
