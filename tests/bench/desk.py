@@ -18,7 +18,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from landwaiter.policy.standing import StandingVerdicts
 from prometheus_client import CollectorRegistry
 
 from bench.reviews import Rollout
@@ -34,6 +33,8 @@ from landwaiter.admission.http import (
 from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.view import NamespaceLabels
 from landwaiter.cosign.indexes import IndexVerifier
+from landwaiter.cosign.kms import KMSKeys
+from landwaiter.cosign.kms_settings import NO_KMS
 from landwaiter.cosign.memory import Asked
 from landwaiter.cosign.outcome import SignatureFormat, Verified
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
@@ -45,6 +46,7 @@ from landwaiter.manifests.documents import Document, read_documents
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_policies
+from landwaiter.policy.standing import StandingVerdicts
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
@@ -150,7 +152,7 @@ async def _desk(*, stands: bool) -> AsyncIterator[Desk]:
         IndexVerifier(verifier, registry) as signatures,
         ImageContents(registry, reader) as contents,
     ):
-        authorities = AuthorityReader(view, repositories)
+        authorities = AuthorityReader(view, repositories, KMSKeys(verifier.program, NO_KMS))
         source = FactSources(
             {
                 PlatformsQuestion: contents.platforms,

@@ -227,7 +227,8 @@ def test_what_is_read_at_the_start_changes_with_a_restart(helm: Helm) -> None:
     registries = [{"registries": [{"host": host}]} for host in hosts]
     mirrors = [{"mirrors": [{"signedAs": "quay.io", "readFrom": [host]}]} for host in hosts]
     kms = [{"kms": [{"scheme": scheme}]} for scheme in ("awskms", "gcpkms")]
-    every = [pod_template(helm, each) for each in (*registries, *mirrors, *kms)]
+    values: list[Mapping[str, Any]] = [*registries, *mirrors, *kms]
+    every = [pod_template(helm, each) for each in values]
 
     assert 6 == len({json.dumps(each) for each in every})
 

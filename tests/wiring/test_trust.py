@@ -169,7 +169,7 @@ async def test_what_tuf_distributes_is_asked_for_each_time(cluster: FakeCluster)
     async with TUFRepositories(
         lambda _: HostSettings(plain_http=True), clock=lambda: now[0]
     ) as repositories:
-        reader = AuthorityReader(cluster, repositories)
+        reader = AuthorityReader(cluster, repositories, no_kms())
         with a_repository() as repository:
             repository.publish(a_root().content)
             asked = SigningAuthority("ci", (an_identity(),), LOG, Trust(repository.target()))
