@@ -2,7 +2,7 @@
 Asks key management services for public keys, by cosign, and remembers them.
 
 A signature by such a key is then verified like one by any other key, without network: what cosign
-says of it is a verdict (ADR 18). That a service does not give its key is a fault and never
+says of it is a verdict (ADR 19). That a service does not give its key is a fault and never
 one.
 """
 

@@ -4,7 +4,7 @@ Verdicts that stand for a moment: what was found to be in order is not judged ag
 A rollout asks about the same images hundreds of times within seconds, under another Pod name each
 time. A verdict without any finding or warning therefore stands for a few seconds, for objects of
 which everything is equal that a policy can read: who asks for what, where, the labels that policies
-select by, the pull secrets, and each image with its place (ADR 16). It stands no longer than the
+select by, the pull secrets, and each image with its place (ADR 18). It stands no longer than the
 policies it was given by are in force, and the namespace has the labels that it had.
 
 Whatever says more than that nothing is wrong is judged each time: findings, warnings, images
