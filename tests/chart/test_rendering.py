@@ -93,7 +93,7 @@ def test_mirrors_need_no_settings_of_registries(helm: Helm) -> None:
     (text,) = named(objects, "ConfigMap", "landwaiter-registries")["data"].values()
     (container,) = pod_template(helm, {"mirrors": mirrors})["spec"]["containers"]
 
-    assert yaml.safe_load(text) == {"registries": [], "mirrors": mirrors}
+    assert yaml.safe_load(text) == {"registries": [], "mirrors": mirrors, "nodeCredentials": []}
     assert any(each.startswith("--registries=") for each in container["args"])
 
 
@@ -325,12 +325,12 @@ def test_rights_go_with_what_is_on(helm: Helm) -> None:
 
 
 def test_events_are_written_where_the_api_server_is_known(helm: Helm) -> None:
-    """The right to write them everywhere is there only where they are written."""
+    """Without policies of the cluster the right is there only where they are written."""
     proven = {"clientAuth": {"name": "kube-apiserver", "ca": A_CA}}
     cases: tuple[Mapping[str, Any], ...] = ({}, proven, {**proven, "events": {"enabled": False}})
     found = []
     for values in cases:
-        objects = helm.objects(values)
+        objects = helm.objects({**values, "clusterPolicies": {"enabled": False}})
         (container,) = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
         everywhere = {
             verb for where, what, verb in rights(objects) if (where, what) == ("", "events")
