@@ -199,6 +199,7 @@ class FakeRegistry:
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     under_way: int = 0
     most_under_way: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def push(self, name: str = "registry.example.com/team/app") -> ImageReference:
         """Add an image and return its reference by digest."""
@@ -297,6 +298,7 @@ class FakeRegistry:
     async def _request(self, what: str, host: str) -> None:
         self.asked.append(what)
         self.under_way += 1
+        self.idle.clear()
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             if (gate := self.gates.get(host)) is not None:
@@ -307,6 +309,8 @@ class FakeRegistry:
                 raise self.faults[what]
         finally:
             self.under_way -= 1
+            if not self.under_way:
+                self.idle.set()
 
 
 def a_manifest(layers: Sequence[Descriptor], annotations: Mapping[str, str] | None = None) -> bytes:

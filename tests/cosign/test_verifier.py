@@ -624,11 +624,10 @@ async def test_work_that_nobody_asks_about_ends_at_its_own_limit(tmp_path: Path)
         room.registry.gates["registry.example.com"] = asyncio.Event()
         with pytest.raises(Unavailable) as fault:
             await room.verify(image)
+        async with asyncio.timeout(20):
+            await room.registry.idle.wait()
 
-        assert (f"verifying {image} took longer than 0.2 s", 0) == (
-            str(fault.value),
-            room.registry.under_way,
-        )
+        assert f"verifying {image} took longer than 0.2 s" == str(fault.value)
 
 
 async def test_semantics_14_a_flood_of_images_is_told_to_come_back(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def authorities(folder: Path) -> list[dict[str, Any]]:
     ]
     return [
         *({"key": key, "repository": "r.example.com/signatures"} for key in keys),
+        {"key": {"kms": "awskms:///alias/signing"}},
         *({"key": keys[0], **LOGGED, "trustedRoot": root} for root in roots),
         {"keyless": BY_EXPRESSION, "trustedRoot": roots[0]},
         *(
