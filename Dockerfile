@@ -92,6 +92,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
       $(printf -- "--platform manylinux_2_%d_${machine} " $(seq 17 36)) \
       --platform "manylinux2014_${machine}" --requirement /source/requirements/runtime.txt \
  && rm -r bin kubernetes/aio securesystemslib/_vendor/*.sh \
+ && chmod -R a-x,a+X ./*.dist-info \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash "${PWD}"
 WORKDIR /source
 ARG VERSION
