@@ -18,6 +18,7 @@ import pytest
 
 from bench.desk import Desk, desk
 from bench.reviews import reviews
+from landwaiter.wiring.collecting import spare_what_stays
 
 LIMIT_MILLISECONDS = 5.0
 ATTEMPTS = 3
@@ -47,12 +48,13 @@ def callbacks_timed(longest: dict[str, float]) -> Iterator[None]:
 @contextmanager
 def settled_memory() -> Iterator[None]:
     """Keep what the tests hold out of the collector's way, as the server does when it starts."""
-    gc.collect()
-    gc.freeze()
+    thresholds = gc.get_threshold()
+    spare_what_stays()
     try:
         yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 async def under_load(judging: Desk, bodies: list[bytes]) -> None:

@@ -1,6 +1,5 @@
 """Builds the webhook from its settings and runs it until it is told to stop."""
 
-import gc
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -51,6 +50,7 @@ from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.cluster_policies import ClusterPolicySettings, cluster_policies
+from landwaiter.wiring.collecting import spare_what_stays
 from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
@@ -61,13 +61,6 @@ from landwaiter.wiring.workload_events import workload_events
 
 IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 """The variable that Kubernetes sets in every container."""
-
-GARBAGE_THRESHOLD: Final = 10_000
-"""
-Objects made and not freed before the collector looks for cycles; Python's own 700 are two reviews.
-
-A review leaves next to no cycles, and looking through what is remembered takes milliseconds.
-"""
 
 _log = cast("FilteringBoundLogger", structlog.get_logger())
 
@@ -276,9 +269,7 @@ async def _teller(
 
 def _begun(policies: Iterable[Policy], ports: Ports) -> None:
     """Tell that it has begun, and spare the garbage collector what stays for good."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD)
+    spare_what_stays()
     _log.info(
         "started",
         version=__version__,
