@@ -107,7 +107,7 @@ class Release:
     def refused(self) -> list[str]:
         """Return what the API server has refused to its account, which has asked at least."""
         account = f"system:serviceaccount:{self.namespace}:{self.name}"
-        events = self.api.audit_events(lambda event: bool(event["user"]["username"] == account))
+        events = self.api.audit_events(lambda event: bool(event["user"].get("username") == account))
         assert events
         return [
             f"{each['verb']} {each['requestURI']}"
