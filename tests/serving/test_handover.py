@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from landwaiter.errors import InvalidCertificate
 from landwaiter.serving.certificates import CertificatePair
 from landwaiter.serving.handover import Handover, HandoverSettings, Trust
+from landwaiter.tls.making import make_identity
 from realparts.certificates import Authority
 from serving.clients import HOST
 
@@ -141,6 +142,29 @@ def test_one_that_has_ended_is_not_kept(stage: Stage, tmp_path: Path) -> None:
     stage.source.pair = stage.new[0]
 
     assert stage.new[0] == handover.read()
+
+
+def made_at(now: float) -> tuple[CertificatePair, bytes]:
+    """Return what a clock that shows this time makes: valid from a day before it."""
+    made = make_identity([HOST], now=datetime.fromtimestamp(now, UTC))
+    return CertificatePair(made.chain, made.key), made.ca
+
+
+def test_one_that_has_yet_to_begin_gives_way_and_is_not_taken() -> None:
+    """Made by a clock that was ahead, it is trusted by nobody before its time."""
+    now = 1e9
+    early, good = made_at(now + 3 * 86_400), made_at(now)
+    trust = Trusting([early[1] + good[1]])
+    settings = HandoverSettings(HOST, WAITED, now=lambda: now, monotonic=lambda: 0.0)
+    source = Source(early[0])
+    handover = Handover(source, trust, settings)
+    handover.read()
+    source.pair = good[0]
+    given_way = handover.read()
+    source.pair = early[0]
+    trust.trusted = [early[1]]
+
+    assert (good[0], good[0]) == (given_way, handover.read())
 
 
 def test_one_that_cannot_be_used_is_refused_by_name(stage: Stage) -> None:

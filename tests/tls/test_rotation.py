@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from landwaiter.tls.making import LIFETIME
+from landwaiter.tls.making import BACKDATED, LIFETIME
 from landwaiter.tls.rotation import (
     NAMES_MAX,
     RotationTimes,
@@ -60,6 +60,36 @@ def test_one_that_has_ended_is_not_waited_for() -> None:
 
     assert due is not None
     assert (Step.RENEWED, state.following) == (due[1], due[0].current)
+
+
+def test_one_that_has_yet_to_begin_is_not_waited_for() -> None:
+    """Made by a clock that was ahead and has been set right, it would keep everybody out."""
+    state = a_state(age=-3 * BACKDATED)
+    announced = advance(state, observed(), TIMES)
+    assert announced is not None
+    renewed = advance(announced[0], observed(), TIMES)
+    assert renewed is not None
+
+    assert [Step.ANNOUNCED, Step.RENEWED] == [announced[1], renewed[1]]
+    assert (announced[0].following, NOW - BACKDATED) == (
+        renewed[0].current,
+        renewed[0].current.begins,
+    )
+    assert state.current.ca in renewed[0].bundle
+
+
+def test_a_next_one_that_has_yet_to_begin_is_made_anew() -> None:
+    """However long it is trusted: who served with it would not be answered to."""
+    state = a_state(age=TWO_THIRDS, following=an_identity(age=-3 * BACKDATED), old=1)
+    due = advance(state, observed(trusted=TIMES.trusted_after), TIMES)
+    assert due is not None
+    anew, step = due
+    lost = state.following
+    assert anew.following is not None
+    assert lost is not None
+
+    assert (Step.ANNOUNCED, NOW - BACKDATED) == (step, anew.following.begins)
+    assert Stored(state.current, anew.following, (lost.ca, *state.old)) == anew
 
 
 @pytest.mark.parametrize(

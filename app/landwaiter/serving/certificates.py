@@ -145,9 +145,12 @@ class ServingCertificate:
 
     def problem(self) -> str | None:
         """Return why no caller can trust what is in use, None while it is valid."""
-        if self._ends.timestamp() > self._now():
-            return None
-        return f"it ended at {self._ends.isoformat()}"
+        now = self._now()
+        if self._ends.timestamp() <= now:
+            return f"it ended at {self._ends.isoformat()}"
+        if self._begins.timestamp() > now:
+            return f"it begins at {self._begins.isoformat()}"
+        return None
 
     async def watch(self, poll_seconds: float) -> None:
         """Reload for as long as the task lives."""
@@ -183,12 +186,12 @@ class ServingCertificate:
     def _note_loaded(self, content: _Content) -> None:
         self._problem = None
         leaf = x509.load_pem_x509_certificates(content.pair.chain)[0]
-        ends = leaf.not_valid_after_utc
-        self._ends = ends
+        self._begins, self._ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         self._observer.certificate_loaded(
-            begins=leaf.not_valid_before_utc.timestamp(), expires=ends.timestamp()
+            begins=self._begins.timestamp(), expires=self._ends.timestamp()
         )
-        _log.info("certificate in use", certificate=str(self._source), expires=ends.isoformat())
+        expires = self._ends.isoformat()
+        _log.info("certificate in use", certificate=str(self._source), expires=expires)
 
 
 def read_file(path: Path) -> bytes:

@@ -75,19 +75,20 @@ class Handover:
 
     def _may_change(self, used: CertificatePair, newest: CertificatePair) -> bool:
         server_context(newest)  # What cannot be used is no newer certificate.
-        if _has_ended(used, self._settings.now()):
+        now = self._settings.now()
+        if not _is_valid(used, now):
             return True
-        if not self._trust.is_known:
+        if not _is_valid(newest, now) or not self._trust.is_known:
             return False
         if not self._is_trusted(newest):
             self._note_waiting(newest)
             return False
         if not self._is_trusted(used):
             return True
-        now = self._settings.monotonic()
+        since = self._settings.monotonic()
         if self._coming is None or self._coming[0] != newest:
-            self._coming = (newest, now)
-        return now - self._coming[1] >= self._settings.trusted_seconds
+            self._coming = (newest, since)
+        return since - self._coming[1] >= self._settings.trusted_seconds
 
     def _note_waiting(self, newest: CertificatePair) -> None:
         """Log once that there is a certificate that nobody trusts yet."""
@@ -104,9 +105,10 @@ class Handover:
         return str(self._source)
 
 
-def _has_ended(pair: CertificatePair, now: float) -> bool:
+def _is_valid(pair: CertificatePair, now: float) -> bool:
+    """Whether it has begun and has not ended, by the clock of those who connect."""
     try:
         leaf = x509.load_pem_x509_certificates(pair.chain)[0]
     except ValueError:
-        return True
-    return leaf.not_valid_after_utc.timestamp() <= now
+        return False
+    return leaf.not_valid_before_utc.timestamp() <= now < leaf.not_valid_after_utc.timestamp()

@@ -10,6 +10,9 @@ What comes next in the life of a certificate, as a pure function of what is know
 A state that does not know the CA of what this process still serves, because another process has
 begun anew without knowing of it, gets that CA back for as long.
 
+A certificate that is not valid at this moment is not waited for: one that has ended, and one that
+has yet to begin, because the clock that it was made by was ahead and has been set right since.
+
 The times are counted by whoever looks, from when it has seen the state: a restart delays a step,
 and no clock has to agree with another one. A state that cannot be read, or is not there, is made
 anew with what is still being served kept trusted.
@@ -99,17 +102,18 @@ def kept_trusted(stored: Stored, remembered: Stored | None) -> tuple[Stored, Ste
 def advance(stored: Stored, observed: Observed, times: RotationTimes) -> tuple[Stored, Step] | None:
     """Return the next state and what was done, None where nothing is due."""
     current, following = stored.current, stored.following
-    if following is not None:
+    if following is not None and following.begins <= observed.now:
         is_trusted = observed.trusted(following.ca) >= times.trusted_after
-        if is_trusted or current.ends <= observed.now:
+        if is_trusted or not _is_valid(current, observed):
             old = (current.ca, *stored.old)[:OLD_MAX]
             return Stored(following, None, old), Step.RENEWED
         return None
-    if _is_due(current, observed):
+    if following is not None or _is_due(current, observed):
         # Replicas of another version may want other names: each certificate is good for all.
         names = [*sorted(observed.names), *sorted(current.names - observed.names)][:NAMES_MAX]
         made = make_identity(names, now=observed.now, lifetime=times.lifetime)
-        return replace(stored, following=made), Step.ANNOUNCED
+        lost = () if following is None else (following.ca,)
+        return Stored(current, made, (*lost, *stored.old)[:OLD_MAX]), Step.ANNOUNCED
     if stored.old and observed.unchanged >= times.forgotten_after:
         return replace(stored, old=()), Step.FORGOTTEN
     return None
@@ -123,7 +127,13 @@ def to_serve(stored: Stored, names: frozenset[str]) -> Identity:
     return stored.current
 
 
+def _is_valid(identity: Identity, observed: Observed) -> bool:
+    """Whether it is accepted at all, which one from a clock that was ahead is not yet."""
+    return identity.begins <= observed.now < identity.ends
+
+
 def _is_due(current: Identity, observed: Observed) -> bool:
     made = current.begins + BACKDATED
     renew_at = made + (current.ends - made) * RENEW_AT
-    return observed.now >= renew_at or not observed.names <= current.names
+    is_good = _is_valid(current, observed) and observed.names <= current.names
+    return observed.now >= renew_at or not is_good
