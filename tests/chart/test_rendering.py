@@ -44,6 +44,19 @@ ONE_POLICY: Mapping[str, Any] = {
 }
 
 
+VARIABLE = "LANDWAITER_"
+
+
+def options_of(container: Mapping[str, Any]) -> list[str]:
+    """Return what `serve` is given, by variables and by arguments, each as `--option=value`."""
+    given = [
+        f"--{each['name'].removeprefix(VARIABLE).lower().replace('_', '-')}={each['value']}"
+        for each in container["env"]
+        if each["name"].startswith(VARIABLE)
+    ]
+    return [*given, *container["args"][1:]]
+
+
 def pod_template(helm: Helm, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     (deployment,) = (each for each in helm.objects(values) if each["kind"] == "Deployment")
     found: dict[str, Any] = deployment["spec"]["template"]
@@ -94,7 +107,7 @@ def test_mirrors_need_no_settings_of_registries(helm: Helm) -> None:
     (container,) = pod_template(helm, {"mirrors": mirrors})["spec"]["containers"]
 
     assert yaml.safe_load(text) == {"registries": [], "mirrors": mirrors, "nodeCredentials": []}
-    assert any(each.startswith("--registries=") for each in container["args"])
+    assert any(each.startswith("--registries=") for each in options_of(container))
 
 
 def test_key_management_services_load(helm: Helm, tmp_path: Path) -> None:
@@ -111,13 +124,13 @@ def test_key_management_services_load(helm: Helm, tmp_path: Path) -> None:
 def test_every_volume_is_there_and_every_file_is_mounted(
     helm: Helm, values: Mapping[str, Any]
 ) -> None:
-    """Each path in an argument is below a mount, and each mount and its ConfigMap exist."""
+    """Each path in an option is below a mount, and each mount and its ConfigMap exist."""
     objects = helm.objects(values)
     spec = pod_template(helm, values)["spec"]
     (container,) = spec["containers"]
     volumes = {volume["name"] for volume in spec["volumes"]}
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
-    paths = [found for each in container["args"] if (found := each.partition("=/")[2])]
+    paths = [found for each in options_of(container) if (found := each.partition("=/")[2])]
     made = {each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"}
     ours = {name for name in _config_maps(spec) if not name.startswith("our-")}
 
@@ -138,17 +151,30 @@ def _is_below(path: str, mounts: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("values", [*INSTALLS.values(), GUARDED], ids=[*INSTALLS, "guarded"])
-def test_serve_takes_every_argument(helm: Helm, tmp_path: Path, values: Mapping[str, Any]) -> None:
+def test_serve_takes_every_option(
+    helm: Helm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: Mapping[str, Any]
+) -> None:
     """What a Pod is started with are options that there are, with values that go together."""
-    spec = pod_template(helm, values)["spec"]
-    verb, *given = spec["containers"][0]["args"]
-    arguments = [_with_files(argument, tmp_path) for argument in given]
+    (container,) = pod_template(helm, values)["spec"]["containers"]
+    verb, *arguments = started(container, tmp_path, monkeypatch)
     landwaiter = main.make_context("landwaiter", [verb, *arguments])
     settings = _settings(serve.make_context(verb, arguments, parent=landwaiter).params)
 
     assert verb == serve.name
     assert settings.webhook is not None
     assert {"kube-system", NAMESPACE} <= set(settings.webhook.left_out)
+    assert set(values.get("webhook", {}).get("excludeNamespaces", ())) == settings.webhook.excluded
+
+
+def started(
+    container: Mapping[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Set the variables of a container, and return its arguments; what they name is there."""
+    for each in container["env"]:
+        if each["name"].startswith(VARIABLE):
+            monkeypatch.setenv(each["name"], _there(each["value"], folder))
+    found = (argument.partition("=") for argument in container["args"])
+    return [f"{name}{equals}{_there(value, folder)}" for name, equals, value in found]
 
 
 @pytest.mark.parametrize("seconds", [2, 30])
@@ -157,25 +183,24 @@ def test_serve_takes_every_timeout_that_the_schema_takes(helm: Helm, seconds: in
     template = pod_template(helm, {"webhook": {"timeoutSeconds": seconds}})
     (given,) = (
         int(each.removeprefix(TIMEOUT))
-        for each in template["spec"]["containers"][0]["args"]
+        for each in options_of(template["spec"]["containers"][0])
         if each.startswith(TIMEOUT)
     )
 
     assert seconds == given == timeout_of(given)
 
 
-def _with_files(argument: str, folder: Path) -> str:
-    """Return an argument whose file or folder is there, with anything in it."""
-    name, _, value = argument.partition("=")
+def _there(value: str, folder: Path) -> str:
+    """Return a value; a file or folder that it names is there, with anything in it."""
     if not value.startswith("/"):
-        return argument
+        return value
     place = folder / value.removeprefix("/")
     if place.suffix:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
     else:
-        place.mkdir(parents=True)
-    return f"{name}={place}"
+        place.mkdir(parents=True, exist_ok=True)
+    return str(place)
 
 
 def test_every_option_of_serve_can_be_given(helm: Helm) -> None:
@@ -183,7 +208,7 @@ def test_every_option_of_serve_can_be_given(helm: Helm) -> None:
     given = {
         argument.partition("=")[0]
         for values in INSTALLS.values()
-        for argument in pod_template(helm, values)["spec"]["containers"][0]["args"]
+        for argument in options_of(pod_template(helm, values)["spec"]["containers"][0])
     }
     options = {each.opts[0] for each in serve.params if isinstance(each, click.Option)}
 
@@ -279,7 +304,7 @@ def test_the_door_grants_nothing_and_has_the_webhook_objects_name(helm: Helm) ->
     (container,) = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
 
     assert named(objects, "ClusterRole")["rules"] == []
-    assert "--webhook-name=landwaiter" in container["args"]
+    assert "--webhook-name=landwaiter" in options_of(container)
 
 
 def rights(objects: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
@@ -335,7 +360,7 @@ def test_events_are_written_where_the_api_server_is_known(helm: Helm) -> None:
         everywhere = {
             verb for where, what, verb in rights(objects) if (where, what) == ("", "events")
         }
-        found.append(("--events" in container["args"], everywhere))
+        found.append(("--events=true" in options_of(container), everywhere))
 
     assert [(False, set()), (True, {"create", "patch"}), (False, set())] == found
 

@@ -10,7 +10,11 @@ from cli.manifests import PINNED, policies, run, written
 from landwaiter.cli import webhook_options
 from landwaiter.doctor.findings import Diagnosis, Finding, Severity, Unknown
 from landwaiter.doctor.picture import Install
-from landwaiter.webhooks.configuration import WebhookPath
+from landwaiter.policy.install import (
+    NamespacedExceptions,
+    PolicyInstallSettings,
+    UnmatchedImages,
+)
 from landwaiter.wiring.doctor import Patient
 
 PROBLEM = Finding("doorOpen", Severity.PROBLEM, "ClusterRole guard", "missing", "it", "apply it")
@@ -83,47 +87,68 @@ def test_each_option_describes_the_patient(
             20,
             "guard-tls",
             ("lw", "last-good"),
-            frozenset({WebhookPath.VALIDATE}),
         )
         == patient.install
     )
     assert (given["kubeconfig"], ["registry.example.com"], ["pinned"]) == (
         patient.kubeconfig,
         list(patient.registries.hosts),
-        [policy.name for policy in patient.policies],
+        [policy.name for policy in patient.policies or ()],
     )
 
 
 def test_the_necessary_options_are_enough(examined: Examined) -> None:
-    """Without policies nothing is said about paths."""
+    """Nothing is known of policies then."""
+    run("doctor", *arguments(NECESSARY))
+    (patient,) = examined.patients
+
+    assert (Install("guard", "lw"), None, None) == (
+        patient.install,
+        patient.kubeconfig,
+        patient.policies,
+    )
+    assert {} == patient.registries.hosts
+
+
+@pytest.mark.parametrize("flag", ["policies-from-cluster", "events"])
+def test_each_flag_describes_the_patient(examined: Examined, flag: str) -> None:
+    """As an option, and as a variable."""
+    run("doctor", *arguments(NECESSARY), f"--{flag}")
+    run("doctor", *arguments(NECESSARY), environment=variables({flag: "true"}))
     run("doctor", *arguments(NECESSARY))
 
-    assert [Patient(Install("guard", "lw"), None, examined.patients[0].registries)] == (
-        examined.patients
-    )
-    assert {} == examined.patients[0].registries.hosts
+    field = flag.replace("-", "_")
+    assert [True, True, False] == [getattr(each.install, field) for each in examined.patients]
 
 
-def test_policies_of_the_cluster_leave_open_which_paths_are_needed(
+def test_policies_that_do_not_load_are_no_reason_to_look_at_nothing(
     examined: Examined, tmp_path: Path
 ) -> None:
-    """They are not read; the rights for them are looked at."""
-    folder = policies(tmp_path, PINNED)
-    run("doctor", *arguments({**NECESSARY, "policies": folder}), "--policies-from-cluster")
-    variable = [("LANDWAITER_POLICIES_FROM_CLUSTER", "true")]
-    run("doctor", *arguments(NECESSARY), environment=variable)
+    """It is when something is wrong that people ask."""
+    folder = policies(tmp_path, PINNED.replace("Deny", "Allow"))
+    result = run("doctor", *arguments({**NECESSARY, "policies": folder}))
+    (patient,) = examined.patients
 
-    assert [(None, True)] * 2 == [
-        (each.install.paths, each.install.policies_from_cluster) for each in examined.patients
-    ]
+    assert (0, None) == (result.exit_code, patient.policies)
+    assert "validationActions" in patient.install.broken
 
 
-def test_images_without_a_policy_need_a_path(examined: Examined, tmp_path: Path) -> None:
-    """As the install says."""
-    folder = policies(tmp_path, PINNED.replace("Deny", "Warn"))
-    run("doctor", *arguments({**NECESSARY, "policies": folder, "unmatched-images": "Deny"}))
+def test_what_an_install_decides_about_policies_describes_the_patient(examined: Examined) -> None:
+    """It decides what they mean."""
+    decided = {
+        "unmatched-images": "Deny",
+        "exception-max-days": 3,
+        "namespaced-exceptions": "Allow",
+    }
+    run("doctor", *arguments({**NECESSARY, **decided}))
 
-    assert frozenset(WebhookPath) == examined.patients[0].install.paths
+    expected = PolicyInstallSettings(
+        unmatched_images=UnmatchedImages.DENY,
+        namespaced_exceptions=NamespacedExceptions.ALLOW,
+        exception_max_days=3,
+        kms_schemes=None,
+    )
+    assert expected == examined.patients[0].settings
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,10 @@ WEBHOOKS = [f"webhook {path.webhook_name}" for path in WebhookPath]
             [("pathNotArmed", WEBHOOKS[1], "it is missing")],
         ),
         ({**with_install(paths=frozenset()), "live": ()}, []),
+        (
+            with_install(broken="a.yaml:3: spec: nothing given"),
+            [("policiesDoNotLoad", "folder of policies", "a.yaml:3: spec: nothing given")],
+        ),
     ],
 )
 def test_the_object_and_who_keeps_it(
@@ -280,21 +284,53 @@ def test_our_own_namespace_is_for_us_alone() -> None:
     assert ("ownNamespaceShared", "namespace default", text) in shared
 
 
+def severities(**changed: Any) -> list[tuple[str, str, Severity]]:  # noqa: ANN401  # Fields.
+    findings = diagnose(replace(HEALTHY, **changed)).findings
+    return [(each.id, each.about, each.severity) for each in findings]
+
+
 def test_rights_that_are_missing_are_named() -> None:
     """As one would write them into a role."""
     missing = (
-        Right("get", "", "secrets"),
+        Right("get", "", "namespaces"),
         Right("update", "coordination.k8s.io", "leases", "lw", "guard"),
     )
 
     assert [
-        ("missingRight", "get secrets", "the API server says no"),
+        ("missingRight", "get namespaces", "the API server says no"),
         (
             "missingRight",
             'update leases.coordination.k8s.io "guard" in namespace lw',
             "the API server says no",
         ),
     ] == found(missing=missing)
+
+
+def test_rights_that_can_be_left_out_are_advice() -> None:
+    """Unless a policy is known to need them."""
+    secrets, config_maps = (Right("get", "", kind) for kind in ("secrets", "configmaps"))
+    missing = (secrets, config_maps)
+    needed = with_install(needs_pull_secrets=True)
+
+    assert [
+        ("rightLeftOut", "get secrets", Severity.ADVICE),
+        ("rightLeftOut", "get configmaps", Severity.ADVICE),
+    ] == severities(missing=missing)
+    assert [
+        ("missingRight", "get secrets", Severity.PROBLEM),
+        ("rightLeftOut", "get configmaps", Severity.ADVICE),
+    ] == severities(missing=missing, **needed)
+
+
+def test_what_is_there_need_not_be_made() -> None:
+    """The chart makes the ConfigMaps of the last good sets, and gives no right to make any."""
+    missing = (Right("create", "", "configmaps", "lw"),)
+    kept = with_install(last_good=("lw", "last-good"), policies_from_cluster=True)
+    there = (named("last-good", "lw"), named("last-good-cluster", "lw"))
+    about = ("missingRight", "create configmaps in namespace lw", Severity.PROBLEM)
+
+    assert [about] == severities(missing=missing, last_good=there[:1], **kept)
+    assert [] == severities(missing=missing, last_good=there, **kept)
 
 
 def test_registries_and_clocks() -> None:

@@ -9,6 +9,7 @@ a client certificate to webhooks.
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import Any, Self
 from realparts.control_plane import ControlPlane
 from realparts.install import ensure
 from realparts.kubelet import BROKEN, NODE
-from realparts.processes import ChildProcess
+from realparts.processes import ChildProcess, run
 from realparts.service_proxy import write_egress_configuration
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -60,6 +61,19 @@ class ClusterWithNode:
     def log(self, namespace: str, pod: str) -> str:
         """Return what the container of a Pod has written."""
         return (self._pods_of(namespace) / pod / "landwaiter.log").read_text("utf-8")
+
+    def execute(self, namespace: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Landwaiter once more in one of a namespace's containers, as `kubectl exec` does."""
+        file = next(self._pods_of(namespace).glob("*/pid"))
+        entries = Path(f"/proc/{file.read_text('utf-8')}/environ").read_bytes().split(b"\0")
+        variables = (entry.decode().partition("=") for entry in entries if entry)
+        return run(
+            [sys.executable, "-m", "landwaiter", *arguments],
+            environment={name: value for name, _, value in variables},
+            timeout_seconds=READY_SECONDS,
+            directory=file.parent,
+            check=False,
+        )
 
     def kill_pods(self, namespace: str) -> None:
         """Kill every container of a namespace, and let none be started there any more."""

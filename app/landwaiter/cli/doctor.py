@@ -20,15 +20,13 @@ from landwaiter.cli.options import (
 from landwaiter.cli.webhook_options import Namespaces, namespace_of_this_pod
 from landwaiter.doctor.findings import Diagnosis, Severity
 from landwaiter.doctor.picture import Install
-from landwaiter.errors import InvalidInput, LandwaiterError
-from landwaiter.policy.policy_set import PolicySet
+from landwaiter.errors import InvalidInput, InvalidPolicy, LandwaiterError
 from landwaiter.policy.sources import load_policies
 from landwaiter.webhooks.settings import (
     DEFAULT_TIMEOUT_SECONDS,
     LEAST_TIMEOUT_SECONDS,
     MOST_TIMEOUT_SECONDS,
 )
-from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.doctor import Patient, examine
 from landwaiter.wiring.policies import ConfigMapName
 from landwaiter.wiring.registries import registry_settings
@@ -80,6 +78,7 @@ could not be looked at, else 0. Advice never changes it."""
     is_flag=True,
     help="Whether `serve` takes policies from the cluster too.",
 )
+@option("--events", is_flag=True, help="Whether `serve` tells the cluster in Events.")
 @policy_install_options
 @option("--registries", type=EXISTING_FILE, help="Registries that need settings of their own.")
 @option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
@@ -105,26 +104,30 @@ def _patient(given: Mapping[str, Any]) -> Patient:
     own = given["own_namespace"] or namespace_of_this_pod()
     if own is None:
         raise InvalidInput("--own-namespace is wanted outside of a Pod")
-    settings, folder = policy_install(given), given["policies"]
-    from_cluster = given["policies_from_cluster"]
-    policies = PolicySet() if folder is None else load_policies(folder, settings)
-    kept = given["last_good_set"]
+    settings, folder, kept = policy_install(given), given["policies"], given["last_good_set"]
     last_good = ConfigMapName.parse(kept) if kept else None
+    policies, broken = None, ""
+    try:
+        policies = None if folder is None else load_policies(folder, settings)
+    except InvalidPolicy as problem:
+        broken = str(problem)
+    install = Install(
+        webhook_name=given["webhook_name"],
+        own_namespace=own,
+        excluded=frozenset(given["exclude_namespace"]),
+        timeout_seconds=given["webhook_timeout_seconds"],
+        tls_secret=given["tls_secret"] or "",
+        last_good=None if last_good is None else (last_good.namespace, last_good.name),
+        policies_from_cluster=given["policies_from_cluster"],
+        events=given["events"],
+        broken=broken,
+    )
     return Patient(
-        Install(
-            webhook_name=given["webhook_name"],
-            own_namespace=own,
-            excluded=frozenset(given["exclude_namespace"]),
-            timeout_seconds=given["webhook_timeout_seconds"],
-            tls_secret=given["tls_secret"] or "",
-            last_good=None if last_good is None else (last_good.namespace, last_good.name),
-            # Policies of the cluster are not read here, so it is not known which paths they need.
-            paths=None if folder is None or from_cluster else paths_needed(policies, settings),
-            policies_from_cluster=from_cluster,
-        ),
+        install,
         kubeconfig=given["kubeconfig"],
         registries=registry_settings(given["registries"]),
-        policies=policies.policies,
+        policies=policies,
+        settings=settings,
     )
 
 

@@ -1,4 +1,4 @@
-"""Examines the webhook object of the install, and who keeps it."""
+"""Examines the webhook object of the install, who keeps it, and what its policies want of it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,8 @@ LEASE_SECONDS: Final = 60.0
 
 
 def examine(picture: Picture) -> Iterator[Finding]:
-    """Yield what is wrong with the object, its role, its Lease and the CAs in it."""
+    """Yield what is wrong with the policies, the object, its role, its Lease and the CAs in it."""
+    yield from _policies(picture)
     yield from _door(picture)
     yield from _writer(picture)
     live = picture.live
@@ -31,6 +32,18 @@ def examine(picture: Picture) -> Iterator[Finding]:
     for content in live:
         yield from _settings(picture, content)
         yield from _authorities(picture, content)
+
+
+def _policies(picture: Picture) -> Iterator[Finding]:
+    if picture.install.broken:
+        yield Finding(
+            "policiesDoNotLoad",
+            Severity.PROBLEM,
+            "folder of policies",
+            picture.install.broken,
+            "policies that load; until then the last good ones are in force",
+            "mend them: landwaiter policies validate says the same before they are applied",
+        )
 
 
 def _door(picture: Picture) -> Iterator[Finding]:

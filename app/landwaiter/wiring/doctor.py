@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from landwaiter.cluster.access import Right, may
 from landwaiter.cluster.leadership import LEASES
@@ -22,11 +23,24 @@ from landwaiter.doctor.picture import Install, Picture, in_the_dark
 from landwaiter.doctor.rights import rights_needed
 from landwaiter.errors import ClusterUnavailable, ImageProblem, Unavailable
 from landwaiter.images.reference import ImageReference
+from landwaiter.policy.cluster_documents import (
+    ClusterDocument,
+    ClusterDocuments,
+    DocumentName,
+    document_of,
+)
+from landwaiter.policy.crd import RESOURCE_KINDS
+from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings
 from landwaiter.policy.matching import Policy
+from landwaiter.policy.policy_set import PolicySet
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
-from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS
+from landwaiter.rules.pull_secrets import PullSecrets
+from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS, WebhookPath
+from landwaiter.wiring.arming import paths_needed
+from landwaiter.wiring.cluster_policies import resource_of
+from landwaiter.wiring.policies import CONFIG_MAPS
 from landwaiter.wiring.registries import named_by, trusted_patterns
 
 MUTATING: Final = ApiResource(
@@ -47,21 +61,71 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """An install to be examined, and how to reach what it reaches."""
+    """
+    An install to be examined, and how to reach what it reaches.
+
+    `policies` are those of its folder, None where it has none; `settings` are what it decides about
+    all policies.
+    """
 
     install: Install
     kubeconfig: Path | None
     registries: RegistrySettings
-    policies: tuple[Policy, ...] = ()
+    policies: PolicySet | None = None
+    settings: PolicyInstallSettings = DEFAULTS
 
 
 async def examine(patient: Patient) -> Diagnosis:
     """Return what is wrong. Raises `ClusterUnavailable` for a kubeconfig that cannot be used."""
     async with _connected(patient.kubeconfig) as transport:
+        reader = _Reader(ClusterObjects(transport))
+        is_there = await reader.read("the cluster", server_version(transport)) is not None
+        policies = patient.policies
+        if is_there and patient.install.policies_from_cluster and not patient.install.broken:
+            policies = await _with_those_of_the_cluster(reader, patient)
+        install = replace(patient.install, **_read_off(policies, patient.settings))
         picture, registries = await asyncio.gather(
-            _picture(transport, patient.install), _reached(patient)
+            _picture(reader, transport, install, is_there=is_there),
+            _reached(patient.registries, (policies or patient.policies or PolicySet()).policies),
         )
     return diagnose(replace(picture, registries=registries))
+
+
+class _ReadOff(TypedDict):
+    """What the policies of an install say of it."""
+
+    paths: Collection[WebhookPath] | None
+    needs_pull_secrets: bool
+
+
+def _read_off(policies: PolicySet | None, settings: PolicyInstallSettings) -> _ReadOff:
+    if policies is None:
+        return {"paths": None, "needs_pull_secrets": False}
+    return {
+        "paths": paths_needed(policies, settings),
+        "needs_pull_secrets": any(
+            rule.id == PullSecrets.id for policy in policies for rule in policy.rules
+        ),
+    }
+
+
+async def _with_those_of_the_cluster(reader: "_Reader", patient: Patient) -> PolicySet | None:
+    """Return all policies in force, None where it is not known which these are."""
+    found: dict[DocumentName, ClusterDocument] = {}
+    for kind in RESOURCE_KINDS:
+        contents = await reader.all(resource_of(kind.plural, kind.scope))
+        if contents is None:
+            return None
+        documents = (document_of(kind.kind, content) for content in contents)
+        found.update((document.name, document) for document in documents)
+    own = patient.install.own_namespace
+    known = ClusterDocuments(patient.settings, own_namespace=own)
+    states = known.update(found, datetime.now(UTC))
+    if broken := [str(each.document.name) for each in states if each.problem is not None]:
+        why = f"{len(broken)} documents do not load, {broken[0]} first; see their status"
+        reader.unknown.append(Unknown("the policies in force", why))
+        return None
+    return PolicySet.together((patient.policies or PolicySet(), known.policy_set))
 
 
 @asynccontextmanager
@@ -73,13 +137,15 @@ async def _connected(kubeconfig: Path | None) -> AsyncIterator[ApiTransport]:
         transport.close()
 
 
-async def _picture(transport: ApiTransport, install: Install) -> Picture:
+async def _picture(
+    reader: "_Reader", transport: ApiTransport, install: Install, *, is_there: bool
+) -> Picture:
     """Return how the cluster stands, and what could not be looked at."""
-    reader = _Reader(ClusterObjects(transport))
-    if await reader.read("the cluster", server_version(transport)) is None:
+    if not is_there:
         return in_the_dark(install, now=time.time(), unknown=tuple(reader.unknown))
     name, own = install.webhook_name, install.own_namespace
     missing = await reader.read("rights", _missing(transport, install))
+    kept = [await reader.one(CONFIG_MAPS, name, where) for where, name in install.last_good_sets]
     return Picture(
         install,
         now=transport.server_time(),
@@ -87,6 +153,7 @@ async def _picture(transport: ApiTransport, install: Install) -> Picture:
         live=await reader.one(CONFIGURATIONS, name),
         role=await reader.one(CLUSTER_ROLES, name),
         lease=await reader.one(LEASES, name, own),
+        last_good=tuple(each for found in kept for each in found or ()),
         mutating=await reader.all(MUTATING),
         validating=await reader.all(CONFIGURATIONS),
         namespaces=await reader.all(NAMESPACES),
@@ -145,25 +212,23 @@ class _Reader:
         return await self.read(str(resource), reading())
 
 
-async def _reached(patient: Patient) -> dict[str, str | None]:
+async def _reached(
+    registries: RegistrySettings, policies: tuple[Policy, ...]
+) -> dict[str, str | None]:
     """Return for each registry that the admin has named what keeps us from it."""
-    hosts = sorted(_named_hosts(patient))
-    named = named_by(lambda: patient.policies)
-    async with RegistryClient(patient.registries, named_by_policy=named) as client:
+    hosts = sorted(_named_hosts(policies) | set(registries.hosts))
+    async with RegistryClient(registries, named_by_policy=named_by(lambda: policies)) as client:
         problems = await asyncio.gather(*(_problem_with(client, host) for host in hosts))
     return dict(zip(hosts, problems, strict=True))
 
 
-def _named_hosts(patient: Patient) -> set[str]:
-    patterns = (
-        pattern.parts.host for policy in patient.policies for pattern in trusted_patterns(policy)
-    )
-    named = {
+def _named_hosts(policies: tuple[Policy, ...]) -> set[str]:
+    patterns = (pattern.parts.host for policy in policies for pattern in trusted_patterns(policy))
+    return {
         host.name if host.port is None else f"{host.name}:{host.port}"
         for host in patterns
         if host is not None and host.glob is None
     }
-    return named | set(patient.registries.hosts)
 
 
 async def _problem_with(client: RegistryClient, host: str) -> str | None:

@@ -34,6 +34,17 @@ DENIED, WARNED = (
 )
 """For namespaces with the label `policy: chart`."""
 STANDING = "standing-landwaiter"
+HEALTHY: tuple[int, list[dict[str, str]], list[str]] = (
+    3,
+    [],
+    [
+        "daemonsets.apps",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "pods",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    ],
+)
+"""What the doctor says of a healthy install in one of its Pods, whose account may not see all."""
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 PASSING = {"Event", "Endpoints", "EndpointSlice"}
 """Kinds whose objects come and go by themselves, some time after what they are about."""
@@ -98,6 +109,17 @@ class Release:
         """Return its Pods, those that are ending included."""
         found: list[dict[str, Any]] = self.api.request("GET", pods_of(self.namespace)).body["items"]
         return found
+
+    def diagnosed(self) -> tuple[int, list[dict[str, str]], list[str]]:
+        """
+        Return what `landwaiter doctor` says in one of its Pods, without any option of its own.
+
+        That is the exit code, what was found, and what could not be looked at.
+        """
+        result = self.cluster.execute(self.namespace, "doctor", "--output=json")
+        report = json.loads(result.stdout)
+        unknown = sorted(each["what"] for each in report["unknown"])
+        return result.returncode, report["findings"], unknown
 
     def pod_count(self) -> int:
         """Return how many Pods its Deployment wants."""

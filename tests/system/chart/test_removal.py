@@ -16,7 +16,7 @@ from realparts.helm import RELEASE
 from realparts.node import ClusterWithNode
 from realparts.processes import wait_until
 from system.chart.asking import CREATED, ask
-from system.chart.release import CONFIGURATIONS, Release, everything_in
+from system.chart.release import CONFIGURATIONS, HEALTHY, Release, everything_in
 from system.installation import a_policy
 from system.objects import A_TAG
 from system.policies import DIGEST
@@ -96,14 +96,24 @@ def path_of(each: Mapping[str, Any], api: ControlPlane) -> str:
 def test_helm_uninstall_leaves_nothing(
     installed: tuple[Release, set[str]], api: ControlPlane
 ) -> None:
-    """Of a healthy install with policies in the cluster not even a Secret or a Lease stays."""
+    """
+    Of a healthy install with policies in the cluster not even a Secret or a Lease stays.
+
+    On the way its doctor reads these policies: what one of them needs is not armed yet, for
+    Landwaiter's own address has no name on this machine.
+    """
     release, before = installed
-    api.request("POST", POLICIES, a_policy("in-the-cluster", DIGEST, actions=["Audit"]))
+    api.request("POST", POLICIES, a_policy("in-the-cluster", DIGEST, actions=["Deny"]))
     wait_until(lambda: is_in_force(api), within_seconds=SECONDS, what="a policy in force")
     refused = release.refused()
+    _, findings, unknown = release.diagnosed()
     release.uninstall()
 
     assert [] == refused
+    assert [("pathNotArmed", f"webhook {VALIDATE}")] == [
+        (each["id"], each["about"]) for each in findings
+    ]
+    assert HEALTHY[-1] == unknown
     wait_until_gone(api, before)
 
 

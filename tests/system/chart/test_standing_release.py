@@ -15,7 +15,7 @@ from realparts.kubelet import NODE
 from realparts.node import ClusterWithNode
 from realparts.processes import wait_until
 from system.chart.asking import CREATED, FORBIDDEN, ask, people_asking
-from system.chart.release import CONFIGURATIONS, DENIED, WARNED, Release
+from system.chart.release import CONFIGURATIONS, DENIED, HEALTHY, WARNED, Release
 from system.objects import A_PINNED_IMAGE, A_TAG
 
 OBSERVE, VALIDATE = "observe.landwaiter.dev", "validate.landwaiter.dev"
@@ -135,6 +135,11 @@ def test_all_pods_are_killed_and_start_again_by_themselves(
 def test_it_has_the_rights_that_it_uses(standing: Release, api: ControlPlane, judged: str) -> None:
     """In all this time the API server has refused nothing to Landwaiter's account."""
     assert [] == standing.refused()
+
+
+def test_the_doctor_finds_nothing_in_a_pod(standing: Release, judged: str) -> None:
+    """It has the options of its Pod, and says what its account may not look at."""
+    assert HEALTHY == standing.diagnosed()
 
 
 def test_an_uninstall_in_full_work_opens_the_door(
