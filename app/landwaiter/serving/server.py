@@ -287,6 +287,16 @@ async def serve(
 
 
 def run_on_uvloop(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end on a new uvloop event loop."""
+    """
+    Run a coroutine to its end on a new uvloop event loop.
+
+    SIGTERM and SIGINT end it at once for as long as it does not heed them itself, as `serve` does.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+        runner.run(_unless_told(main))
+
+
+async def _unless_told(main: Coroutine[Any, Any, None]) -> None:
+    stop = Stop()
+    with signals_to(stop):
+        await unless_told(stop, main)
