@@ -20,7 +20,7 @@ from webhooks.objects import BOTH, NEW, OBSERVE, SETTINGS, VALIDATE, View, an_ob
 
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/guard"
 PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/guard"
-OPEN = Door(DoorState.OPEN)
+OPEN = Door(DoorState.OPEN, why="the ClusterRole is missing")
 
 
 @dataclass
@@ -205,7 +205,7 @@ async def test_an_open_door_stays_open(place: Place) -> None:
     owner = (place.object or {})["metadata"]["ownerReferences"][0]["uid"]
 
     assert (None, "role-2") == (gone, owner)
-    text = 'the ClusterRole "guard" is missing: nothing is judged until it is there'
+    text = "the ClusterRole is missing: nothing is judged until it is there"
     assert [("DoorOpened", text, True)] == [each for each in told if each[0].startswith("Door")]
     assert ["DoorClosed", "WebhookMade"] == [each[0] for each in place.told]
 

@@ -49,21 +49,27 @@ class Sight:
 
 @asynccontextmanager
 async def seeing(
-    objects: Resource | None = None, roles: Resource | None = None
+    objects: Resource | None = None,
+    roles: Resource | None = None,
+    namespaces: Resource | None = None,
 ) -> AsyncIterator[Sight]:
-    there = {"validatingwebhookconfigurations": objects, "clusterroles": roles}
+    there = {
+        "validatingwebhookconfigurations": objects,
+        "clusterroles": roles,
+        "namespaces": namespaces,
+    }
     source = FakeSource({name: each for name, each in there.items() if each is not None})
     now, changes = [0.0], [0]
 
     def changed() -> None:
         changes[0] += 1
 
-    view = WebhookView(source, "guard", changed=changed, clock=lambda: now[0])
+    view = WebhookView(source, "guard", own_namespace="lw", changed=changed, clock=lambda: now[0])
     view.start()
     try:
         yield Sight(view, objects or Resource(), roles or Resource(), now, changes)
     finally:
-        for each in (objects, roles):
+        for each in (objects, roles, namespaces):
             if each is not None:
                 each.events.put(None)
         await view.close()
@@ -95,7 +101,8 @@ async def test_what_is_not_there_is_known_too() -> None:
     async with seeing(resource(), resource()) as sight:
         await sight.until(lambda: sight.view.problem() is None)
 
-        assert (Door(DoorState.OPEN), None, ()) == (
+        why = 'the ClusterRole "guard" is missing'
+        assert (Door(DoorState.OPEN, why=why), None, ()) == (
             sight.view.door,
             sight.view.live,
             sight.view.bundles(),
@@ -133,6 +140,22 @@ async def test_the_door_opens_with_the_role(how: str) -> None:
         await sight.until(lambda: sight.view.door.state is DoorState.OPEN)
         roles.say("ADDED", a_role("role-2"))
         await sight.until(lambda: sight.view.door == Door(DoorState.CLOSED, "role-2"))
+
+
+def a_namespace(**metadata: object) -> dict[str, Any]:
+    return {"metadata": {"name": "lw", "uid": "lw-1", "resourceVersion": "2", **metadata}}
+
+
+async def test_the_door_opens_with_our_namespace() -> None:
+    """Nobody will be there to answer. What is not known of is not being deleted."""
+    namespaces = resource(a_namespace())
+    async with seeing(resource(), resource(a_role()), namespaces) as sight:
+        await sight.until(lambda: sight.view.door.state is DoorState.CLOSED)
+        namespaces.say("MODIFIED", a_namespace(deletionTimestamp="2026-11-25T00:00:00Z"))
+        why = 'the namespace "lw" is being deleted'
+        await sight.until(lambda: sight.view.door == Door(DoorState.OPEN, why=why))
+    async with seeing(resource(), resource(a_role()), Resource(status=403)) as sight:
+        await sight.until(lambda: sight.view.door == Door(DoorState.CLOSED, "role-1"))
 
 
 async def test_a_ca_is_trusted_since_every_webhook_has_it() -> None:

@@ -49,7 +49,7 @@ under failurePolicy Ignore an admission.
 LINE_MAX_BYTES = 2 * ANSWER_MAX_BYTES
 """One event of a watch, which holds one object."""
 
-WATCHES = 8
+WATCHES = 9
 """Connections kept besides those of the threads: one for each resource that is watched."""
 
 CLOCKS_AGREE_SECONDS = 5.0

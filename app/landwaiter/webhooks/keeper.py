@@ -2,10 +2,10 @@
 Keeps the webhook object as it should be, by the one replica that writes.
 
 It is made when this process serves and a policy needs it, set right within the moment when
-somebody has changed or deleted it, and removed with the last policy that needs it or with the
-ClusterRole that it belongs to. What is written can be answered: the CA bundle has to vouch for the
-certificate that is served here, and before the webhook that refuses is there for the first time
-its address has to answer.
+somebody has changed or deleted it, and removed with the last policy that needs it, with the
+ClusterRole that it belongs to, or with our namespace. What is written can be answered: the CA
+bundle has to vouch for the certificate that is served here, and before the webhook that refuses is
+there for the first time its address has to answer.
 
 Ending leaves the object alone: the other replicas answer, and if there are none, refusing is what
 the policies ask for.
@@ -251,17 +251,16 @@ class WebhookKeeper:
 
     def _note_door(self) -> None:
         """Tell once that the door has been opened, whoever did it, and once that it is shut."""
-        state = self._view.door.state
-        if state is self._door or DoorState.UNKNOWN is state:
+        door = self._view.door
+        if door.state is self._door or DoorState.UNKNOWN is door.state:
             return
-        was, self._door = self._door, state
-        role = self._settings.name
-        if state is DoorState.OPEN:
+        was, self._door = self._door, door.state
+        if door.state is DoorState.OPEN:
             self._written = None
-            text = f'the ClusterRole "{role}" is missing: nothing is judged until it is there'
+            text = f"{door.why}: nothing is judged until it is there"
             self._tell("DoorOpened", text, is_warning=True)
         elif was is DoorState.OPEN:
-            self._tell("DoorClosed", f'the ClusterRole "{role}" is there again')
+            self._tell("DoorClosed", f'the ClusterRole "{self._settings.name}" is there again')
 
     def _tell(self, reason: str, text: str, *, is_warning: bool = False) -> None:
         log = _log.warning if is_warning else _log.info

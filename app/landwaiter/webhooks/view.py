@@ -2,8 +2,9 @@
 What there is of the webhook object and of the ClusterRole that it belongs to, as last heard.
 
 The role is the door: without it there is no webhook object, and whoever deletes it opens the door
-for as long as they like. What is not known is never taken for missing: as long as the API server
-has told nothing, nothing is written.
+for as long as they like. So does whoever deletes our namespace, in which there will be nobody to
+answer. What is not known is never taken for missing: as long as the API server has told nothing,
+nothing is written.
 """
 
 import base64
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from landwaiter.cluster.following import Watched, WatchSource
 from landwaiter.cluster.listing import Content
+from landwaiter.cluster.watched import NAMESPACES
 from landwaiter.cluster.watching import Watch
 from landwaiter.tls.bundles import Fingerprint, fingerprints_in
 from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS, WebhookPath
@@ -32,10 +34,15 @@ class DoorState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The ClusterRole: open where it is missing or being deleted; `uid` is empty then."""
+    """
+    The ClusterRole: open where it is missing or being deleted, or where our namespace is.
+
+    `uid` is empty then, and `why` says which of them it is.
+    """
 
     state: DoorState
     uid: str = ""
+    why: str = ""
 
 
 class Seen(Protocol):
@@ -57,16 +64,19 @@ class Seen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Role:
+class _Life:
+    """That an object is there, and whether it is being deleted."""
+
     uid: str
     is_ending: bool
 
 
 class WebhookView:
     """
-    Watches both objects of one name, on one event loop; `changed` is called after every change.
+    Watches both objects of one name, and our namespace; used on one event loop.
 
-    A Watch is one object each, so that rights to these two are enough.
+    A Watch is one object each, so that rights to these are enough. `changed` is called after every
+    change.
     """
 
     def __init__(
@@ -74,16 +84,21 @@ class WebhookView:
         source: WatchSource,
         name: str,
         *,
+        own_namespace: str,
         changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        self._own_namespace = own_namespace
         self._changed = changed
         self._clock = clock
         self._objects = Watch(
             source, Watched(CONFIGURATIONS, _whole, name=name), changed=self._note
         )
-        self._roles = Watch(source, Watched(CLUSTER_ROLES, _role, name=name), changed=self._note)
+        self._roles = Watch(source, Watched(CLUSTER_ROLES, _life, name=name), changed=self._note)
+        self._namespaces = Watch(
+            source, Watched(NAMESPACES, _life, name=own_namespace), changed=self._note
+        )
         self._trusted_since: dict[Fingerprint, float] = {}
         self._absent_since: float | None = None
 
@@ -91,11 +106,13 @@ class WebhookView:
         """Begin to watch."""
         self._objects.start()
         self._roles.start()
+        self._namespaces.start()
 
     async def close(self) -> None:
         """End the watches."""
         await self._objects.close()
         await self._roles.close()
+        await self._namespaces.close()
 
     def problem(self) -> str | None:
         """Return what is not known, and why if the API server has said it; None for nothing."""
@@ -112,7 +129,12 @@ class WebhookView:
             return Door(DoorState.UNKNOWN)
         role = self._roles.values.get(("", self._name))
         if role is None or role.is_ending:
-            return Door(DoorState.OPEN)
+            return Door(DoorState.OPEN, why=f'the ClusterRole "{self._name}" is missing')
+        namespace = self._namespaces.values.get(("", self._own_namespace))
+        if namespace is not None and namespace.is_ending:
+            return Door(
+                DoorState.OPEN, why=f'the namespace "{self._own_namespace}" is being deleted'
+            )
         return Door(DoorState.CLOSED, role.uid)
 
     @property
@@ -158,11 +180,11 @@ def _whole(content: Content) -> Content:
     return content
 
 
-def _role(content: Content) -> _Role:
+def _life(content: Content) -> _Life:
     metadata = content.get("metadata")
     if not isinstance(metadata, dict):
         raise ValueError("metadata: missing")  # noqa: TRY004  # Not a bug of ours.
-    return _Role(str(metadata.get("uid", "")), "deletionTimestamp" in metadata)
+    return _Life(str(metadata.get("uid", "")), "deletionTimestamp" in metadata)
 
 
 def bundle_of(webhook: Mapping[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.requests import ApiResource
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.version import server_version
+from landwaiter.cluster.watched import NAMESPACES
 from landwaiter.deadline import Deadline
 from landwaiter.doctor.examinations import diagnose
 from landwaiter.doctor.findings import Diagnosis, Unknown
@@ -46,7 +47,6 @@ from landwaiter.wiring.registries import named_by, trusted_patterns
 MUTATING: Final = ApiResource(
     "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", namespaced=False
 )
-NAMESPACES: Final = ApiResource("", "v1", "namespaces", namespaced=False)
 DAEMON_SETS: Final = ApiResource("apps", "v1", "daemonsets")
 PODS: Final = ApiResource("", "v1", "pods")
 

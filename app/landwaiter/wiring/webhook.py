@@ -99,7 +99,12 @@ class _Common:
         self.objects = ClusterObjects(parts.transport)
         self.owner = OwningRole(self.objects, namespace=settings.own_namespace, name=settings.name)
         self.recorder = EventRecorder(self.objects, instance=self.identity)
-        self.view = WebhookView(parts.transport, settings.name, changed=self.bell.ring)
+        self.view = WebhookView(
+            parts.transport,
+            settings.name,
+            own_namespace=settings.own_namespace,
+            changed=self.bell.ring,
+        )
 
 
 def _certificate(common: _Common) -> Certificate:

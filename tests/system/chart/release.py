@@ -102,7 +102,9 @@ class Release:
         """Leave nothing of a test behind, however it ended."""
         self.kill()
         self.helm.run("uninstall", self.name, self._where, "--ignore-not-found", check=False)
-        self.api.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        self.api.kubectl(
+            "delete", "namespace", self.namespace, "--wait=false", "--ignore-not-found"
+        )
         wait_until(lambda: not self.pods(), within_seconds=PATIENCE_SECONDS, what="no Pod")
 
     def pods(self) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ HURRIED = {"drain": {"timeoutSeconds": 5}, "clusterPolicies": {"keepDefinitions"
 POLICIES = "/apis/landwaiter.dev/v1alpha1/clusterimagepolicies"
 ADMITTED = (CREATED, "")
 NO_HTTP_ANSWER = 500
+OK = 200
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,24 @@ def test_helm_uninstall_of_a_dead_install_unlocks_the_cluster(
         what="a free cluster",
     )
     api.kubectl("delete", "namespace", namespace)
+    wait_until_gone(api, before)
+
+
+def test_whoever_deletes_the_namespace_alone_is_not_locked_out(
+    installed: tuple[Release, set[str]], api: ControlPlane
+) -> None:
+    """The door stays, and nothing is asked of those who are going, nor of those who are gone."""
+    release, before = installed
+    api.kubectl("delete", "namespace", release.namespace, "--wait=false")
+    wait_until(lambda: not release.armed(), within_seconds=SECONDS, what="no webhook object")
+    wait_until(lambda: not release.pods(), within_seconds=SECONDS, what="no Pod")
+    door = api.request("GET", f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{RELEASE}")
+    armed = release.armed()
+    for each in release.objects(HURRIED):
+        if "namespace" not in each["metadata"] or each["metadata"]["namespace"] == "default":
+            api.request("DELETE", path_of(each, api))
+
+    assert (OK, []) == (door.status, armed)
     wait_until_gone(api, before)
 
 
