@@ -2,9 +2,10 @@
 Policies that are objects of the cluster: watched, put in force together, told of in their status.
 
 Changes are gathered for a moment, loaded in a thread, and put in force in one step, well within two
-seconds. Before the first lists are there nothing is answered: a start that cannot list them ends
-with the reason. The last good document of each name is kept in a ConfigMap, so that one that is
-broken while Landwaiter restarts loses nothing. One replica writes what has become of each document
+seconds. Before the first lists are there nothing is answered. The last good document of each name
+is kept in a ConfigMap, so that one that is broken while Landwaiter restarts loses nothing. A start
+that cannot list them, because their definitions or our rights have gone, goes on with those; where
+none were ever kept it ends with the reason. One replica writes what has become of each document
 into its status, off the request path.
 """
 
@@ -176,48 +177,60 @@ class ClusterPolicies:
         """
         Put the documents in force, and their changes inside the block.
 
-        Raises `ClusterUnavailable` when they cannot be listed in time.
+        Raises `ClusterUnavailable` when they cannot be listed in time, and none were kept.
         """
         async with AsyncExitStack() as stack:
             for watch in self._watches.values():
                 watch.start()
                 stack.push_async_callback(watch.close)
-            await self._restore()
-            await self._first_lists()
-            await self._load()
+            is_restored = await self._restore()
+            if (missing := await self._first_lists()) is None:
+                await self._load()
+            elif is_restored:
+                self._in_force.replace(SOURCE, self._parts.documents.policy_set)
+                self._in_force.keep(SOURCE, missing)
+                _log.error("started from the last good documents of the cluster", error=missing)
+            else:
+                raise ClusterUnavailable(missing)
             stack.push_async_callback(self._stop_keeping)
             watching = asyncio.create_task(self._follow())
             watching.add_done_callback(self._ended)
             stack.push_async_callback(partial(_end, watching))
             yield
 
-    async def _first_lists(self) -> None:
+    async def _first_lists(self) -> str | None:
+        """Return why they are not there in time, None where they are."""
         try:
             async with asyncio.timeout(FIRST_LIST_SECONDS):
                 for watch in self._watches.values():
                     await watch.synced()
-        except TimeoutError as cause:
+        except TimeoutError:
             missing = [kind for kind, watch in self._watches.items() if not watch.is_synced]
-            raise ClusterUnavailable(
+            return (
                 f"{', '.join(missing)} could not be listed within {FIRST_LIST_SECONDS:g} s; their "
                 "definitions and the verbs get, list and watch on them are wanted"
-            ) from cause
+            )
+        return None
 
-    async def _restore(self) -> None:
+    async def _restore(self) -> bool:
+        """Take what was kept; return whether there was anything, be it no document at all."""
         if self._parts.last_good is None:
-            return
+            return False
         try:
             snapshot = await self._parts.last_good.snapshot()
         except (InvalidPolicy, ClusterUnavailable) as problem:
             _log.info("no last good documents of the cluster", error=str(problem))
-            return
+            return False
         await asyncio.to_thread(self._parts.documents.restore, snapshot, self._parts.clock())
+        return True
 
     async def _follow(self) -> None:
         while True:
             await self._changed.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            await self._load()
+            self._changed.clear()
+            if all(watch.is_synced for watch in self._watches.values()):
+                await self._load()
 
     async def _load(self) -> None:
         self._changed.clear()
