@@ -258,6 +258,22 @@ def test_traces_have_an_address(
     )
 
 
+@WAYS
+def test_service_accounts_need_not_be_watched(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Where an install may not read them."""
+    if by_variable:
+        given = [("LANDWAITER_WITHOUT_SERVICE_ACCOUNTS", "true")]
+        run("serve", *arguments(files), environment=given)
+    else:
+        run("serve", *arguments(files), "--without-service-accounts")
+
+    assert [replace(plain(files), watches_accounts=False)] == started
+
+
 def test_events_are_asked_for(
     files: dict[str, Path], started: list[InstallSettings], tmp_path: Path
 ) -> None:

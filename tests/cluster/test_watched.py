@@ -198,6 +198,25 @@ async def test_before_the_first_list_the_views_are_not_ready() -> None:
         await cluster.close()
 
 
+async def test_accounts_that_may_not_be_read_are_not_watched() -> None:
+    """A watch would be refused again and again; they are asked for by name, and have no metric."""
+    key = ObjectKey(Resource.SERVICE_ACCOUNTS, "shop", "default")
+    api = Api(
+        lists={"serviceaccounts": [an_account("default", "listed")]},
+        objects={key: an_account("default", "acr")},
+    )
+    cluster = WatchedCluster(api, ClusterClient(api), accounts=False)
+    cluster.start()
+    try:
+        await until(lambda: unsettled(cluster) is None)
+        found = await cluster.get_service_account("shop", "default", deadline=soon())
+    finally:
+        await cluster.close()
+
+    assert ["namespaces"] == [state.resource for state in cluster.states()]
+    assert ([key], ("acr",)) == (api.asked, found and found.pull_secrets)
+
+
 async def test_metrics_show_size_and_age() -> None:
     """For each view; an age that is not known is no number."""
     collectors, api = CollectorRegistry(), Api(lists={"namespaces": [a_namespace()]})

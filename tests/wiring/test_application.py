@@ -278,6 +278,16 @@ def test_the_cluster_is_that_of_the_kubeconfig_else_our_own(
     assert ({"views": waiting} if expected else {}) == served.unready
 
 
+def test_service_accounts_are_waited_for_where_they_are_watched(
+    serve: Callable[..., Served], settings: InstallSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not where they may not be read."""
+    monkeypatch.setattr(ApiTransport, "connect", lambda _, **__: Unreachable())
+    given = replace(settings, kubeconfig=Path("kubeconfig"), watches_accounts=False)
+
+    assert {"views": "namespaces not listed yet"} == serve(given).unready
+
+
 @pytest.mark.parametrize(("days", "expected"), [(1, [503]), (3, [None])])
 def test_the_time_of_day_is_the_api_servers(
     serve: Callable[..., Served],

@@ -54,6 +54,11 @@ from landwaiter.wiring.policies import ConfigMapName
     type=EXISTING_FILE,
     help="How to reach the cluster; inside a Pod its service account is used.",
 )
+@option(
+    "--without-service-accounts",
+    is_flag=True,
+    help="Do not watch service accounts, where they may not be read.",
+)
 @webhook_options
 @option(
     "--otlp-endpoint",
@@ -120,6 +125,7 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         webhook=webhook_settings(given),
         own_namespace=_namespace_of_policies(given),
         events=_events(given),
+        watches_accounts=not given["without_service_accounts"],
         otlp_endpoint=given["otlp_endpoint"],
     )
 

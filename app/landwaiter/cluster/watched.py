@@ -48,21 +48,31 @@ class ViewState:
 
 
 class WatchedCluster:
-    """A `ClusterView` of a live cluster; made, used and closed on one event loop."""
+    """
+    A `ClusterView` of a live cluster; made, used and closed on one event loop.
 
-    def __init__(self, source: WatchSource, client: ClusterClient) -> None:
+    Without `accounts` service accounts are not watched, only ever asked for by name: where they may
+    not be read, a watch would be refused again and again.
+    """
+
+    def __init__(
+        self, source: WatchSource, client: ClusterClient, *, accounts: bool = True
+    ) -> None:
         self._client = client
+        self._watches_accounts = accounts
         self._namespaces = Watch(source, Watched(NAMESPACES, _kept_namespace))
         self._accounts = Watch(source, Watched(SERVICE_ACCOUNTS, _kept_account))
 
     def start(self) -> None:
         """Begin to watch; until the first lists are there, everything is asked for by name."""
         self._namespaces.start()
-        self._accounts.start()
+        if self._watches_accounts:
+            self._accounts.start()
 
     def states(self) -> tuple[ViewState, ...]:
         """Return how each view stands."""
-        return (_state(NAMESPACES, self._namespaces), _state(SERVICE_ACCOUNTS, self._accounts))
+        accounts = (_state(SERVICE_ACCOUNTS, self._accounts),) if self._watches_accounts else ()
+        return (_state(NAMESPACES, self._namespaces), *accounts)
 
     async def get_namespace(
         self, name: str, *, deadline: Deadline, fresh: bool = False

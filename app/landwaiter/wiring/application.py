@@ -72,7 +72,8 @@ class InstallSettings:
 
     `policies` is None where none are in files, `own_namespace` where none are in the cluster;
     `last_good` is where the last good set is kept, None where it is not. With `events` the cluster
-    is told of what is refused, and of exceptions that are used. `otlp_endpoint` is where traces go,
+    is told of what is refused, and of exceptions that are used. Without `watches_accounts` service
+    accounts are asked for by name. `otlp_endpoint` is where traces go,
     None for nowhere.
     """
 
@@ -87,6 +88,7 @@ class InstallSettings:
     rotation: RotationTimes = field(default_factory=RotationTimes)
     own_namespace: str | None = None
     events: bool = False
+    watches_accounts: bool = True
     otlp_endpoint: str | None = None
 
 
@@ -108,7 +110,7 @@ async def _serve(settings: InstallSettings) -> None:
     policies = PoliciesInForce()
     PolicyMetrics(collectors, count=lambda: len(policies()), problems=lambda: policies.problems)
     async with (
-        _cluster(settings.kubeconfig, collectors) as cluster,
+        _cluster(settings, collectors) as cluster,
         fact_source(
             settings.outside,
             policies=policies,
@@ -177,13 +179,14 @@ class _Cluster:
 
 @asynccontextmanager
 async def _cluster(
-    kubeconfig: Path | None, collectors: CollectorRegistry
+    settings: InstallSettings, collectors: CollectorRegistry
 ) -> AsyncIterator[_Cluster]:
+    kubeconfig = settings.kubeconfig
     if kubeconfig is None and IN_CLUSTER not in os.environ:
         yield _Cluster(ClusterState(advice="landwaiter runs without --kubeconfig"))
         return
     transport = ApiTransport.connect(kubeconfig, observer=APIMetrics(collectors))
-    view = WatchedCluster(transport, ClusterClient(transport))
+    view = WatchedCluster(transport, ClusterClient(transport), accounts=settings.watches_accounts)
     views = ViewMetrics(collectors)
     observe_views(view, views)
     view.start()
