@@ -53,6 +53,21 @@ def test_one_install_and_images_are_judged(
     assert len(uids(standing)) == standing.pod_count()
 
 
+def test_the_notes_have_the_commands_of_the_install(standing: Release) -> None:
+    """With the names and the namespace that it has."""
+    where = f"--namespace={standing.namespace}"
+    notes = standing.helm.run("get", "notes", standing.name, where).stdout
+    commands = [line.strip() for line in notes.splitlines() if line.startswith("  kubectl")]
+
+    assert "judges images by these policies: chart.\n" in notes
+    assert commands == [
+        f"kubectl get validatingwebhookconfiguration {standing.name}",
+        f"kubectl exec -n {standing.namespace} deploy/{standing.name} -- landwaiter doctor",
+        f"kubectl delete clusterrole,validatingwebhookconfiguration {standing.name} "
+        "--ignore-not-found",
+    ]
+
+
 def test_changed_policies_are_in_force_without_a_restart(
     standing: Release, api: ControlPlane, judged: str
 ) -> None:
