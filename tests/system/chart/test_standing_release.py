@@ -58,13 +58,13 @@ def test_the_notes_have_the_commands_of_the_install(standing: Release) -> None:
     where = f"--namespace={standing.namespace}"
     notes = standing.helm.run("get", "notes", standing.name, where).stdout
     commands = [line.strip() for line in notes.splitlines() if line.startswith("  kubectl")]
+    door = f"clusterrole,validatingwebhookconfiguration {standing.name}"
 
     assert "judges images by these policies: chart.\n" in notes
     assert commands == [
         f"kubectl get validatingwebhookconfiguration {standing.name}",
         f"kubectl exec -n {standing.namespace} deploy/{standing.name} -- landwaiter doctor",
-        f"kubectl delete clusterrole,validatingwebhookconfiguration {standing.name} "
-        "--ignore-not-found",
+        f"kubectl delete {door} --ignore-not-found",
     ]
 
 
