@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from chart.test_rendering import options_of, pod_template
+import pytest
+
+from chart.test_rendering import options_of
 from landwaiter.webhooks.settings import ServiceAddress
 from realparts.helm import NAMESPACE, Helm, named
 
@@ -10,43 +12,51 @@ SELECTED = {"app.kubernetes.io/name": "landwaiter", "app.kubernetes.io/instance"
 SERVICE = "--webhook-service="
 
 
-def container_of(helm: Helm) -> dict[str, Any]:
-    (container,) = pod_template(helm)["spec"]["containers"]
-    found: dict[str, Any] = container
+@pytest.fixture(scope="module")
+def default(helm: Helm) -> list[dict[str, Any]]:
+    """Give what an install without values is made of."""
+    return helm.objects()
+
+
+def pod_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = named(objects, "Deployment")["spec"]["template"]["spec"]
     return found
 
 
-def strategy(helm: Helm, **values: object) -> dict[str, Any]:
-    found: dict[str, Any] = named(helm.objects(values), "Deployment")["spec"]["strategy"]
-    return found
+def test_an_upgrade_takes_no_pod_away_before_another_is_ready(
+    default: list[dict[str, Any]],
+) -> None:
+    """There are never fewer Pods than there should be."""
+    strategy = named(default, "Deployment")["spec"]["strategy"]
+
+    expected = {"maxSurge": 1, "maxUnavailable": 0}
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": expected}
 
 
-def test_an_upgrade_takes_no_pod_away_before_another_is_ready(helm: Helm) -> None:
-    """Where no two Pods can share a node's port one goes first, and never both."""
-    first_new = {"maxSurge": 1, "maxUnavailable": 0}
-    first_old = {"maxSurge": 0, "maxUnavailable": 1}
-
-    assert strategy(helm) == {"type": "RollingUpdate", "rollingUpdate": first_new}
-    assert strategy(helm, hostNetwork=True) == {"type": "RollingUpdate", "rollingUpdate": first_old}
-
-
-def test_two_pods_or_more_that_come_before_others(helm: Helm) -> None:
-    """And no variable that Kubernetes makes of a Service is taken for an option."""
-    deployment = named(helm.objects(), "Deployment")["spec"]
+def test_in_the_network_of_the_node_one_pod_goes_first(helm: Helm) -> None:
+    """No two can share a node's port. Its name server knows no Service, so it is not asked."""
+    deployment = named(helm.objects({"hostNetwork": True}), "Deployment")["spec"]
     pod = deployment["template"]["spec"]
 
+    expected = {"maxSurge": 0, "maxUnavailable": 1}
+    assert deployment["strategy"] == {"type": "RollingUpdate", "rollingUpdate": expected}
+    assert (True, "ClusterFirstWithHostNet") == (pod["hostNetwork"], pod["dnsPolicy"])
+
+
+def test_two_pods_or_more_that_come_before_others(default: list[dict[str, Any]]) -> None:
+    """And no variable that Kubernetes makes of a Service is taken for an option."""
+    pod = pod_of(default)
+
     assert (2, "system-cluster-critical", False) == (
-        deployment["replicas"],
+        named(default, "Deployment")["spec"]["replicas"],
         pod["priorityClassName"],
         pod["enableServiceLinks"],
     )
 
 
-def test_pods_are_spread_over_zones_and_nodes(helm: Helm) -> None:
+def test_pods_are_spread_over_zones_and_nodes(default: list[dict[str, Any]]) -> None:
     """As far as there are such; an upgrade counts new Pods alone."""
-    spread = pod_template(helm)["spec"]["topologySpreadConstraints"]
-
-    assert spread == [
+    assert pod_of(default)["topologySpreadConstraints"] == [
         {
             "topologyKey": key,
             "maxSkew": 1,
@@ -58,9 +68,11 @@ def test_pods_are_spread_over_zones_and_nodes(helm: Helm) -> None:
     ]
 
 
-def test_what_is_not_ready_is_sent_nothing_and_is_not_killed(helm: Helm) -> None:
+def test_what_is_not_ready_is_sent_nothing_and_is_not_killed(
+    default: list[dict[str, Any]],
+) -> None:
     """A restart mends nothing that `/readyz` tells of, such as an API server that is away."""
-    container = container_of(helm)
+    (container,) = pod_of(default)["containers"]
     asked = {
         probe: (container[probe]["httpGet"]["path"], container[probe]["httpGet"]["port"])
         for probe in ("startupProbe", "livenessProbe", "readinessProbe")
@@ -73,10 +85,11 @@ def test_what_is_not_ready_is_sent_nothing_and_is_not_killed(helm: Helm) -> None
     }
 
 
-def test_the_service_leads_to_the_pods(helm: Helm) -> None:
+def test_the_service_leads_to_the_pods(default: list[dict[str, Any]]) -> None:
     """By the port that the webhook object is told, to the port that the Pods listen on."""
-    service = named(helm.objects(), "Service")["spec"]
-    told = [each for each in options_of(container_of(helm)) if each.startswith(SERVICE)]
+    service = named(default, "Service")["spec"]
+    (container,) = pod_of(default)["containers"]
+    told = [each for each in options_of(container) if each.startswith(SERVICE)]
 
     expected = {"name": "https", "port": 443, "targetPort": "webhook", "protocol": "TCP"}
     assert (SELECTED, [expected]) == (service["selector"], service["ports"])
@@ -144,10 +157,3 @@ def test_cert_manager_is_asked_for_the_names_that_the_api_server_wants(helm: Hel
         certificate["dnsNames"],
         certificate["secretName"],
     )
-
-
-def test_in_the_network_of_the_node_names_of_the_cluster_are_resolved(helm: Helm) -> None:
-    """Without it the Pods would ask the node's name server, which knows no Service."""
-    spec = pod_template(helm, {"hostNetwork": True})["spec"]
-
-    assert (True, "ClusterFirstWithHostNet") == (spec["hostNetwork"], spec["dnsPolicy"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chart.matrix import INSTALLS, merged
-from chart.test_rendering import pod_template, started
+from chart.test_rendering import started
 from landwaiter.cli.doctor import _patient, doctor
 from landwaiter.cluster.access import Right
 from landwaiter.doctor.picture import Install, in_the_dark
@@ -24,10 +24,11 @@ FILES_OF_NOBODY = ("LANDWAITER_POLICIES", "LANDWAITER_REGISTRIES")
 
 
 def install_of(
-    helm: Helm, values: Mapping[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    objects: list[dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Install:
     """Return what the doctor knows of an install that it is run in a Pod of, without an option."""
-    (container,) = pod_template(helm, values)["spec"]["containers"]
+    (deployment,) = (each for each in objects if each["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
     started(container, folder, monkeypatch)
     for name in FILES_OF_NOBODY:
         monkeypatch.delenv(name, raising=False)
@@ -54,8 +55,9 @@ def test_each_install_has_the_rights_that_the_doctor_looks_for(
     helm: Helm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: Mapping[str, Any]
 ) -> None:
     """What it lacks it can do without; and it has none that nothing needs."""
-    install = install_of(helm, values, tmp_path, monkeypatch)
-    given, needed = set(granted(helm.objects(values))), set(rights_needed(install))
+    objects = helm.objects(values)
+    install = install_of(objects, tmp_path, monkeypatch)
+    given, needed = set(granted(objects)), set(rights_needed(install))
     there = tuple({"metadata": {"name": name}} for _, name in install.last_good_sets)
     picture = replace(in_the_dark(install, now=0.0, unknown=()), last_good=there)
     here = {NAMESPACE, "default", *values.get("access", {}).get("namespaces", ())}
