@@ -234,6 +234,14 @@ async def test_a_door_that_was_never_shut_is_told_too() -> None:
     assert (["DoorOpened"], []) == ([each[0] for each in place.told], place.api.asked)
 
 
+async def test_another_replica_that_writes_is_left_to_it() -> None:
+    """What is told is told once, and nothing is asked for."""
+    place = Place(view=View(door=OPEN), leads=False)
+    await place.rounds(3)
+
+    assert ([], []) == (place.told, place.api.asked)
+
+
 async def test_an_edit_is_a_repair_and_a_change_of_ours_is_none(place: Place) -> None:
     """An Event names who and what; it is a warning, and counted."""
     await place.rounds()

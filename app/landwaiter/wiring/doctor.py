@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypedDict, TypeVar
+from typing import Final, TypeVar
 
 from landwaiter.cluster.access import Right, may
 from landwaiter.cluster.leadership import LEASES
@@ -38,7 +38,7 @@ from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
 from landwaiter.rules.pull_secrets import PullSecrets
-from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS, WebhookPath
+from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS
 from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.cluster_policies import resource_of
 from landwaiter.wiring.policies import CONFIG_MAPS
@@ -81,9 +81,9 @@ async def examine(patient: Patient) -> Diagnosis:
         reader = _Reader(ClusterObjects(transport))
         is_there = await reader.read("the cluster", server_version(transport)) is not None
         policies = patient.policies
-        if is_there and patient.install.policies_from_cluster and not patient.install.broken:
+        if is_there and patient.install.policies_from_cluster:
             policies = await _with_those_of_the_cluster(reader, patient)
-        install = replace(patient.install, **_read_off(policies, patient.settings))
+        install = told_by_policies(patient.install, policies, patient.settings)
         picture, registries = await asyncio.gather(
             _picture(reader, transport, install, is_there=is_there),
             _reached(patient.registries, (policies or patient.policies or PolicySet()).policies),
@@ -91,22 +91,16 @@ async def examine(patient: Patient) -> Diagnosis:
     return diagnose(replace(picture, registries=registries))
 
 
-class _ReadOff(TypedDict):
-    """What the policies of an install say of it."""
-
-    paths: Collection[WebhookPath] | None
-    needs_pull_secrets: bool
-
-
-def _read_off(policies: PolicySet | None, settings: PolicyInstallSettings) -> _ReadOff:
-    if policies is None:
-        return {"paths": None, "needs_pull_secrets": False}
-    return {
-        "paths": paths_needed(policies, settings),
-        "needs_pull_secrets": any(
-            rule.id == PullSecrets.id for policy in policies for rule in policy.rules
-        ),
-    }
+def told_by_policies(
+    install: Install, policies: PolicySet | None, settings: PolicyInstallSettings
+) -> Install:
+    """Return an install with what its policies say of it, as far as all of them are known."""
+    known = policies or PolicySet()
+    needs_pull_secrets = any(rule.id == PullSecrets.id for each in known for rule in each.rules)
+    paths = None
+    if policies is not None and not install.broken:
+        paths = paths_needed(policies, settings)
+    return replace(install, paths=paths, needs_pull_secrets=needs_pull_secrets)
 
 
 async def _with_those_of_the_cluster(reader: "_Reader", patient: Patient) -> PolicySet | None:
