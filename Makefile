@@ -64,6 +64,7 @@ generate: setup ## Write the generated parts of the documents anew.
 	@$(BIN)/python tests/realparts/install.py helm
 	$(BIN)/python tests/chart/plain_manifests.py
 	$(BIN)/python tests/wiring/fault_table.py
+	$(BIN)/python tests/registry/conformance.py
 	$(BIN)/python tests/system/faults/table.py
 
 test: check parts ## Run every check and every test, on the real parts.

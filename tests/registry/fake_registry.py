@@ -164,6 +164,19 @@ class FakeRegistry:
         """Answer requests that contain the text, and were let in, with a fault."""
         self._inner_hooks.append(_Hook(text, fault, 1_000_000))
 
+    def content_of(self, repository: str, digest: str) -> bytes:
+        """Return a manifest as it is stored."""
+        return self._repositories[repository].manifests[digest].content
+
+    def lets_in(self, request: web.Request) -> bool:
+        """Say whether a request has what the registry asks for."""
+        return self._challenge(request) is None
+
+    def behave(self) -> None:
+        """Answer truthfully again, whatever faults there were."""
+        self._hooks.clear()
+        self._inner_hooks.clear()
+
     def truthful(self) -> Fault:
         """Return the answer without any fault, for faults that only watch."""
 
@@ -171,6 +184,13 @@ class FakeRegistry:
             return self._content(request)
 
         return fault
+
+    async def truth(self, request: web.Request) -> web.Response:
+        """Return what is answered to a request that is let in, or to one for a token."""
+        if request.path != "/token":
+            return self._content(request)
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        return self._token(request, form)
 
     async def until_ended(self) -> None:
         """Wait until the registry ends, for faults that never answer."""

@@ -1,6 +1,7 @@
 """Whether a registry lets one credential pull, and how seldom a wrong one is tried."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -9,7 +10,7 @@ from landwaiter.registry.access import REFUSED_MAX, REFUSED_SECONDS, LoginsPause
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.credentials import Credential
 from registry.clients import FastClock, client_for, named, reference, soon
-from registry.fake_registry import FakeRegistry, answer, basic
+from registry.fake_registry import FakeRegistry, answer, basic, redirect
 
 ANN = Credential("r", "ann", "pw")
 
@@ -100,6 +101,23 @@ async def test_a_fault_of_the_registry_is_undecided(path: str, status: int) -> N
 
         with pytest.raises(RegistryUnavailable):
             await outcome(registry)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_behind_a_redirect_is_undecided(status: int) -> None:
+    """The credential does not follow there, so nothing was said about it."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry, FakeRegistry() as store:
+        registry.after_login("/manifests/", redirect(f"{store.url}/signed"))
+        store.on("/signed", answer(status))
+        told = (
+            f"{registry.host} redirects to what does not show team/app to anybody ({status}), and "
+            "credentials do not follow a redirect"
+        )
+        with pytest.raises(RegistryUnavailable, match=re.escape(told)):
+            async with client_for(named(registry, store)) as client:
+                await tried(registry, client)
+
+    assert [None] == [seen.authorization for seen in store.seen]
 
 
 async def test_a_token_service_that_is_not_known_leaves_it_undecided() -> None:

@@ -167,6 +167,11 @@ class AccessTrial:
                 f"{access.host} does not show {access.repository} to anybody"
                 f"{denial_hint(access, authorization)}"
             )
+        if reply.status in _DENIED and reply.redirected:
+            raise RegistryUnavailable(
+                f"{access.host} redirects to what does not show {access.repository} to anybody "
+                f"({reply.status}), and credentials do not follow a redirect"
+            )
         if reply.status in _MISSING:
             return PullAccess.NOT_SHOWN
         if reply.status not in _DENIED:
