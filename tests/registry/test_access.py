@@ -6,7 +6,14 @@ import re
 import pytest
 
 from landwaiter.errors import RegistryUnavailable
-from landwaiter.registry.access import REFUSED_MAX, REFUSED_SECONDS, LoginsPaused, PullAccess
+from landwaiter.registry.access import (
+    GOOD_SECONDS,
+    REFUSED_MAX,
+    REFUSED_SECONDS,
+    SHARED_NAMES,
+    LoginsPaused,
+    PullAccess,
+)
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.credentials import Credential
 from registry.clients import FastClock, client_for, named, reference, soon
@@ -190,6 +197,60 @@ async def test_a_login_that_was_good_goes_on_beside_wrong_ones_of_its_user() -> 
             assert PullAccess.GRANTED == await tried(registry, client)
             with pytest.raises(LoginsPaused):
                 await tried(registry, client, wrong(REFUSED_MAX))
+
+
+async def test_another_spelling_of_a_user_is_the_same_account() -> None:
+    """Registries that ask a directory take capitals and blanks for nothing."""
+    spellings = ("ann", "Ann", "ANN", " ann", "ann ")
+    async with FakeRegistry(users={"bob": "pw"}) as registry, client_for(named(registry)) as client:
+        results = await asyncio.gather(
+            *(tried(registry, client, wrong(0, user)) for user in spellings),
+            return_exceptions=True,
+        )
+
+    assert (REFUSED_MAX, REFUSED_MAX) == (
+        results.count(PullAccess.LOGIN_REFUSED),
+        len(logins(registry)),
+    )
+
+
+async def test_a_login_counts_as_good_for_a_day() -> None:
+    """Else whoever names its user with wrong passwords would only have to wait a little."""
+    clock = FastClock()
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry), clock=clock) as client:
+            await tried(registry, client)
+            clock.now += GOOD_SECONDS - 1
+            for number in range(REFUSED_MAX):
+                await tried(registry, client, wrong(number))
+
+            assert PullAccess.GRANTED == await tried(registry, client)
+
+            clock.now += GOOD_SECONDS
+            for number in range(REFUSED_MAX):
+                await tried(registry, client, wrong(number))
+            with pytest.raises(LoginsPaused):
+                await tried(registry, client)
+
+
+@pytest.mark.parametrize("user", sorted(SHARED_NAMES))
+async def test_a_name_that_everybody_has_is_no_account_to_be_locked(user: str) -> None:
+    """Else three wrong keys of one team would keep every other from having its own tried."""
+    async with FakeRegistry(users={user: "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            refused = [
+                await tried(registry, client, wrong(number, user))
+                for number in (*range(REFUSED_MAX + 1), 0)
+            ]
+            granted = await tried(registry, client, Credential("r", user, "pw"))
+
+    assert ([PullAccess.LOGIN_REFUSED] * (REFUSED_MAX + 2), PullAccess.GRANTED) == (
+        refused,
+        granted,
+    )
+    assert REFUSED_MAX + 2 == len(logins(registry))
 
 
 async def test_a_password_that_was_good_fails_only_a_few_times_at_once() -> None:

@@ -11,6 +11,10 @@ logins that a registry has refused are not tried again for `REFUSED_SECONDS`, an
 one after another, and good ones a few at once. What is remembered is a fingerprint that holds
 within this process only.
 
+Nor may whoever writes Secrets keep other people's from being tried, by naming their user. So a
+login counts as good for a day, in which it is tried whatever fails beside it; and names that come
+with a key or a token, whoever has it, are nobody's account, so that each password stands alone.
+
 Source: OCI distribution specification 1.1.1 ("Pulling manifests"); the token specification of
 distribution, where a 401 to a token means that its scope does not do.
 """
@@ -47,6 +51,30 @@ REFUSED_SECONDS: Final = 600.0
 """Accounts are locked after some five failures within some minutes, and the kubelet tries too."""
 
 REFUSED_MAX: Final = 3
+GOOD_SECONDS: Final = 86_400.0
+"""What a login that ends meanwhile costs is one more that fails, after which it is known as bad."""
+
+SHARED_NAMES: Final = frozenset(
+    {
+        "",
+        "$oauthtoken",
+        "00000000-0000-0000-0000-000000000000",
+        "<token>",
+        "AWS",
+        "_json_key",
+        "_json_key_base64",
+        "gitlab-ci-token",
+        "iamapikey",
+        "oauth2accesstoken",
+    }
+)
+"""
+User names that come with a key or a token, whoever has it.
+
+Source: "Private registry authentication" of Amazon ECR, Google's Artifact Registry, Azure's ACR,
+GitLab, Quay and IBM Cloud, and what `docker login` writes (read November 2026).
+"""
+
 REMEMBERED_MAX: Final = 10_000
 
 _LIMIT_BYTES: Final = 4 * 1024 * 1024
@@ -90,7 +118,7 @@ class AccessTrial:
         self._failures: TTLCache[tuple[str, int], None] = TTLCache(
             REMEMBERED_MAX, REFUSED_SECONDS, timer=clock
         )
-        self._good: TTLCache[str, None] = TTLCache(REMEMBERED_MAX, REFUSED_SECONDS, timer=clock)
+        self._good: TTLCache[str, None] = TTLCache(REMEMBERED_MAX, GOOD_SECONDS, timer=clock)
         self._gates: WeakValueDictionary[tuple[str, bool], asyncio.Semaphore] = (
             WeakValueDictionary()
         )
@@ -110,7 +138,10 @@ class AccessTrial:
         login = fingerprint_of(
             access.host, credential.username, credential.password, credential.identity_token
         )
-        user = fingerprint_of(access.host, credential.username)
+        user = login
+        if credential.username not in SHARED_NAMES:
+            # A directory behind the registry may take other spellings for the same account.
+            user = fingerprint_of(access.host, credential.username.strip().casefold())
         async with self._gate(user, is_good=login in self._good):
             if login in self._refused:
                 return PullAccess.LOGIN_REFUSED
