@@ -156,12 +156,12 @@ def measure_start(scene: Scene) -> Iterator[Figure]:
     seconds = []
     for number in range(STARTS):
         landwaiter = scene.prepared(f"start-{number}", policies, cluster=scene.cluster)
-        seconds.append(retried_on_port_clash(partial(_seconds_to_ready, landwaiter)))
+        seconds.append(retried_on_port_clash(partial(seconds_to_ready, landwaiter)))
         landwaiter.stop()
     yield Figure("start", "command to ready", "s", tuple(seconds), (), at_most(2.0))
 
 
-def _seconds_to_ready(landwaiter: Landwaiter) -> float:
+def seconds_to_ready(landwaiter: Landwaiter) -> float:
     """Start it; its account in the cluster, and the files it is given, are made before."""
     landwaiter.prepare()
     command = landwaiter.command()
