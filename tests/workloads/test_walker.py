@@ -201,6 +201,35 @@ def test_a_containers_security_context_goes_before_its_pods(
     )
 
 
+@pytest.mark.parametrize(
+    ("of_pod", "own", "expected"),
+    [
+        (None, None, (None, None)),
+        ({}, {}, (None, None)),
+        (None, {"runAsUserName": "a", "hostProcess": True}, ("a", True)),
+        ({"runAsUserName": "a", "hostProcess": True}, None, ("a", True)),
+        ({"runAsUserName": "a", "hostProcess": True}, {"runAsUserName": "b"}, ("b", True)),
+        ({"runAsUserName": "a", "hostProcess": True}, {"hostProcess": False}, ("a", False)),
+    ],
+)
+@pytest.mark.parametrize("field", ["initContainers", "containers", "ephemeralContainers"])
+def test_a_containers_windows_options_go_before_its_pods(
+    field: str,
+    of_pod: dict[str, Any] | None,
+    own: dict[str, Any] | None,
+    expected: tuple[str | None, bool | None],
+) -> None:
+    """Field by field too."""
+    container = a_container(securityContext={"windowsOptions": own})
+    place = (
+        read(a_pod(securityContext={"windowsOptions": of_pod}, **{field: [container]}))
+        .uses[0]
+        .place
+    )
+
+    assert expected == (place.run_as_user_name, place.host_process)
+
+
 def test_an_image_volume_has_no_user() -> None:
     """What is only mounted is run by nobody, whatever the Pod says."""
     volumes = [{"name": "model", "image": {"reference": IMAGE}}]

@@ -8,12 +8,13 @@ kubelet's way; it checks it at the start of a container, and only where `runAsNo
 Refused:  the number 0; no USER; the name `root`; a number that is no user's (runtimes look it up
           as a name); a name where `runAsNonRoot` is true, for the kubelet does not start what it
           cannot verify; any other name, which the image may give the number 0, unless
-          `namedUsers: Allow`; a Pod for Windows nodes alone, and an image for Windows, whose users
-          are none of these.
-Admitted: a number from 1 to 2147483647. With `runAsUser` the image is not looked at. An image
-          volume is run by nobody.
-Limits:   Windows ignores `runAsUser`, so a Pod that has one and lands on a Windows node is not
-          judged by it: this is a rule for Linux nodes.
+          `namedUsers: Allow`. On Windows, which ignores `runAsUser`: an administrator, no USER,
+          any other name likewise, and a container that runs on the node itself (`hostProcess`).
+Admitted: a number from 1 to 2147483647; on Windows ContainerUser and limited service accounts. With
+          `runAsUser`, and for Windows nodes with `runAsUserName`, the image is not looked at. An
+          image volume is run by nobody.
+Limits:   a Pod with `runAsUser` that may run on any node is not judged by what it would be on
+          Windows, which ignores it.
 Source:   verifyRunAsNonRoot in pkg/kubelet/kuberuntime/security_context_others.go, getImageUser
           in helpers.go beside it, DetermineEffectiveSecurityContext in pkg/securitycontext/util.go
           of Kubernetes 1.36.3; getUserFromImage of containerd (internal/cri/server/images) and of
@@ -31,10 +32,16 @@ from pydantic import Field
 from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import quoted
-from landwaiter.rules.image_content import PLATFORMS_MAX, ConfigurationsQuestion, said_once
+from landwaiter.rules.image_content import (
+    PLATFORMS_MAX,
+    Configurations,
+    ConfigurationsQuestion,
+    said_once,
+)
 from landwaiter.rules.protocol import Facts, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.settings import PlatformField, RuleSettings
-from landwaiter.workloads.values import ImageRole, ImageUse
+from landwaiter.rules.windows_users import USUAL, problem_of_name
+from landwaiter.workloads.values import ImagePlace, ImageRole, ImageUse
 
 NamedUsers = Literal["Deny", "Allow"]
 
@@ -44,7 +51,6 @@ _NUMBER = re.compile(r"([+-]?)0*([0-9]{1,19})", re.ASCII)
 """What Go's ParseInt takes; one with more digits is out of range for it, and so a name."""
 _ROOT = "root"
 _WINDOWS = "windows"
-_NOT_JUDGED = "whose users have no numbers; Linux is wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,9 @@ class NonRootUser:
     """Refuses containers that run as root, or as somebody of whom that is not known."""
 
     id: ClassVar[RuleId] = RuleId("nonRootUser")
-    reads: ClassVar[frozenset[str]] = frozenset({"run_as_user", "run_as_non_root", "nodes"})
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {"run_as_user", "run_as_non_root", "run_as_user_name", "host_process", "nodes"}
+    )
     judges_content: ClassVar[bool] = True
     vouches_for_registry: ClassVar[bool] = False
 
@@ -63,40 +71,49 @@ class NonRootUser:
     def needs(self, use: ImageUse) -> tuple[ConfigurationsQuestion, ...]:
         """Ask for the image's own user where the Pod does not say who runs it."""
         place = use.place
-        if (
-            place.role is ImageRole.VOLUME
-            or place.run_as_user is not None
-            or place.nodes.is_only(_WINDOWS)
-        ):
+        if place.role is ImageRole.VOLUME or place.host_process:
+            return ()
+        is_windows = place.nodes.is_only(_WINDOWS)
+        said = place.run_as_user_name if is_windows else place.run_as_user
+        if said is not None:
             return ()
         return (ConfigurationsQuestion(use.reference, self.platforms, place.nodes),)
 
     def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
         """Return what is wrong with one image use, None where nothing is."""
+        for question in self.needs(use):
+            answer = facts.about(question)
+            return answer if isinstance(answer, Undecided) else self._by_images(use, answer)
+        return self._by_pod(use)
+
+    def _by_images(self, use: ImageUse, answer: Configurations) -> Violation | None:
+        """Return what is wrong where the image says who runs it."""
+        place = use.place
+        problems = [
+            (image, problem) for image in answer.images if (problem := self._problem(image, place))
+        ]
+        if not problems:
+            return None
+        # Where nothing of the image may be told, the remedy goes by the Pod alone.
+        told = answer.may_be_told and all(_is_windows(image, place) for image, _ in problems)
+        return self._violation(
+            said_once(problems, answer, untold="its user is or may be root"),
+            _remedy(use, is_windows=told or place.nodes.is_only(_WINDOWS)),
+        )
+
+    def _by_pod(self, use: ImageUse) -> Violation | None:
+        """Return what is wrong where the Pod says it all."""
         place = use.place
         if place.role is ImageRole.VOLUME:
             return None
-        if place.nodes.is_only(_WINDOWS):
+        if place.host_process:
             return self._violation(
-                f"the Pod is for Windows nodes alone, {_NOT_JUDGED}",
-                "ask the cluster's admin to leave its namespace out of the policy",
+                "hostProcess is true, so it runs on the Windows node itself; a container is wanted",
+                f"take hostProcess out of {_windows(use)}, or of the Pod's",
             )
-        if place.run_as_user is not None:
-            return self._of_pod(use, place.run_as_user)
-        for question in self.needs(use):
-            answer = facts.about(question)
-            if isinstance(answer, Undecided):
-                return answer
-            problems = [
-                (image, problem)
-                for image in answer.images
-                if (problem := self._problem(image, must_be_number=bool(place.run_as_non_root)))
-            ]
-            if problems:
-                return self._violation(
-                    said_once(problems, answer, untold="its user is or may be root"), _remedy(use)
-                )
-        return None
+        if place.nodes.is_only(_WINDOWS):
+            return self._of_windows_pod(use, place.run_as_user_name or "")
+        return self._of_pod(use, place.run_as_user or 0)
 
     def _violation(self, detail: str, remedy: str) -> Violation:
         return Violation(self.id, reason="root or unknown user", detail=detail, remedy=remedy)
@@ -110,16 +127,24 @@ class NonRootUser:
             f"write the number of another user, such as 1000, as {_security(use)}.runAsUser",
         )
 
-    def _problem(self, image: ImageConfiguration, *, must_be_number: bool) -> str:
+    def _of_windows_pod(self, use: ImageUse, name: str) -> Violation | None:
+        problem = problem_of_name(name, named_users_are_trusted=self.named_users == "Allow")
+        if not problem:
+            return None
+        return self._violation(
+            f"runAsUserName is {problem}", f"write {USUAL} as {_windows(use)}.runAsUserName"
+        )
+
+    def _problem(self, image: ImageConfiguration, place: ImagePlace) -> str:
         """Return what is wrong with the image's own user, empty where nothing is."""
-        if image.platform is not None and image.platform.os == _WINDOWS:
-            return f"it is for Windows, {_NOT_JUDGED}"
+        if _is_windows(image, place):
+            return self._problem_on_windows(image, place)
         number, name = user_of(image.user)
         if number is not None:
             return _problem_of_number(image.user, number)
         if name == _ROOT:
             return 'its USER is "root"; another user is wanted'
-        if must_be_number:
+        if place.run_as_non_root:
             return (
                 f"its USER is {quoted(name)}, and with runAsNonRoot: true the kubelet starts no "
                 "container whose user it cannot verify; a number is wanted"
@@ -130,6 +155,23 @@ class NonRootUser:
                 "number is wanted"
             )
         return ""
+
+    def _problem_on_windows(self, image: ImageConfiguration, place: ImagePlace) -> str:
+        trusted = self.named_users == "Allow"
+        if (said := place.run_as_user_name) is not None:
+            problem = problem_of_name(said, named_users_are_trusted=trusted)
+            return problem and f"on Windows its runAsUserName is {problem}"
+        if not image.user:
+            return "it has no USER, so it runs as ContainerAdministrator; another user is wanted"
+        problem = problem_of_name(image.user, named_users_are_trusted=trusted)
+        return problem and f"its USER is {problem}"
+
+
+def _is_windows(image: ImageConfiguration, place: ImagePlace) -> bool:
+    """Whether a container of the image would be one of Windows at this place."""
+    if place.nodes.is_only(_WINDOWS):
+        return True
+    return image.platform is not None and image.platform.os == _WINDOWS
 
 
 def user_of(user: str) -> tuple[int | None, str]:
@@ -157,7 +199,16 @@ def _security(use: ImageUse) -> str:
     return f"{use.path.removesuffix('.image')}.securityContext"
 
 
-def _remedy(use: ImageUse) -> str:
+def _windows(use: ImageUse) -> str:
+    return f"{_security(use)}.windowsOptions"
+
+
+def _remedy(use: ImageUse, *, is_windows: bool) -> str:
+    if is_windows:
+        return (
+            f"write {USUAL} as {_windows(use)}.runAsUserName, or build the image with it: "
+            f"USER {USUAL}"
+        )
     return (
         f"write the user's number, such as 1000, as {_security(use)}.runAsUser, or build the image "
         "with it: USER 1000"

@@ -58,11 +58,19 @@ class Metadata(_Slim):
     annotations: dict[str, object] | None = None
 
 
+class WindowsOptions(_Slim):
+    """As whom containers run on Windows, and whether on the node itself."""
+
+    run_as_user_name: str | None = None
+    host_process: bool | None = None
+
+
 class PodSecurityContext(_Slim):
     """As whom the containers of a Pod run that do not say it themselves."""
 
     run_as_user: int | None = None
     run_as_non_root: bool | None = None
+    windows_options: WindowsOptions | None = None
 
 
 class SecurityContext(PodSecurityContext):

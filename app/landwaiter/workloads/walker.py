@@ -35,6 +35,7 @@ from landwaiter.workloads.podspec import (
     Pod,
     PodSpec,
     SecurityContext,
+    WindowsOptions,
 )
 from landwaiter.workloads.values import (
     ImagePlace,
@@ -73,6 +74,7 @@ _CONTAINER_LISTS: Final = (
 )
 _PLACEHOLDER: Final = "auto"
 _SAYS_NOTHING: Final = SecurityContext()
+_NO_WINDOWS_OPTIONS: Final = WindowsOptions()
 _NO_METADATA: Final = Metadata()
 _PLAIN_STEP: Final = re.compile(r"[A-Za-z]{1,64}")
 _WANTED: Final = MappingProxyType(
@@ -185,10 +187,12 @@ def _places(spec: PodSpec, at: str, nodes: NodeSelection) -> Iterator[ImagePlace
                 nodes=nodes,
             )
     of_pod = spec.security_context or _SAYS_NOTHING
+    pods_windows = of_pod.windows_options or _NO_WINDOWS_OPTIONS
     for field, attribute, role in _CONTAINER_LISTS:
         containers: list[Container] | None = getattr(spec, attribute)
         for index, container in enumerate(containers or ()):
             own = container.security_context or _SAYS_NOTHING
+            windows = own.windows_options or _NO_WINDOWS_OPTIONS
             yield ImagePlace(
                 path=f"{at}.{field}[{index}].image",
                 container=container.name or "",
@@ -197,6 +201,10 @@ def _places(spec: PodSpec, at: str, nodes: NodeSelection) -> Iterator[ImagePlace
                 role=role,
                 run_as_user=_first_said(own.run_as_user, of_pod.run_as_user),
                 run_as_non_root=_first_said(own.run_as_non_root, of_pod.run_as_non_root),
+                run_as_user_name=_first_said(
+                    windows.run_as_user_name, pods_windows.run_as_user_name
+                ),
+                host_process=_first_said(windows.host_process, pods_windows.host_process),
                 read_only_root_filesystem=own.read_only_root_filesystem,
                 nodes=nodes,
             )

@@ -15,6 +15,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.rules.image_content import Configurations, ConfigurationsQuestion
 from landwaiter.rules.non_root_user import (
     USER_MAX,
+    NamedUsers,
     NonRootUser,
     NonRootUserSettings,
     user_of,
@@ -163,20 +164,119 @@ def test_an_image_volume_is_run_by_nobody() -> None:
     assert ((), None) == (NonRootUser().needs(use), NonRootUser().judge(use, NO_FACTS))
 
 
-@pytest.mark.parametrize("run_as_user", [None, 1000])
-def test_a_pod_for_windows_alone_is_refused(run_as_user: int | None) -> None:
-    """Windows ignores the number, and nothing is asked of the registry to say so."""
-    use = a_use(run_as_user=run_as_user, nodes=WINDOWS)
-    found = NonRootUser().judge(use, NO_FACTS)
+ADMINISTRATOR = "who is an administrator; another user is wanted"
+MADE = "whom the image itself may make an administrator"
 
-    assert () == NonRootUser().needs(use)
+
+@pytest.mark.parametrize(
+    ("name", "named_users", "refused"),
+    [
+        ("ContainerUser", "Deny", ""),
+        ("containeruser", "Deny", ""),
+        (r"User Manager\ContainerUser", "Deny", ""),
+        (r"NT AUTHORITY\NETWORK SERVICE", "Deny", ""),
+        (r"NT AUTHORITY\LocalService", "Deny", ""),
+        ("ContainerAdministrator", "Allow", ADMINISTRATOR),
+        ("CONTAINERADMINISTRATOR", "Allow", ADMINISTRATOR),
+        (" ContainerAdministrator ", "Allow", ADMINISTRATOR),
+        (r"User Manager\ContainerAdministrator", "Allow", ADMINISTRATOR),
+        (r".\ContainerAdministrator", "Allow", ADMINISTRATOR),
+        ("ContainerAdministrator@host", "Allow", ADMINISTRATOR),
+        (r"NT AUTHORITY\SYSTEM", "Allow", ADMINISTRATOR),
+        ("Administrator", "Allow", ADMINISTRATOR),
+        ("S-1-5-93-2-1", "Allow", ADMINISTRATOR),
+        ("", "Allow", ADMINISTRATOR),
+        ("app", "Deny", MADE),
+        (r"OTHER\ContainerUser", "Deny", MADE),
+        ("1000", "Deny", MADE),
+        ("app", "Allow", ""),
+        (r"CORP\app", "Allow", ""),
+    ],
+)
+@pytest.mark.parametrize("run_as_non_root", [None, True, False])
+def test_the_name_of_a_windows_user_says_what_it_may_do(
+    name: str,
+    named_users: NamedUsers,
+    refused: str,
+    run_as_non_root: bool | None,  # noqa: FBT001
+) -> None:
+    """Of the Pod as of the image; `runAsNonRoot` wants no number there, and lifts nothing."""
+    rule = NonRootUser(named_users)
+    place = {"nodes": WINDOWS, "run_as_non_root": run_as_non_root}
+    of_pod = rule.judge(a_use(run_as_user_name=name, **place), NO_FACTS)
+    said = [of_pod.detail if isinstance(of_pod, Violation) else ""]
+    if name:
+        said.append(verdict_on(a_use(**place), name, rule, Platform("windows", "amd64")))
+
+    assert [refused in each for each in said] == [True] * len(said)
+    assert [bool(refused)] * len(said) == [bool(each) for each in said]
+
+
+def test_an_image_for_windows_without_user_runs_as_its_administrator() -> None:
+    """Which images of Windows have one tells their USER."""
+    said = verdict_on(a_use(), "", platform=Platform("windows", "amd64"))
+
+    assert "it has no USER, so it runs as ContainerAdministrator; another user is wanted" == said
+
+
+def test_a_pod_for_windows_alone_that_names_a_user_needs_no_image() -> None:
+    """Whatever the tag comes to mean; a number, which Windows ignores, is not enough for it."""
+    named, numbered = (
+        a_use(nodes=WINDOWS, **said) for said in ({"run_as_user_name": "x"}, {"run_as_user": 1000})
+    )
+
+    assert (0, 1) == (len(NonRootUser().needs(named)), len(NonRootUser().needs(numbered)))
+
+
+def test_the_images_of_an_index_are_judged_by_their_own_system() -> None:
+    """Where the Pod may run on any node, the name counts for Windows and the USER for Linux."""
+    rule, use = NonRootUser(), a_use(run_as_user_name="ContainerAdministrator")
+    images = (
+        ImageConfiguration(f"sha256:{1:064x}", AMD64, "1000"),
+        ImageConfiguration(f"sha256:{2:064x}", Platform("windows", "amd64"), "ContainerUser"),
+    )
+    found = rule.judge(use, Facts(dict.fromkeys(rule.needs(use), Configurations(images))))
+
     assert isinstance(found, Violation)
-    assert "the Pod is for Windows nodes alone" in found.detail
+    assert (
+        (
+            'windows/amd64: on Windows its runAsUserName is "ContainerAdministrator", who is an '
+            "administrator; another user is wanted"
+        ),
+        (
+            "write ContainerUser as spec.containers[0].securityContext.windowsOptions."
+            "runAsUserName, or build the image with it: USER ContainerUser"
+        ),
+    ) == (found.detail, found.remedy)
 
 
-def test_an_image_for_windows_is_refused() -> None:
-    """Whoever runs it is none of the users that have numbers."""
-    assert verdict_on(a_use(), "ContainerUser", platform=Platform("windows", "amd64"))
+def test_a_container_on_the_node_itself_is_refused_whoever_runs_it() -> None:
+    """`hostProcess` is no container at all."""
+    use = a_use(nodes=WINDOWS, host_process=True, run_as_user_name="ContainerUser")
+    found = NonRootUser("Allow").judge(use, NO_FACTS)
+
+    assert isinstance(found, Violation)
+    assert (
+        "hostProcess is true, so it runs on the Windows node itself; a container is wanted",
+        (
+            "take hostProcess out of spec.containers[0].securityContext.windowsOptions, or of the "
+            "Pod's"
+        ),
+    ) == (found.detail, found.remedy)
+
+
+def test_semantics_20_the_remedy_does_not_tell_the_system_of_an_image() -> None:
+    """Whoever may be anybody gets the same one for either."""
+    rule, use = NonRootUser(), a_use()
+    remedies = set()
+    for system in ("linux", "windows"):
+        image = ImageConfiguration(A_DIGEST, Platform(system, "amd64"), "")
+        answer = Configurations((image,), may_be_told=False)
+        found = rule.judge(use, Facts(dict.fromkeys(rule.needs(use), answer)))
+        assert isinstance(found, Violation)
+        remedies.add((found.detail, found.remedy))
+
+    assert 1 == len(remedies)
 
 
 def test_of_several_images_those_that_are_wrong_are_named() -> None:
@@ -223,7 +323,13 @@ def test_what_is_not_known_is_undecided() -> None:
 
 def test_semantics_06_a_template_is_judged_again_when_its_users_or_nodes_change() -> None:
     """Each of them can change who runs the container."""
-    assert frozenset({"run_as_user", "run_as_non_root", "nodes"}) == NonRootUser.reads
+    assert NonRootUser.reads == {
+        "run_as_user",
+        "run_as_non_root",
+        "run_as_user_name",
+        "host_process",
+        "nodes",
+    }
 
 
 @pytest.mark.parametrize(
