@@ -41,7 +41,8 @@ class Landwaiter:
 
     `policies` and `registries` are the documents as text, the first None for no folder;
     `arguments` are added to the command.
-    With `without_cluster` it counts as started when it is alive: it does not become ready.
+    With `without_cluster` it counts as started when it is alive: it does not become ready. `rights`
+    are its account and what that may do, where they are not those of most tests.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Landwaiter:
         cosign: Path | None = None,
         environment: Mapping[str, str] | None = None,
         without_cluster: bool = False,
+        rights: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self._ready_path = "/livez" if without_cluster else "/readyz"
         self.folder = folder
@@ -62,6 +64,7 @@ class Landwaiter:
         if policies is not None:
             self._documents["policies/policies.yaml"] = policies
         self._cluster = cluster
+        self._rights = account_and_rights() if rights is None else list(rights)
         self._arguments = tuple(arguments)
         self._cosign = cosign
         self._environment = dict(environment or {})
@@ -229,9 +232,11 @@ class Landwaiter:
 
     def _kubeconfig(self, cluster: ControlPlane) -> Path:
         """Give Landwaiter an account of its own with the rights that it needs."""
-        objects = {"apiVersion": "v1", "kind": "List", "items": account_and_rights()}
+        objects = {"apiVersion": "v1", "kind": "List", "items": self._rights}
         cluster.kubectl("apply", "-f", "-", stdin=json.dumps(objects))
-        token = cluster.kubectl("create", "token", "landwaiter", f"--namespace={NAMESPACE}").stdout
+        (account,) = (each["metadata"] for each in self._rights if each["kind"] == "ServiceAccount")
+        where = f"--namespace={account['namespace']}"
+        token = cluster.kubectl("create", "token", account["name"], where).stdout
         shown = cluster.kubectl("config", "view", "--flatten", "--output=json").stdout
         configuration = json.loads(shown)
         configuration["users"] = [{"name": "landwaiter", "user": {"token": token.strip()}}]
@@ -257,7 +262,7 @@ class Landwaiter:
         self.stop()
 
 
-def account_and_rights() -> list[dict[str, Any]]:
+def account_and_rights() -> list[Mapping[str, Any]]:
     group = "rbac.authorization.k8s.io"
     watched = ["namespaces", "serviceaccounts"]
     kinds = ["clusterimagepolicies", "imagepolicies", "imagepolicyexceptions"]

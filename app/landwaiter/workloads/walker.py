@@ -45,7 +45,7 @@ from landwaiter.workloads.values import (
     Workload,
 )
 
-Said = TypeVar("Said", int, bool)
+Said = TypeVar("Said", int, bool, str)
 
 REFERENCES_MAX: Final = 8_192
 """Parsed references that are kept, of the texts used last; about 1 kB each, 3 kB at most."""
