@@ -84,9 +84,7 @@ async def test_a_pod_may_name_thousands_of_secrets_and_only_some_are_read(
     names = [f"s{number}" for number in range(SECRETS_MAX + 7)]
     reader = PullSecretReader(cluster)
 
-    named = await reader.named_secrets(
-        an_inquiry("", *names, *names).workload, deadline=an_inquiry().deadline
-    )
+    named = await reader.named_secrets(an_inquiry("", *names, *names))
 
     assert (
         NamedSecrets(
@@ -101,9 +99,9 @@ async def test_a_pod_may_name_thousands_of_secrets_and_only_some_are_read(
 
 async def test_the_account_whose_secrets_count_is_told(cluster: FakeCluster) -> None:
     """A message can say which account names nothing, or does not exist."""
-    reader, deadline = PullSecretReader(cluster), an_inquiry().deadline
+    reader = PullSecretReader(cluster)
     found = [
-        await reader.named_secrets(an_inquiry(account=account).workload, deadline=deadline)
+        await reader.named_secrets(an_inquiry(account=account))
         for account in ("", "bare", "missing")
     ]
 

@@ -1,5 +1,6 @@
 """What each Secret that is named for a Pod is worth for one image."""
 
+import asyncio
 import base64
 import json
 from datetime import UTC, datetime
@@ -133,6 +134,44 @@ async def test_an_account_that_was_given_a_secret_a_moment_ago_is_read_anew() ->
     await answer(cluster)
 
     assert ["account shop/default", "account shop/default fresh"] == cluster.asked
+
+
+async def test_secrets_are_read_once_for_all_images_of_an_object_and_once_anew() -> None:
+    """Else a Pod of many images and bad Secrets would cost the API server thousands of requests."""
+    cluster = FakeCluster()
+    reader = PullSecretReader(cluster)
+    states = PullSecretStates(reader, clock=lambda: NOW)
+    inquiry = an_inquiry("one", "two")
+    images = [ImageReference.parse(f"r.example.com/app{number}:1") for number in range(20)]
+
+    for image in images[:10]:
+        await states.answer(PullSecretQuestion(image), inquiry)
+    await asyncio.gather(
+        *(states.answer(PullSecretQuestion(image), inquiry) for image in images[10:])
+    )
+    await reader.keychain(inquiry, fresh=True)
+
+    assert [
+        "secret shop/one",
+        "secret shop/two",
+        "secret shop/one fresh",
+        "secret shop/two fresh",
+    ] == cluster.asked
+
+
+async def test_a_cluster_that_cannot_be_asked_is_not_asked_for_each_image() -> None:
+    """What is wrong is said of all of them."""
+    cluster = FakeCluster(fault=ClusterUnavailable("away"))
+    states = PullSecretStates(PullSecretReader(cluster), clock=lambda: NOW)
+    inquiry = an_inquiry("one")
+    told = []
+    for number in range(3):
+        question = PullSecretQuestion(ImageReference.parse(f"r.example.com/app{number}:1"))
+        with pytest.raises(ClusterUnavailable) as fault:
+            await states.answer(question, inquiry)
+        told.append(str(fault.value))
+
+    assert (["away"] * 3, ["secret shop/one"]) == (told, cluster.asked)
 
 
 async def test_a_secret_that_broke_a_moment_ago_may_pass_and_one_that_fits_asks_once() -> None:

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import ClusterView
 from landwaiter.deadline import Deadline
-from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing
+from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing, Unavailable
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.protocol import Inquiry
@@ -80,10 +80,27 @@ class PullSecretReader:
         self._view = view
         self._configs = DockerConfigs(mirrors)
 
-    async def named_secrets(
-        self, workload: Workload, *, deadline: Deadline, fresh: bool = False
-    ) -> NamedSecrets:
-        """Return the pull secrets that count for a workload. Raises `Unavailable`."""
+    async def named_secrets(self, inquiry: Inquiry, *, fresh: bool = False) -> NamedSecrets:
+        """
+        Return the pull secrets that count for a workload. Raises `Unavailable`.
+
+        They are read once for all images of an object, and once anew with `fresh`: whoever writes
+        a Pod chooses how many images it has, and how many Secrets it names.
+        """
+        notes = inquiry.notes
+        async with notes.setdefault(PullSecretReader, asyncio.Lock()):
+            known = notes.get((NamedSecrets, True)) or notes.get((NamedSecrets, fresh))
+            if known is None:
+                try:
+                    known = await self._named(inquiry.workload, inquiry.deadline, fresh=fresh)
+                except Unavailable as fault:
+                    known = fault
+                notes[NamedSecrets, fresh] = known
+        if isinstance(known, Unavailable):
+            raise known
+        return cast("NamedSecrets", known)
+
+    async def _named(self, workload: Workload, deadline: Deadline, *, fresh: bool) -> NamedSecrets:
         namespace = workload.namespace
         account, names, exists = None, workload.pull_secrets, True
         if not names:
@@ -140,9 +157,7 @@ class PullSecretReader:
 
     async def _keychain(self, inquiry: Inquiry, *, fresh: bool) -> TriedKeychain:
         try:
-            named = await self.named_secrets(
-                inquiry.workload, deadline=inquiry.deadline, fresh=fresh
-            )
+            named = await self.named_secrets(inquiry, fresh=fresh)
         except ClusterUnavailable as fault:
             return TriedKeychain(EMPTY_KEYCHAIN, fault)
         found = [secret for secret in named.secrets if secret is not None]

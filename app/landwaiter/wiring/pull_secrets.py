@@ -78,31 +78,22 @@ class PullSecretStates:
     async def _whole_answer(
         self, question: PullSecretQuestion, inquiry: Inquiry
     ) -> PullSecretAnswer:
-        workload, deadline = inquiry.workload, inquiry.deadline
-        named = await self._reader.named_secrets(workload, deadline=deadline)
-        answer = await self._tried(
-            await self._answer(workload.namespace, named, question), named, question, inquiry
-        )
+        answer = await self._tried(await self._reader.named_secrets(inquiry), question, inquiry)
         if _is_good(answer, question):
             return answer
-        named = await self._reader.named_secrets(workload, deadline=deadline, fresh=True)
-        return await self._tried(
-            await self._answer(workload.namespace, named, question), named, question, inquiry
-        )
+        anew = await self._reader.named_secrets(inquiry, fresh=True)
+        return await self._tried(anew, question, inquiry)
 
     async def _tried(
-        self,
-        answer: PullSecretAnswer,
-        named: NamedSecrets,
-        question: PullSecretQuestion,
-        inquiry: Inquiry,
+        self, named: NamedSecrets, question: PullSecretQuestion, inquiry: Inquiry
     ) -> PullSecretAnswer:
         """
-        Return the answer with the states of Secrets that the registry refuses.
+        Return what the Secrets are worth, those among it that the registry refuses.
 
         Nothing is tried where that could change nothing. Raises `RegistryUnavailable` where a
         credential could not be tried, and none that could be is good.
         """
+        answer = await self._answer(inquiry.workload.namespace, named, question)
         if question.check_access == "Never" or not _is_good(answer, question):
             return answer
         if answer.node_credentials:
