@@ -187,6 +187,48 @@ async def test_one_registrys_throttling_is_not_anothers() -> None:
             )
 
 
+@pytest.mark.parametrize("throttled", [None, "mallory"])
+async def test_one_users_throttling_is_not_anothers(throttled: str | None) -> None:
+    """Whoever uses up what is left to nobody, or to them, keeps nobody else from their images."""
+    users = {"ann": "pw", "mallory": "pw"}
+    async with FakeRegistry(users=users, public=True) as registry:
+        digest = registry.add_image()
+        chains = {
+            None: EMPTY_KEYCHAIN,
+            **{user: keychain(registry, (user, "pw")) for user in users},
+        }
+        async with client_for(named(registry)) as client:
+            registry.on("/manifests/", answer(429, Retry_After="1000"), times=1)
+            with pytest.raises(RegistryUnavailable, match="it throttles"):
+                await client.resolve(
+                    reference(registry), keychain=chains[throttled], deadline=soon()
+                )
+            outcomes = [
+                await client.resolve(reference(registry), keychain=chain, deadline=soon())
+                for user, chain in chains.items()
+                if user != throttled
+            ]
+            with pytest.raises(RegistryUnavailable, match="it throttles"):
+                await client.resolve(
+                    reference(registry), keychain=chains[throttled], deadline=soon()
+                )
+
+    assert [digest] * 2 == outcomes
+
+
+async def test_a_registry_that_is_not_there_for_a_while_is_so_for_everybody() -> None:
+    """A 503 with `Retry-After` is about the registry, and not about whoever met it."""
+    async with FakeRegistry(users={"ann": "pw"}, public=True) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            registry.on("/manifests/", answer(503, Retry_After="1000"), times=1)
+            for chain in (EMPTY_KEYCHAIN, keychain(registry, ("ann", "pw"))):
+                with pytest.raises(RegistryUnavailable, match="it throttles"):
+                    await client.resolve(reference(registry), keychain=chain, deadline=soon())
+
+        assert 1 == len(registry.seen)
+
+
 @pytest.mark.parametrize("fault", [cut(b"{", 100), cut(b"", 100)])
 async def test_an_answer_cut_in_the_middle_is_tried_again(fault: Fault) -> None:
     """A connection that ends within an answer is a fault that may pass, not malformed content."""

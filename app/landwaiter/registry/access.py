@@ -20,10 +20,6 @@ distribution, where a 401 to a token means that its scope does not do.
 """
 
 import asyncio
-import hashlib
-import hmac
-import json
-import secrets
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
@@ -40,6 +36,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.documents import MANIFEST_TYPES
 from landwaiter.registry.exchange import Ask, Reply
+from landwaiter.registry.fingerprints import fingerprint_of
 from landwaiter.registry.hosts import check_can_be_asked
 from landwaiter.registry.reading import base_url
 from landwaiter.registry.retries import Patience
@@ -80,7 +77,6 @@ REMEMBERED_MAX: Final = 10_000
 _LIMIT_BYTES: Final = 4 * 1024 * 1024
 _MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-_PROCESS_KEY: Final = secrets.token_bytes(32)
 
 
 class PullAccess(Enum):
@@ -94,11 +90,6 @@ class PullAccess(Enum):
 
 class LoginsPaused(RegistryUnavailable):
     """Too many logins as one user have failed for another to be tried now."""
-
-
-def fingerprint_of(*texts: str) -> str:
-    """Return a text that cannot be turned back, equal for equal texts within this process."""
-    return hmac.new(_PROCESS_KEY, json.dumps(texts).encode(), hashlib.sha256).hexdigest()
 
 
 class AccessTrial:
@@ -172,7 +163,7 @@ class AccessTrial:
         self, access: Access, reference: ImageReference, deadline: Deadline
     ) -> tuple[PullAccess, bool]:
         """Return the outcome, and whether the credential was accepted for it."""
-        send = partial(self._send, deadline=deadline)
+        send = partial(self._send, caller=access.caller, deadline=deadline)
         reply = await send(self._ask(access, reference, None))
         if reply.status != HTTPStatus.UNAUTHORIZED or reply.redirected:
             return self._meaning(access, reply, None), False
@@ -230,5 +221,6 @@ class AccessTrial:
             head=True,
         )
 
-    async def _send(self, ask: Ask, deadline: Deadline) -> Reply:
-        return await self._patience.run(ask.host, partial(self._transport.send, ask), deadline)
+    async def _send(self, ask: Ask, caller: str, deadline: Deadline) -> Reply:
+        attempt = partial(self._transport.send, ask)
+        return await self._patience.run(ask.host, attempt, deadline, caller=caller)

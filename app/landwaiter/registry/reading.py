@@ -127,13 +127,13 @@ class Reader:
     ) -> Reply:
         base = base_url(wanted.reference, self._settings)
         access = Access(base, wanted.reference.repository, credential)
+        send = partial(self._send, caller=access.caller, deadline=deadline)
         authorization = self._desk.remembered(access)
-        reply = await self._send(self._ask(access, wanted, authorization), deadline)
+        reply = await send(self._ask(access, wanted, authorization))
         # A redirect's target may ask for credentials too, but those never follow a redirect.
         if reply.status == HTTPStatus.UNAUTHORIZED and not reply.redirected:
-            send = partial(self._send, deadline=deadline)
             authorization = await self._desk.answer(access, reply, authorization, send)
-            reply = await self._send(self._ask(access, wanted, authorization), deadline)
+            reply = await send(self._ask(access, wanted, authorization))
         if reply.status in _DENIED:
             whom = "anonymously" if credential is None else "with a credential"
             raise AccessDenied(
@@ -153,5 +153,6 @@ class Reader:
             authorization=authorization.header if authorization else None,
         )
 
-    async def _send(self, ask: Ask, deadline: Deadline) -> Reply:
-        return await self._patience.run(ask.host, partial(self._transport.send, ask), deadline)
+    async def _send(self, ask: Ask, caller: str, deadline: Deadline) -> Reply:
+        attempt = partial(self._transport.send, ask)
+        return await self._patience.run(ask.host, attempt, deadline, caller=caller)

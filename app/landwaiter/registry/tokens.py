@@ -34,6 +34,7 @@ from landwaiter.errors import AccessDenied, LoginRefused, RegistryUnavailable, T
 from landwaiter.registry.challenges import Challenge, parse_challenges, pull_scope
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.exchange import Ask, Reply
+from landwaiter.registry.fingerprints import fingerprint_of
 from landwaiter.registry.realms import host_of, may_receive_credentials
 from landwaiter.registry.settings import RegistrySettings
 
@@ -71,6 +72,13 @@ class Access:
     def host(self) -> str:
         """The host[:port] of the registry."""
         return host_of(self.registry)
+
+    @property
+    def caller(self) -> str:
+        """A fingerprint of who reads, empty for nobody."""
+        if (credential := self.credential) is None:
+            return ""
+        return fingerprint_of(credential.username, credential.password, credential.identity_token)
 
 
 @dataclass(frozen=True, slots=True)

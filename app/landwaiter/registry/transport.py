@@ -181,6 +181,7 @@ class Transport:
                 retry_after_seconds=retry_after_seconds(
                     response.headers.get("Retry-After"), self._wall_clock()
                 ),
+                for_everybody=response.status != HTTPStatus.TOO_MANY_REQUESTS,
             )
         limit = ask.limit_bytes if succeeded else MAX_ERROR_BYTES
         content = bytearray()

@@ -19,8 +19,9 @@ from landwaiter.cosign.flights import Flights
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, ImageProblem, RegistryUnavailable, Unavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.access import PullAccess, fingerprint_of
+from landwaiter.registry.access import PullAccess
 from landwaiter.registry.credentials import Credential
+from landwaiter.registry.fingerprints import fingerprint_of
 from landwaiter.registry.hosts import api_host
 
 GRANTED_SECONDS = 600.0
