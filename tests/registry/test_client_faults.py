@@ -23,7 +23,7 @@ from landwaiter.errors import (
 from landwaiter.images.content import Descriptor
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.exchange import TransportLimits
-from landwaiter.registry.keychain import EMPTY_KEYCHAIN
+from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from realparts.certificates import Authority
 from registry.clients import (
