@@ -193,10 +193,8 @@ async def test_one_users_throttling_is_not_anothers(throttled: str | None) -> No
     users = {"ann": "pw", "mallory": "pw"}
     async with FakeRegistry(users=users, public=True) as registry:
         digest = registry.add_image()
-        chains = {
-            None: EMPTY_KEYCHAIN,
-            **{user: keychain(registry, (user, "pw")) for user in users},
-        }
+        chains: dict[str | None, Keychain] = {None: EMPTY_KEYCHAIN}
+        chains |= {user: keychain(registry, (user, "pw")) for user in users}
         async with client_for(named(registry)) as client:
             registry.on("/manifests/", answer(429, Retry_After="1000"), times=1)
             with pytest.raises(RegistryUnavailable, match="it throttles"):
