@@ -3,10 +3,9 @@ An OpenID Connect issuer on loopback that vouches for whatever identity a test a
 
 It serves a discovery document and its keys, which is all that Fulcio reads of an issuer.
 
-Sources: OpenID Connect Discovery 1.0, RFC 7517 (keys), RFC 7519 (tokens).
+Source: OpenID Connect Discovery 1.0.
 """
 
-import base64
 import json
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,19 +13,17 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from realparts.web_tokens import TokenKey
 
 AUDIENCE = "sigstore"
 TOKEN_SECONDS = 600
-KEY_ID = "test"
 
 
 class OIDCIssuer:
     """An issuer, from `with` or `start` to `stop`; it runs in a thread of the test's process."""
 
     def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = TokenKey()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.documents = self._documents()
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -49,10 +46,7 @@ class OIDCIssuer:
             "email_verified": True,
             **claims,
         }
-        header = {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
-        signed = ".".join(_encoded(json.dumps(part).encode()) for part in (header, payload))
-        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        return f"{signed}.{_encoded(signature)}"
+        return self._key.signed(payload)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -65,15 +59,6 @@ class OIDCIssuer:
         self._server.server_close()
 
     def _documents(self) -> dict[str, dict[str, Any]]:
-        numbers = self._key.public_key().public_numbers()
-        key = {
-            "kty": "RSA",
-            "use": "sig",
-            "alg": "RS256",
-            "kid": KEY_ID,
-            "n": _encoded(numbers.n.to_bytes(256, "big")),
-            "e": _encoded(numbers.e.to_bytes(3, "big")),
-        }
         discovery = {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
@@ -83,7 +68,7 @@ class OIDCIssuer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
         }
-        return {"/.well-known/openid-configuration": discovery, "/keys": {"keys": [key]}}
+        return {"/.well-known/openid-configuration": discovery, "/keys": self._key.key_set()}
 
     def __enter__(self) -> Self:
         self.start()
@@ -118,7 +103,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Write no lines: faults show in what asked."""
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

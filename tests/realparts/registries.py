@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
 from realparts.certificates import Authority, KeyPair
 from realparts.install import ensure
@@ -140,14 +140,38 @@ class CraneRegistry(Registry):
         return [str(ensure(["crane"])["crane"]), "registry", "serve", f"--address={address}"]
 
 
+class Tokens(Protocol):
+    """What gives out the tokens that a registry wants."""
+
+    logins: tuple[Login, ...]
+
+    def configuration(self) -> dict[str, Any]:
+        """Return what a registry has to know of it, but for the file of its key."""
+        ...
+
+    def key_set(self) -> dict[str, Any]:
+        """Return the document that its tokens are verified with."""
+        ...
+
+
 class DistributionRegistry(Registry):
-    """Docker's own registry, version 3: on disk, with TLS and passwords where they are given."""
+    """
+    Docker's own registry, version 3: on disk, with TLS and passwords where they are given.
+
+    With `tokens` it wants those of a token service, which takes the passwords.
+    """
 
     def __init__(
-        self, folder: Path, *, authority: Authority | None = None, logins: Sequence[Login] = ()
+        self,
+        folder: Path,
+        *,
+        authority: Authority | None = None,
+        logins: Sequence[Login] = (),
+        tokens: Tokens | None = None,
     ) -> None:
         super().__init__(folder, authority=authority)
-        self.logins = tuple(logins)
+        self.logins = tuple(logins) if tokens is None else tokens.logins
+        self._tokens = tokens
 
     def _command(self, address: str, tls: KeyPair | None) -> list[str]:
         file = self.folder / "config.json"  # JSON is YAML too.
@@ -167,7 +191,11 @@ class DistributionRegistry(Registry):
                 "delete": {"enabled": True},
             },
         }
-        if self.logins:
+        if self._tokens is not None:
+            keys = self.folder / "keys.json"
+            keys.write_text(json.dumps(self._tokens.key_set()), encoding="utf-8")
+            configuration["auth"] = {"token": {**self._tokens.configuration(), "jwks": str(keys)}}
+        elif self.logins:
             passwords = self.folder / "htpasswd"
             lines = "".join(f"{login.htpasswd}\n" for login in self.logins)
             passwords.write_text(lines, encoding="utf-8")

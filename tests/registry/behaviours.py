@@ -6,6 +6,7 @@ from typing import Final
 
 REGISTRIES: Final[Mapping[str, str]] = {
     "private": "distribution 3, with passwords, without the referrers API",
+    "tokens": "the same, with a token service on another host",
     "referrers": "go-containerregistry's, open, with the referrers API",
 }
 
@@ -29,9 +30,9 @@ def alike(outcome: str) -> Behaviour:
     return Behaviour(dict.fromkeys(REGISTRIES, outcome))
 
 
-def apart(private: str, referrers: str) -> Behaviour:
-    """Return a behaviour that differs, because only one of them wants a password."""
-    return Behaviour({"private": private, "referrers": referrers})
+def apart(closed: str, opened: str) -> Behaviour:
+    """Return a behaviour that differs, because one of them wants no password."""
+    return Behaviour({"private": closed, "tokens": closed, "referrers": opened})
 
 
 BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
@@ -59,6 +60,11 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "a wrong password, and then the right one": alike(READ),
     "`checkAccess` with the right password": alike("granted"),
     "`checkAccess` with a wrong password": apart("login refused", "granted"),
+    "`checkAccess` with a user who may not pull": Behaviour({"tokens": "pull refused"}),
+    "a token service that the admin has not named": Behaviour({"tokens": REFUSED}),
+    "`checkAccess` by a token service that the admin has not named": Behaviour(
+        {"tokens": UNDECIDED}
+    ),
     "`checkAccess` of an image that is not there": alike("not shown"),
     "a certificate of an authority that is not trusted": alike(UNDECIDED),
     "plain HTTP to a registry that speaks TLS": alike(REFUSED),

@@ -16,7 +16,7 @@ from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from realparts.images import ImageMaker
-from realparts.registries import TESTER, Registry
+from realparts.registries import OTHER, TESTER, Login, Registry
 from realparts.signing import Signer
 from registry.behaviours import LISTED, MISSING, NONE, READ, REFUSED, UNDECIDED
 from registry.clients import client_for, soon
@@ -25,16 +25,22 @@ A_DIGEST = f"sha256:{'0' * 64}"
 LARGE_BYTES = 5 * 1024 * 1024
 AT_ONCE = 16
 WRONG = "not-the-password"
+MISTYPED = Login(TESTER.user, WRONG, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One registry, who pushes to it and who signs in it; the repository is the test's own."""
+    """
+    One registry, who pushes to it and who signs in it; the repository is the test's own.
+
+    `realm` is the host of its token service, empty where it has none.
+    """
 
     registry: Registry
     images: ImageMaker
     signer: Signer
     repository: str
+    realm: str = ""
 
     def image(self, rest: str) -> ImageReference:
         """Return a reference to what stands in the repository."""
@@ -58,10 +64,16 @@ class Room:
         words = passwords or (TESTER.password,)
         return Keychain(tuple(Credential(self.registry.host, TESTER.user, word) for word in words))
 
-    def settings(self, *, trusted: bool = True, plain_http: bool = False) -> RegistrySettings:
-        """Return settings that name the registry."""
-        host = HostSettings(plain_http, self.registry.ca if trusted else None)
-        return RegistrySettings({self.registry.host: host})
+    def settings(
+        self, *, trusted: bool = True, plain_http: bool = False, realm_named: bool = True
+    ) -> RegistrySettings:
+        """Return settings that name the registry, and its token service as such."""
+        realms = (self.realm,) if realm_named else ()
+        host = HostSettings(plain_http, self.registry.ca if trusted else None, realms)
+        hosts = {self.registry.host: host}
+        if self.realm:
+            hosts[self.realm] = HostSettings(ca_file=self.registry.ca)
+        return RegistrySettings(hosts)
 
 
 Question = Callable[[RegistryClient], Awaitable[object]]
@@ -113,9 +125,9 @@ def blob(room: Room, reference: ImageReference, entry: Mapping[str, Any], limit:
     )
 
 
-def trial(room: Room, reference: ImageReference, password: str = TESTER.password) -> Question:
+def trial(room: Room, reference: ImageReference, login: Login = TESTER) -> Question:
     """Try a pull."""
-    (credential,) = room.keychain(password).credentials
+    credential = Credential(room.registry.host, login.user, login.password)
     return lambda client: client.pull_access(reference, credential, deadline=soon())
 
 
@@ -224,12 +236,18 @@ def with_passwords(*passwords: str) -> Behaving:
     return behaving
 
 
-def with_settings(*, trusted: bool = True, plain_http: bool = False) -> Behaving:
-    """Return what reads an image of a registry of which something else is known."""
+def with_settings(
+    *,
+    trusted: bool = True,
+    plain_http: bool = False,
+    realm_named: bool = True,
+    ask: Callable[[Room, ImageReference], Question] = manifest,
+) -> Behaving:
+    """Return what asks about an image of a registry of which something else is known."""
 
     async def behaving(room: Room) -> str:
-        settings = room.settings(trusted=trusted, plain_http=plain_http)
-        return await outcome(room, manifest(room, room.make(":1")), settings=settings)
+        settings = room.settings(trusted=trusted, plain_http=plain_http, realm_named=realm_named)
+        return await outcome(room, ask(room, room.make(":1")), settings=settings)
 
     return behaving
 
@@ -314,7 +332,12 @@ BEHAVING: Mapping[str, Behaving] = {
     "a wrong password": with_passwords(WRONG),
     "a wrong password, and then the right one": with_passwords(WRONG, TESTER.password),
     "`checkAccess` with the right password": of_made(trial),
-    "`checkAccess` with a wrong password": of_made(partial(trial, password=WRONG)),
+    "`checkAccess` with a wrong password": of_made(partial(trial, login=MISTYPED)),
+    "`checkAccess` with a user who may not pull": of_made(partial(trial, login=OTHER)),
+    "a token service that the admin has not named": with_settings(realm_named=False),
+    "`checkAccess` by a token service that the admin has not named": with_settings(
+        realm_named=False, ask=trial
+    ),
     "`checkAccess` of an image that is not there": of_image(":never", trial),
     "a certificate of an authority that is not trusted": with_settings(trusted=False),
     "plain HTTP to a registry that speaks TLS": with_settings(plain_http=True),
