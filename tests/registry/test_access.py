@@ -1,22 +1,30 @@
 """Whether a registry lets one credential pull, and how seldom a wrong one is tried."""
 
 import asyncio
+import contextlib
 import re
+from typing import cast
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from landwaiter.errors import RegistryUnavailable
-from landwaiter.registry.access import (
+from landwaiter.images.reference import ImageReference
+from landwaiter.registry import logins as logins_module
+from landwaiter.registry.access import AccessTrial, PullAccess
+from landwaiter.registry.client import RegistryClient
+from landwaiter.registry.credentials import Credential
+from landwaiter.registry.exchange import Ask, Reply
+from landwaiter.registry.logins import (
     GOOD_SECONDS,
     REFUSED_MAX,
     REFUSED_SECONDS,
     SHARED_NAMES,
     LoginsPaused,
-    PullAccess,
 )
-from landwaiter.registry.client import RegistryClient
-from landwaiter.registry.credentials import Credential
-from registry.clients import FastClock, client_for, named, reference, soon
+from landwaiter.registry.settings import NO_REGISTRY_SETTINGS
+from landwaiter.registry.transport import Transport
+from registry.clients import FastClock, client_for, named, patience, reference, soon
 from registry.fake_registry import FakeRegistry, answer, basic, redirect
 
 ANN = Credential("r", "ann", "pw")
@@ -266,6 +274,46 @@ async def test_a_password_that_was_good_fails_only_a_few_times_at_once() -> None
 
     assert [PullAccess.LOGIN_REFUSED] * 20 == results
     assert len(logins(registry)) - before <= REFUSED_MAX
+
+
+class Refusing:
+    """Refuses every login at every host; only `named.example` has been named by the admin."""
+
+    def __init__(self) -> None:
+        self.logins: list[str] = []
+
+    def is_named(self, host: str) -> bool:
+        return host == "named.example"
+
+    async def send(self, ask: Ask) -> Reply:
+        if ask.authorization is not None:
+            self.logins.append(ask.host)
+        challenge = CIMultiDict({"WWW-Authenticate": "Basic"})
+        return Reply(401, CIMultiDictProxy(challenge), b"")
+
+
+async def test_nobody_makes_the_failures_at_a_named_registry_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Logins elsewhere, of which whoever writes Secrets can have any number, have another place."""
+    monkeypatch.setattr(logins_module, "REMEMBERED_MAX", 20)
+    clock, transport = FastClock(), Refusing()
+    trial = AccessTrial(cast("Transport", transport), NO_REGISTRY_SETTINGS, patience(clock), clock)
+
+    async def failing(host: str, number: int) -> None:
+        image = ImageReference.parse(f"{host}/team/app:1")
+        user = "ann" if host == "named.example" else f"user-{number}"
+        with contextlib.suppress(LoginsPaused):
+            await trial.outcome(image, wrong(number, user), soon())
+
+    for number in range(REFUSED_MAX + 1):
+        await failing("named.example", number)
+    for number in range(50):
+        await failing(f"evil-{number}.example", number)
+    for number in range(REFUSED_MAX + 1):
+        await failing("named.example", 100 + number)
+
+    assert REFUSED_MAX == transport.logins.count("named.example")
 
 
 async def test_nothing_raised_holds_the_credential() -> None:

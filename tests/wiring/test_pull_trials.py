@@ -8,8 +8,9 @@ import pytest
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, RegistryUnavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.access import LoginsPaused, PullAccess
+from landwaiter.registry.access import PullAccess
 from landwaiter.registry.credentials import Credential, ImageCoverage
+from landwaiter.registry.logins import LoginsPaused
 from landwaiter.registry.reading import MAX_CANDIDATES
 from landwaiter.rules.pull_secret_answers import (
     CheckAccess,

@@ -5,29 +5,19 @@ Nothing that an earlier request was let in with is used, so a password that was 
 is found. As a container runtime does, the registry is asked without credential first, so that the
 credential of a public image is not tried at all.
 
-Whoever may write Secrets could have an account locked, by naming its user with wrong passwords. So
-logins that a registry has refused are not tried again for `REFUSED_SECONDS`, and no more than
-`REFUSED_MAX` of one user in that time; logins of one user that are not known to be good are tried
-one after another, and good ones a few at once. What is remembered is a fingerprint that holds
-within this process only.
-
-Nor may whoever writes Secrets keep other people's from being tried, by naming their user. So a
-login counts as good for a day, in which it is tried whatever fails beside it; and names that come
-with a key or a token, whoever has it, are nobody's account, so that each password stands alone.
+Logins are tried sparingly (`logins`). Those at registries that the admin has named are remembered
+apart: whoever writes Secrets has any number of others to fill a memory with.
 
 Source: OCI distribution specification 1.1.1 ("Pulling manifests"); the token specification of
 distribution, where a 401 to a token means that its scope does not do.
 """
 
-import asyncio
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
 from typing import Final
-from weakref import WeakValueDictionary
 
-from cachetools import TTLCache
 from yarl import URL
 
 from landwaiter.deadline import Deadline
@@ -36,43 +26,13 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.documents import MANIFEST_TYPES
 from landwaiter.registry.exchange import Ask, Reply
-from landwaiter.registry.fingerprints import fingerprint_of
 from landwaiter.registry.hosts import check_can_be_asked
+from landwaiter.registry.logins import Login, Logins
 from landwaiter.registry.reading import base_url
 from landwaiter.registry.retries import Patience
 from landwaiter.registry.settings import RegistrySettings
 from landwaiter.registry.tokens import Access, Authorization, TokenDesk, denial_hint
 from landwaiter.registry.transport import Transport
-
-REFUSED_SECONDS: Final = 600.0
-"""Accounts are locked after some five failures within some minutes, and the kubelet tries too."""
-
-REFUSED_MAX: Final = 3
-GOOD_SECONDS: Final = 86_400.0
-"""What a login that ends meanwhile costs is one more that fails, after which it is known as bad."""
-
-SHARED_NAMES: Final = frozenset(
-    {
-        "",
-        "$oauthtoken",
-        "00000000-0000-0000-0000-000000000000",
-        "<token>",
-        "AWS",
-        "_json_key",
-        "_json_key_base64",
-        "gitlab-ci-token",
-        "iamapikey",
-        "oauth2accesstoken",
-    }
-)
-"""
-User names that come with a key or a token, whoever has it.
-
-Source: "Private registry authentication" of Amazon ECR, Google's Artifact Registry, Azure's ACR,
-GitLab, Quay and IBM Cloud, and what `docker login` writes (read November 2026).
-"""
-
-REMEMBERED_MAX: Final = 10_000
 
 _LIMIT_BYTES: Final = 4 * 1024 * 1024
 _MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
@@ -88,10 +48,6 @@ class PullAccess(Enum):
     NOT_SHOWN = "not shown"
 
 
-class LoginsPaused(RegistryUnavailable):
-    """Too many logins as one user have failed for another to be tried now."""
-
-
 class AccessTrial:
     """Tries credentials; see the module. Used on one event loop only."""
 
@@ -105,14 +61,7 @@ class AccessTrial:
         self._transport = transport
         self._settings = settings
         self._patience = patience
-        self._refused: TTLCache[str, None] = TTLCache(REMEMBERED_MAX, REFUSED_SECONDS, timer=clock)
-        self._failures: TTLCache[tuple[str, int], None] = TTLCache(
-            REMEMBERED_MAX, REFUSED_SECONDS, timer=clock
-        )
-        self._good: TTLCache[str, None] = TTLCache(REMEMBERED_MAX, GOOD_SECONDS, timer=clock)
-        self._gates: WeakValueDictionary[tuple[str, bool], asyncio.Semaphore] = (
-            WeakValueDictionary()
-        )
+        self._logins = {is_named: Logins(clock) for is_named in (False, True)}
 
     async def outcome(
         self, reference: ImageReference, credential: Credential, deadline: Deadline
@@ -126,38 +75,17 @@ class AccessTrial:
         """
         check_can_be_asked(reference.registry)
         access = Access(base_url(reference, self._settings), reference.repository, credential)
-        login = fingerprint_of(
-            access.host, credential.username, credential.password, credential.identity_token
-        )
-        user = login
-        if credential.username not in SHARED_NAMES:
-            # A directory behind the registry may take other spellings for the same account.
-            user = fingerprint_of(access.host, credential.username.strip().casefold())
-        async with self._gate(user, is_good=login in self._good):
-            if login in self._refused:
+        login = Login.of(access.host, credential)
+        logins = self._logins[self._transport.is_named(access.host)]
+        async with logins.gate(login):
+            if logins.is_refused(login):
                 return PullAccess.LOGIN_REFUSED
-            places = [(user, number) for number in range(REFUSED_MAX)]
-            free = next((place for place in places if place not in self._failures), None)
-            if free is None and login not in self._good:
-                raise LoginsPaused(
-                    f"{REFUSED_MAX} logins as one user have failed at {access.host} in the last "
-                    f"{REFUSED_SECONDS / 60:g} minutes; no other is tried, lest its account be "
-                    "locked"
-                )
             outcome, logged_in = await self._asked(access, reference, deadline)
             if outcome is PullAccess.LOGIN_REFUSED:
-                self._good.pop(login, None)
-                self._refused[login] = None
-                self._failures[free or places[0]] = None
+                logins.refused(login)
             elif logged_in:
-                self._good[login] = None
+                logins.accepted(login)
             return outcome
-
-    def _gate(self, user: str, *, is_good: bool) -> asyncio.Semaphore:
-        """Return what lets in one login of a user at a time, a few where it was good of late."""
-        return self._gates.setdefault(
-            (user, is_good), asyncio.Semaphore(REFUSED_MAX if is_good else 1)
-        )
 
     async def _asked(
         self, access: Access, reference: ImageReference, deadline: Deadline

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from landwaiter.cluster.values import Secret
 from landwaiter.errors import RegistryUnavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.registry.access import LoginsPaused, PullAccess
+from landwaiter.registry.access import PullAccess
 from landwaiter.registry.credentials import Credential, ImageCoverage
 from landwaiter.registry.docker_config import SECRET_KEYS, OversizedDockerConfig
 from landwaiter.registry.expiry import expiry_of
+from landwaiter.registry.logins import LoginsPaused
 from landwaiter.registry.reading import MAX_CANDIDATES
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secret_answers import (
