@@ -6,6 +6,7 @@ What a verification costs, as ratios against plain cosign, both sides interleave
 These are the figures behind ADR 1 (the cosign program) and ADR 5 (how cosign gets its material).
 Every pair is measured in turns on the same images, in a real registry on loopback; the ratio is
 that of the medians. Absolute times belong to this machine and are printed for orientation only.
+They are measured in this process; `CASES=storm` asks a server about the same images.
 """
 
 import asyncio
@@ -13,17 +14,16 @@ import os
 import resource
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import uvloop
 
 from bench.figures import Figure, Target, at_least, at_most
+from bench.scene import Scene
+from bench.signed import SIGNATURES, STORM_IMAGES, Signed
 from cosign.fakes import FakeKeychain, FakeRegistry
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.command import GO_MEMORY_LIMIT
@@ -36,19 +36,12 @@ from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.deadline import Deadline
 from landwaiter.images.content import Manifest
 from landwaiter.images.reference import ImageReference
-from landwaiter.public_keys import PublicKey
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN
 from landwaiter.registry.settings import HostSettings, RegistrySettings
-from realparts.images import ImageMaker
-from realparts.install import ensure
-from realparts.registries import ReferrersRegistry
-from realparts.signing import Signer, SigningKey
 
 ROUNDS = 15
-STORM_IMAGES = 200
 STORM_ROUNDS = 3
-SIGNATURES = 10
 IDENTICAL = 500
 PARALLEL = 2
 COLD = Lifetimes(success_seconds=0.0, refusal_seconds=0.0, fault_seconds=0.0)
@@ -68,92 +61,10 @@ class Samples:
         return Figure("cold", name, unit, tuple(self.second), tuple(self.first), target)
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A registry with signed images, and the files that plain cosign needs."""
-
-    registry: ReferrersRegistry
-    key: SigningKey
-    cosign: Path
-    folder: Path
-    bundle: ImageReference
-    old: ImageReference
-    many: ImageReference
-    storm: tuple[ImageReference, ...]
-
-    @property
-    def authority(self) -> Authority:
-        """The key as an authority."""
-        return Authority("ci", (PublicKey.parse(self.key.public.read_text()),))
-
-    def run(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> None:
-        """Run plain cosign, which has to succeed."""
-        subprocess.run(
-            [self.cosign, *arguments],
-            check=True,
-            capture_output=True,
-            env={"HOME": str(self.folder), "PATH": os.defpath, **(environment or {})},
-        )
-
-    def verify(self, image: ImageReference, *, environment: dict[str, str] | None = None) -> None:
-        """Verify as anybody would at the command line."""
-        self.run(*self.arguments(image), environment=environment)
-
-    def verify_bundle_files(self, material: SignatureMaterial) -> None:
-        """Verify each bundle from a file: a run judges one of them."""
-        file = self.folder / "bundle.json"
-        for bundle in material.bundles:
-            file.write_bytes(bundle)
-            self.run(
-                "verify-blob-attestation",
-                f"--bundle={file}",
-                f"--key={self.key.public}",
-                "--insecure-ignore-tlog=true",
-                f"--digest={str(material.subject.digest).removeprefix('sha256:')}",
-                "--digestAlg=sha256",
-                "--type=https://sigstore.dev/cosign/sign/v1",
-            )
-
-    def verify_local(self, folder: Path) -> None:
-        """Verify an image in the old format that `cosign save` has put into a folder."""
-        log = "--insecure-ignore-tlog=true"
-        self.run("verify", "--local-image=true", f"--key={self.key.public}", log, str(folder))
-
-    def arguments(self, image: ImageReference) -> tuple[str, ...]:
-        """Return the arguments of that."""
-        log = "--insecure-ignore-tlog=true"
-        return ("verify", f"--key={self.key.public}", log, str(image))
-
-
-def measure_cold(_: object) -> Iterator[Figure]:
+def measure_cold(scene: Scene) -> Iterator[Figure]:
     """Yield all figures."""
-    with _scene() as scene, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        yield from runner.run(_measured(scene))
-
-
-@contextmanager
-def _scene() -> Iterator[Signed]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with ReferrersRegistry(folder / "registry") as registry:
-            maker, signer = ImageMaker(folder / "i", registry), Signer(folder / "s", registry)
-            key = signer.generate_key_pair()
-            names = [maker.make_image(f"bench/{n}:1") for n in ("bundle", "old", "many")]
-            storm = [maker.make_image(f"storm/{n}:1") for n in range(STORM_IMAGES)]
-            for image in [names[0], *storm, *[names[2]] * SIGNATURES]:
-                signer.sign_with_cosign3(image, key)
-            signer.sign_with_cosign2(names[1], key)
-            bundle, old, many = map(ImageReference.parse, names)
-            yield Signed(
-                registry,
-                key,
-                ensure(["cosign3"])["cosign3"],
-                folder,
-                bundle=bundle,
-                old=old,
-                many=many,
-                storm=tuple(map(ImageReference.parse, storm)),
-            )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield from runner.run(_measured(scene.signed))
 
 
 async def _measured(scene: Signed) -> list[Figure]:

@@ -10,7 +10,7 @@ import io
 import json
 import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from landwaiter.admission.http import (
     RequestLimits,
     admission_app,
 )
+from landwaiter.admission.telling import Told
 from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.view import NamespaceLabels
 from landwaiter.cosign.indexes import IndexVerifier
@@ -111,15 +112,31 @@ async def posted(app: ASGIApplication, body: bytes) -> bytes:
     return content
 
 
+@dataclass(frozen=True, slots=True)
+class Furnishing:
+    """
+    What is on a desk besides its images.
+
+    `policies` are the documents in force, the full set where they are None; `remembered` is how
+    many further images are known to be signed.
+    """
+
+    policies: tuple[Mapping[str, Any], ...] | None = None
+    remembered: int = 0
+
+
+FULL = Furnishing()
+
+
 @asynccontextmanager
-async def desk(*, stands: bool = True) -> AsyncIterator[Desk]:
+async def desk(*, stands: bool = True, furnishing: Furnishing = FULL) -> AsyncIterator[Desk]:
     """
     Give a desk for the body of the context.
 
     Without `stands` every review is judged anew, from the facts in memory.
     """
     with _decisions_logged():
-        async with _desk(stands=stands) as made:
+        async with _desk(stands=stands, furnishing=furnishing) as made:
             yield made
 
 
@@ -135,9 +152,9 @@ def _decisions_logged() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _desk(*, stands: bool) -> AsyncIterator[Desk]:
+async def _desk(*, stands: bool, furnishing: Furnishing) -> AsyncIterator[Desk]:
     images = [f"{HOST}/shop/part-{n}@sha256:{n:064x}" for n in range(REPOSITORIES)]
-    policies = _policies()
+    policies = _policies(furnishing.policies)
     view = ClusterState(_documents())
     reader = PullSecretReader(view)
     client = RegistryClient(RegistrySettings())
@@ -161,7 +178,8 @@ async def _desk(*, stands: bool) -> AsyncIterator[Desk]:
                 PullSecretQuestion: PullSecretStates(reader).answer,
             }
         )
-        await _remember(images, policies, verifier, contents, authorities, view)
+        others = _others(furnishing.remembered)
+        await _remember((*others, *images), policies, verifier, contents, authorities, view)
         namespaces = NamespaceLabels(view)
         judge = StandingVerdicts(
             Judge(policies=lambda: policies, source=source, namespaces=namespaces),
@@ -169,7 +187,9 @@ async def _desk(*, stands: bool) -> AsyncIterator[Desk]:
             known_labels=namespaces.known_labels if stands else lambda _: None,
         )
         metrics = Metrics(CollectorRegistry())
-        handler = Handler(judge=judge, short_names=ShortNames.DOCKER_HUB, metrics=metrics)
+        handler = Handler(
+            judge=judge, short_names=ShortNames.DOCKER_HUB, metrics=metrics, teller=NobodyListens()
+        )
         gate = Gate(handler=handler, limits=RequestLimits(), metrics=metrics)
         rollouts = tuple(
             Rollout(
@@ -180,6 +200,17 @@ async def _desk(*, stands: bool) -> AsyncIterator[Desk]:
             for number in range(ROLLOUTS)
         )
         yield Desk(admission_app(gate), rollouts)
+
+
+class NobodyListens:
+    """Is told what is worth an Event, as the server's own teller, and writes none."""
+
+    def tell(self, told: Told) -> None:
+        """Do nothing."""
+
+
+def _others(count: int) -> list[str]:
+    return [f"{HOST}/shop/other-{n % 1000}@sha256:{n + REPOSITORIES:064x}" for n in range(count)]
 
 
 async def _remember(
@@ -193,7 +224,10 @@ async def _remember(
     """Put into memory what would have been found out about the images."""
     verifier.program._version = VERSION
     rules = [rule for policy in policies for rule in policy.rules]
-    (rule,) = [rule for rule in rules if isinstance(rule, CosignSignatures)]
+    signing = [rule for rule in rules if isinstance(rule, CosignSignatures)]
+    if not signing:
+        return
+    (rule,) = signing
     authority = await authorities.authority(rule.authorities[0], deadline=Deadline.after(5))
     secret = await view.get_secret(NAMESPACES[0], "pull", deadline=Deadline.after(5))
     reader = PullSecretReader(view)
@@ -207,12 +241,13 @@ async def _remember(
         contents._contents[image, keychain.fingerprint(image)] = A_CONFIGURATION
 
 
-def _policies() -> PolicySet:
+def _policies(documents: Iterable[Mapping[str, Any]] | None) -> PolicySet:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "policies.yaml"
-        file.write_text("\n---\n".join(map(json.dumps, full_policy_set(HOST, pem))))
+        written = full_policy_set(HOST, pem) if documents is None else documents
+        file.write_text("\n---\n".join(map(json.dumps, written)))
         return load_policies(Path(folder))
 
 

@@ -8,12 +8,14 @@ nothing is assumed about how noise is spread.
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 CONFIDENCE = 0.95
+
+Round = TypeVar("Round")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,26 @@ class Figure:
             None if target is None else Target(target["kind"], target["value"]),
             found["note"],
         )
+
+
+def in_turns(
+    rounds: int, ours: Callable[[], Round], theirs: Callable[[], Round]
+) -> tuple[list[Round], list[Round]]:
+    """
+    Return the rounds of two sides, measured in turns.
+
+    Whoever goes first meets what the other has left behind, so they take turns at that too.
+    """
+    of_ours: list[Round] = []
+    of_theirs: list[Round] = []
+    for number in range(rounds):
+        if number % 2:
+            of_theirs.append(theirs())
+            of_ours.append(ours())
+        else:
+            of_ours.append(ours())
+            of_theirs.append(theirs())
+    return of_ours, of_theirs
 
 
 def median_range(rounds: Sequence[float]) -> tuple[float, float]:

@@ -25,9 +25,9 @@ from typing import Any
 import aiohttp
 
 from bench.figures import Figure, at_most
+from bench.footprint import seconds_to_ready
 from bench.machine import cpu_seconds, resident_mib
 from bench.scene import API_SERVER, Scene
-from bench.warm import seconds_to_ready
 from realparts.control_plane import ControlPlane
 from realparts.landwaiter import NAMESPACE, Landwaiter
 from realparts.processes import retried_on_port_clash, wait_until
@@ -101,8 +101,8 @@ def measure_cluster(scene: Scene, size: Size = FULL_SIZE) -> Iterator[Figure]:
         full = [_started(cluster, folder / f"full-{number}") for number in range(STARTS)]
         seconds, memory = zip(*full, strict=True)
         bare_seconds, bare_memory = zip(*empty, strict=True)
-        yield Figure("cluster", "command to ready", "s", seconds, bare_seconds, note=size.told)
-        yield Figure("cluster", "memory once ready", "MiB", memory, bare_memory)
+        yield Figure("large", "command to ready", "s", seconds, bare_seconds, note=size.told)
+        yield Figure("large", "memory once ready", "MiB", memory, bare_memory)
         landwaiter = _landwaiter(cluster, folder / "asked")
         retried_on_port_clash(landwaiter.start)
         try:
@@ -237,14 +237,14 @@ def _admissions(cluster: ControlPlane, landwaiter: Landwaiter, size: Size) -> It
         asked = _asked_since(cluster, offset)
         kinds = ", ".join(f"{count:,} {what}" for what, count in asked.most_common())
         yield Figure(
-            "cluster",
+            "large",
             f"requests per 1,000 admissions, {name}",
             "",
             (1000 * asked.total() / size.admissions,),
             note=f"{kinds or 'none'}, within {seconds:.0f} s",
         )
     memory = resident_mib(landwaiter.process.pid)
-    yield Figure("cluster", "memory after the admissions", "MiB", (memory,))
+    yield Figure("large", "memory after the admissions", "MiB", (memory,))
 
 
 def _is_asked(cluster: ControlPlane, landwaiter: Landwaiter) -> bool:
@@ -287,7 +287,7 @@ def _outage(cluster: ControlPlane, landwaiter: Landwaiter, size: Size) -> Iterat
     time.sleep(size.away_seconds)
     share = (cpu_seconds(pid) - used) / (time.monotonic() - began)
     note = f"for {size.away_seconds:g} s"
-    yield Figure("cluster", "CPU while the API server is away", "core", (share,), (), MOST, note)
+    yield Figure("large", "CPU while the API server is away", "core", (share,), (), MOST, note)
     cluster.start_api_server()
     began = time.monotonic()
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "new"}}
@@ -297,5 +297,5 @@ def _outage(cluster: ControlPlane, landwaiter: Landwaiter, size: Size) -> Iterat
         within_seconds=HEARD_SECONDS,
         what="news of an account",
     )
-    yield Figure("cluster", "back to news of an account", "s", (time.monotonic() - began,))
-    yield Figure("cluster", "memory after the outage", "MiB", (resident_mib(pid),))
+    yield Figure("large", "back to news of an account", "s", (time.monotonic() - began,))
+    yield Figure("large", "memory after the outage", "MiB", (resident_mib(pid),))

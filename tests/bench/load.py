@@ -36,8 +36,9 @@ class Specification:
     What load is wanted.
 
     `bodies` is a file with one review a line, sent in turn; `expected` is what each answer holds;
-    `server_pid` is the process whose processor time is told. With `count` the load ends after so
-    many answers, else after `seconds`, and `warm_seconds` before that are not counted.
+    `server_pids` are the processes whose processor time is told, together. With `count` the load
+    ends after so many answers, else after `seconds`, and `warm_seconds` before that are not
+    counted; `timeout_seconds` is what the API server would wait for each.
     """
 
     port: int
@@ -48,10 +49,11 @@ class Specification:
     ca: str
     certificate: str
     key: str
-    server_pid: int
+    server_pids: Sequence[int]
     seconds: float = 0.0
     warm_seconds: float = 0.0
     count: int | None = None
+    timeout_seconds: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ async def load(specification: Specification) -> Result:
         clients.append(client)
     began, cpu, own = (
         time.perf_counter(),
-        cpu_seconds(specification.server_pid),
+        _cpu_seconds(specification),
         time.process_time(),
     )
     for client in clients:
@@ -181,16 +183,16 @@ async def load(specification: Specification) -> Result:
         await _pass(tally, specification.warm_seconds)
         tally.latencies.clear()
         began = time.perf_counter()
-        cpu, own = cpu_seconds(specification.server_pid), time.process_time()
+        cpu, own = _cpu_seconds(specification), time.process_time()
         await _pass(tally, specification.seconds)
         seconds, answered = time.perf_counter() - began, list(tally.latencies)
-        cpu, own = cpu_seconds(specification.server_pid) - cpu, time.process_time() - own
+        cpu, own = _cpu_seconds(specification) - cpu, time.process_time() - own
         tally.is_over = True
         await asyncio.wait([client.done for client in clients])
     else:
         await asyncio.wait([client.done for client in clients])
         seconds, answered = time.perf_counter() - began, tally.latencies
-        cpu, own = cpu_seconds(specification.server_pid) - cpu, time.process_time() - own
+        cpu, own = _cpu_seconds(specification) - cpu, time.process_time() - own
     if tally.problem is not None:
         raise RuntimeError(tally.problem)
     answered = sorted(1000 * latency for latency in answered)
@@ -207,13 +209,18 @@ async def _pass(tally: Tally, seconds: float) -> None:
         return
 
 
+def _cpu_seconds(specification: Specification) -> float:
+    return sum(map(cpu_seconds, specification.server_pids))
+
+
 def _bodies(specification: Specification) -> list[bytes]:
     return Path(specification.bodies).read_bytes().splitlines()
 
 
 def _request(specification: Specification, body: bytes) -> bytes:
     head = (
-        f"POST {specification.path}?timeout=10s HTTP/1.1\r\nHost: localhost\r\n"
+        f"POST {specification.path}?timeout={specification.timeout_seconds}s HTTP/1.1\r\n"
+        "Host: localhost\r\n"
         "User-Agent: kube-apiserver-admission\r\nAccept: application/json, */*\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )

@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,11 +28,6 @@ def description() -> dict[str, str]:
     }
 
 
-def on_core(core: int) -> Callable[[], None]:
-    """Return what keeps a child process, and its children, on one core."""
-    return lambda: os.sched_setaffinity(0, {core})
-
-
 def keep_on_core(pid: int, core: int) -> None:
     """Keep a process that runs already, all of its threads and what they start on one core."""
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -54,6 +48,17 @@ def resident_mib(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     raise ValueError(f"/proc/{pid}/smaps_rollup has no line Pss")
+
+
+def tree_mib(pid: int) -> float:
+    """Return the same of a process and of all that it has started; who ends meanwhile has none."""
+    try:
+        own = resident_mib(pid)
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        listed = [(task / "children").read_text("ascii") for task in tasks]
+    except (OSError, ValueError):
+        return 0.0
+    return own + sum(tree_mib(int(child)) for text in listed for child in text.split())
 
 
 def _processor() -> str:

@@ -25,6 +25,7 @@ CONTROLLER = {
     ],
 }
 TOKEN_VOLUME = "kube-api-access-x7k2p"
+VARIABLE_BYTES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,47 @@ def reviews(rollouts: Sequence[Rollout], count: int) -> Iterator[bytes]:
     for number in range(count):
         pod = rollouts[number % len(rollouts)].pod(number)
         yield review_of(pod, str(uuid.UUID(int=random.getrandbits(128), version=4)))
+
+
+def padded(rollout: Rollout, size: int) -> bytes:
+    """
+    Return a review of about so many bytes, 1,700 of which it has anyhow.
+
+    What a Pod can have much of is environment: a hundred bytes a variable.
+    """
+    plain = _slim_pod(rollout, 0)
+    uid = str(uuid.UUID(int=size, version=4))
+    variables = max(0, size - len(review_of(plain, uid))) // VARIABLE_BYTES
+    return review_of(_slim_pod(rollout, variables), uid)
+
+
+def _slim_pod(rollout: Rollout, variables: int) -> dict[str, Any]:
+    init, *others = rollout.images
+    names = ["prepare", *(f"part-{index}" for index, _ in enumerate(others))]
+    containers: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "image": image,
+            "imagePullPolicy": "IfNotPresent",
+            "securityContext": {"readOnlyRootFilesystem": True},
+        }
+        for name, image in zip(names, (init, *others), strict=True)
+    ]
+    if variables:
+        containers[-1]["env"] = [
+            {"name": f"SETTING_{number:08}", "value": "v" * 61} for number in range(variables)
+        ]
+    return {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": rollout.name, "namespace": rollout.namespace},
+        "spec": {
+            "initContainers": containers[:1],
+            "containers": containers[1:],
+            "serviceAccountName": "default",
+            "imagePullSecrets": [{"name": rollout.pull_secret}] if rollout.pull_secret else [],
+        },
+    }
 
 
 def _container(name: str, image: str) -> dict[str, Any]:

@@ -17,33 +17,56 @@ if __name__ == "__main__":  # Run as a file: Python has put this folder on its p
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.cosign_runs import measure_cold
+from bench.counting import measure_gate
+from bench.end_to_end import measure_end_to_end
 from bench.figures import Figure
+from bench.footprint import measure_memory, measure_start
+from bench.growth import measure_growth
 from bench.large_cluster import measure_cluster
 from bench.machine import description
+from bench.offline import measure_check
 from bench.report import HEADER, comparison, line_of, read, write
+from bench.scale_out import measure_replicas
 from bench.scene import Scene
-from bench.warm import Warm, measure_memory, measure_start, measure_warm
+from bench.storm import measure_storm
+from bench.warm import measure_bodies, measure_warm
 
 WARM = (
     "5 policies with all 10 rules, 3 images a Pod, everything in memory, beside a bare FastAPI "
-    "and pydantic echo of the same bodies; one core, TLS with client certificates"
+    "and pydantic echo of the same bodies of 6 kB; one core, TLS with client certificates"
 )
 
 CASES: Mapping[str, tuple[str, Callable[[Scene], Iterator[Figure]]]] = {
-    "start": ("from the command to ready", measure_start),
-    "memory": ("memory beside the bare echo", measure_memory),
+    "start": ("from the command to ready, all modules compiled", measure_start),
+    "memory": ("proportional set size, 5 policies, a cluster", measure_memory),
     "warm": (
         WARM,
-        lambda scene: measure_warm(Warm(scene)),
+        measure_warm,
+    ),
+    "bodies": ("the same by the size of the body, 8 connections", measure_bodies),
+    "growth": ("work in this process, the larger side and the smaller in turns", measure_growth),
+    "check": ("the offline check from its start to its end, no registry asked", measure_check),
+    "cluster": (
+        "Pods through a real API server, all images in memory, all processes on the same cores",
+        measure_end_to_end,
     ),
     "cold": (
         "signatures with nothing in memory, in this process, a registry on loopback",
         measure_cold,
     ),
-    "cluster": (
+    "large": (
         "a cluster of 2,000 namespaces, 10,000 Secrets and 20,000 service accounts; some minutes",
         measure_cluster,
     ),
+    "storm": (
+        "reviews of one image each with nothing in memory, at once, to a server over TLS",
+        measure_storm,
+    ),
+    "replicas": (
+        "processes behind a round-robin by connection, 24 connections, no core is kept for any",
+        measure_replicas,
+    ),
+    "gate": ("instructions of Python, counted in process after process", measure_gate),
 }
 
 

@@ -10,15 +10,16 @@ import os
 import socket
 import sys
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bench.machine import SERVER_CORE, keep_on_core
 from bench.reviews import Rollout
+from bench.signed import Signed, signed_images
 from realparts.certificates import Authority, KeyPair
 from realparts.control_plane import ControlPlane
 from realparts.images import ImageMaker
@@ -35,6 +36,8 @@ ROLLOUTS = 16
 READY_SECONDS = 30.0
 IMAGES_A_POD = 3
 
+Made = TypeVar("Made")
+
 
 class Scene:
     """The parts, each started when it is first asked for, all ended together."""
@@ -42,6 +45,14 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stack = ExitStack()
+        self._made: dict[object, Any] = {}
+
+    def once(self, make: "Callable[[Scene], Made]") -> "Made":
+        """Return what is made of the scene, which is made once, whoever asks for it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +111,13 @@ class Scene:
         return tuple(self.signed_image(f"shop/part-{n}:1.0") for n in range(REPOSITORIES))
 
     @cached_property
+    def signed(self) -> Signed:
+        """The images that are verified when nothing is in memory; it takes a minute."""
+        folder = self.folder / "signed"
+        folder.mkdir()
+        return self._stack.enter_context(signed_images(folder))
+
+    @cached_property
     def rollouts(self) -> tuple[Rollout, ...]:
         """The workloads: three images each, four in each namespace."""
         return tuple(
@@ -138,9 +156,14 @@ class Scene:
 
     @property
     def registries(self) -> str:
-        """The admin's word about the registry."""
+        """The admin's word about the private registry."""
         ca = {"host": self.registry.host, "caFile": str(self.authority.certificate)}
         return json.dumps({"registries": [ca]})
+
+    @property
+    def registries_of_signed(self) -> str:
+        """The admin's word about the registry of `signed`."""
+        return json.dumps({"registries": [{"host": self.signed.registry.host, "plainHTTP": True}]})
 
     def landwaiter(
         self,
@@ -148,13 +171,18 @@ class Scene:
         policies: Sequence[Mapping[str, Any]],
         *,
         cluster: ControlPlane | None = None,
-        arguments: Sequence[str] = (),
+        registries: str | None = None,
+        client_ca: Path | None = None,
+        on_one_core: bool = True,
     ) -> Landwaiter:
         """Start a Landwaiter with policies, on the core of servers; it ends with the scene."""
-        landwaiter = self.prepared(name, policies, cluster=cluster, arguments=arguments)
+        landwaiter = self.prepared(
+            name, policies, cluster=cluster, registries=registries, client_ca=client_ca
+        )
         self._stack.callback(landwaiter.stop)
         retried_on_port_clash(landwaiter.start)
-        keep_on_core(landwaiter.process.pid, SERVER_CORE)
+        if on_one_core:
+            keep_on_core(landwaiter.process.pid, SERVER_CORE)
         return landwaiter
 
     def prepared(
@@ -163,7 +191,8 @@ class Scene:
         policies: Sequence[Mapping[str, Any]],
         *,
         cluster: ControlPlane | None = None,
-        arguments: Sequence[str] = (),
+        registries: str | None = None,
+        client_ca: Path | None = None,
     ) -> Landwaiter:
         """Return a Landwaiter with policies that has not been started."""
         folder = self.folder / name
@@ -171,12 +200,11 @@ class Scene:
         return Landwaiter(
             folder,
             policies="\n---\n".join(map(json.dumps, policies)),
-            registries=self.registries,
+            registries=registries or self.registries,
             cluster=cluster,
             arguments=[
-                f"--client-ca={self.authority.certificate}",
+                f"--client-ca={client_ca or self.authority.certificate}",
                 f"--client-name={API_SERVER}",
-                *arguments,
             ],
         )
 
@@ -203,7 +231,7 @@ class Echo:
             environment={"HOME": str(self.folder), "PATH": os.defpath},
             directory=self.folder,
         )
-        self.process.wait_until_ready(self._listens, within_seconds=READY_SECONDS)
+        self.process.wait_until_ready(lambda: listens(self.port), within_seconds=READY_SECONDS)
         keep_on_core(self.process.pid, SERVER_CORE)
         return self
 
@@ -215,12 +243,14 @@ class Echo:
     ) -> None:
         self.process.kill()
 
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
-        except OSError:
-            return False
-        return True
+
+def listens(port: int) -> bool:
+    """Whether something takes connections on a port of loopback."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def full_policy_set(registry: str, key: str) -> list[dict[str, Any]]:

@@ -1,0 +1,137 @@
+"""
+How the work of a decision grows: with policies, containers, and what is remembered.
+
+Case `growth`: processor time of this process for one answer of the application without a network
+(`desk.py`), the larger side and the smaller side in turns; the ratio is the growth. `judged anew`
+is a decision from facts in memory, without a verdict that stands.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from bench.desk import HOST, Desk, Furnishing, desk
+from bench.figures import Figure, at_most
+from bench.reviews import Rollout, review_of, reviews
+from bench.scene import Scene, a_policy
+
+ROUNDS = 11
+MILLISECONDS_A_ROUND = 30.0
+POLICIES = (10, 50, 200)
+CONTAINERS = (10, 100)
+REMEMBERED = (1_000, 10_000, 100_000)
+FEW_REMEMBERED = 10
+
+ANEW, STANDING = False, True
+"""Whether a verdict may stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A larger and a smaller side, each a desk and a review that it is asked."""
+
+    name: str
+    larger: tuple[Furnishing, bytes]
+    smaller: tuple[Furnishing, bytes]
+    stands: bool
+    growth: float
+    note: str = ""
+
+
+def policies(count: int, *, for_others: int = 0) -> tuple[Mapping[str, Any], ...]:
+    """Return policies that apply, and others that select namespaces which are not ours."""
+    rules = {
+        "allowedRegistries": {"allow": [f"{HOST}/shop"]},
+        "pinnedTags": {"require": "digest"},
+        "readOnlyRootFilesystem": {},
+    }
+    others = {"namespaceSelector": {"matchLabels": {"env": "test"}}}
+    return (
+        *(a_policy(f"applies-{number}", rules) for number in range(count)),
+        *(a_policy(f"others-{number}", rules, match=others) for number in range(for_others)),
+    )
+
+
+def compared() -> Iterator[Compared]:
+    """Yield everything that is compared."""
+    (review,) = reviews([_rollout(3)], 1)
+    one = Furnishing(policies(1))
+    for count in POLICIES:
+        many, others = Furnishing(policies(count)), Furnishing(policies(1, for_others=count - 1))
+        yield Compared(f"{count} policies / 1", (many, review), (one, review), ANEW, count)
+        name = f"{count} policies, all but one for others / 1"
+        yield Compared(name, (others, review), (one, review), ANEW, count)
+    most = Furnishing(policies(POLICIES[-1]))
+    yield Compared(f"{POLICIES[-1]} policies / 1", (most, review), (one, review), STANDING, 1.2)
+    few = _pod(1)
+    for count in CONTAINERS:
+        for stands in (ANEW, STANDING):
+            yield Compared(
+                f"{count} containers / 1",
+                (Furnishing(), _pod(count)),
+                (Furnishing(), few),
+                stands,
+                count,
+            )
+    for count in REMEMBERED:
+        yield Compared(
+            f"{count:,} remembered verdicts / {FEW_REMEMBERED}",
+            (Furnishing(remembered=count), review),
+            (Furnishing(remembered=FEW_REMEMBERED), review),
+            ANEW,
+            1.2,
+            "of which at most 50,000 are kept" if count > 50_000 else "",
+        )
+
+
+def _rollout(images: int) -> Rollout:
+    names = tuple(f"{HOST}/shop/part-{n % 12}@sha256:{n % 12:064x}" for n in range(images))
+    return Rollout("web-0", "shop", names)
+
+
+def _pod(containers: int) -> bytes:
+    """Return a review of a Pod that has so many containers and no other."""
+    pod = _rollout(containers + 1).pod(0)
+    del pod["spec"]["initContainers"]
+    return review_of(pod, "0b8f1e6e-9d4a-4a44-8f0e-6b1f5e0c1d2b")
+
+
+def measure_growth(_: Scene) -> Iterator[Figure]:
+    """Yield how much more work the larger side of each comparison is."""
+    for each in compared():
+        with asyncio.Runner() as runner:
+            yield runner.run(_measured(each))
+
+
+async def _measured(each: Compared) -> Figure:
+    async with AsyncExitStack() as desks:
+        sides = [
+            (await desks.enter_async_context(desk(stands=each.stands, furnishing=furnishing)), body)
+            for furnishing, body in (each.larger, each.smaller)
+        ]
+        counts = [await _answers_a_round(*side) for side in sides]
+        taken: tuple[list[float], list[float]] = ([], [])
+        for number in range(ROUNDS):
+            for which in (0, 1) if number % 2 else (1, 0):
+                taken[which].append(await _microseconds(*sides[which], counts[which]))
+    way = "a verdict that stands" if each.stands else "judged anew"
+    target = at_most(each.growth)
+    name = f"{each.name}, {way}"
+    return Figure("growth", name, "us", tuple(taken[0]), tuple(taken[1]), target, each.note)
+
+
+async def _answers_a_round(judging: Desk, body: bytes) -> int:
+    """Return how many answers take long enough to be measured; the first ones warm up."""
+    await judging.answer(body)
+    await judging.answer(body)
+    return max(1, round(1000 * MILLISECONDS_A_ROUND / await _microseconds(judging, body, 3)))
+
+
+async def _microseconds(judging: Desk, body: bytes, count: int) -> float:
+    began = time.thread_time()
+    for _ in range(count):
+        await judging.answer(body)
+    return 1e6 * (time.thread_time() - began) / count
