@@ -109,10 +109,12 @@ class Handler:
             return await self._answered(request, call, steps, span)
 
     async def _answered(self, request: Request, call: Call, steps: Steps, span: Span) -> Reply:
+        subject = None
         try:
-            subject = self._subject(request, call)
             outcome = self._prepared(request, call)
             if isinstance(outcome, _Prepared):
+                # Only what is judged has findings, and so anything to tell: see `_prepared`.
+                subject = self._subject(request, call)
                 # The objects can take megabytes: they are not kept while registries are waited for.
                 request = request.without_objects()
                 outcome = await self._decided(outcome)
@@ -149,7 +151,11 @@ class Handler:
                 self._teller.tell(told)
 
     def _prepared(self, request: Request, call: Call) -> _Prepared | Outcome:
-        """Return what the judge has to be asked, or the outcome where nothing has to."""
+        """
+        Return what the judge has to be asked, or the outcome where nothing has to.
+
+        Such an outcome has no findings: a verdict that stands says nothing.
+        """
         if _brings_no_image(request) or is_passed_over(request):
             return Outcome(allowed(request.uid), Decision.ALLOW)
         try:

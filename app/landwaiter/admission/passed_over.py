@@ -19,11 +19,14 @@ def is_passed_over(request: Request) -> bool:
     if request.object is None:
         return False
     is_pod = (request.kind.group, request.kind.kind) == ("", "Pod")
-    requester = Requester(request.user_info.username, request.user_info.groups or ())
-    if is_pod and requester.is_node and is_mirror_pod(request.object):
+    if is_pod and is_mirror_pod(request.object) and _is_of_node(request):
         return True
     if isinstance(request, PodCreation):
         return False
     if request.operation != "UPDATE" or request.old_object is None:
         return False
     return not changes_what_is_read(request.object, request.old_object, is_template=not is_pod)
+
+
+def _is_of_node(request: Request) -> bool:
+    return Requester(request.user_info.username, request.user_info.groups or ()).is_node

@@ -1,6 +1,6 @@
 """The findings about one object, and what they amount to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -128,11 +128,13 @@ class Verdict:
 
     uses: tuple[UseVerdict, ...] = ()
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = field(init=False, repr=False, compare=False)
+    """All findings, in the order of the object and then of the policies."""
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """All findings, in the order of the object and then of the policies."""
-        return tuple(chain.from_iterable(use.findings for use in self.uses))
+    def __post_init__(self) -> None:
+        """Put them together once: a verdict is looked at several times, and may stand."""
+        found = tuple(chain.from_iterable(use.findings for use in self.uses))
+        object.__setattr__(self, "findings", found)
 
     @property
     def decision(self) -> Decision:
