@@ -14,6 +14,7 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,20 +68,20 @@ def create(order: Order) -> Created:
                 raise RuntimeError(f"not created: {answer.status} {content[:2000]!r}")
         return taken
 
-    connections = [
-        http.client.HTTPSConnection(
-            "127.0.0.1", order.port, context=context, timeout=SECONDS_AT_MOST
-        )
-        for _ in range(order.connections)
-    ]
-    for connection in connections:
-        connection.connect()
-    began = time.perf_counter()
-    with ThreadPoolExecutor(order.connections) as threads:
-        taken = sorted(itertools.chain.from_iterable(threads.map(work, connections)))
-    seconds = time.perf_counter() - began
-    for connection in connections:
-        connection.close()
+    with ExitStack() as open_ones:
+        connections = [
+            http.client.HTTPSConnection(
+                "127.0.0.1", order.port, context=context, timeout=SECONDS_AT_MOST
+            )
+            for _ in range(order.connections)
+        ]
+        for connection in connections:
+            open_ones.callback(connection.close)
+            connection.connect()
+        began = time.perf_counter()
+        with ThreadPoolExecutor(order.connections) as threads:
+            taken = sorted(itertools.chain.from_iterable(threads.map(work, connections)))
+        seconds = time.perf_counter() - began
     p50, p99 = (taken[int(len(taken) * share)] for share in (0.5, 0.99))
     return Created(len(taken), seconds, p50, p99)
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from bench.figures import CONFIDENCE, Figure, differs
 
-HEADER = f"{'what':<58} {'ratio':>7}  {'range':<15} {'ours':>9} {'theirs':>9} {'unit':<5} target"
+WIDTH = 66
+HEADER = (
+    f"{'what':<{WIDTH}} {'ratio':>7}  {'range':<15} {'ours':>9} {'theirs':>9} {'unit':<5} target"
+)
 
 
 def line_of(figure: Figure) -> str:
@@ -18,7 +21,7 @@ def line_of(figure: Figure) -> str:
     target = "" if figure.target is None else f"{figure.target}{verdict}"
     theirs = f"{middle(figure.theirs):9.2f}" if figure.theirs else " " * 9
     return (
-        f"{figure.key:<58} {ratio}  {spread:<15} {middle(figure.ours):9.2f} {theirs} "
+        f"{figure.key:<{WIDTH}} {ratio}  {spread:<15} {middle(figure.ours):9.2f} {theirs} "
         f"{figure.unit:<5} {target}"
     ).rstrip()
 
@@ -31,15 +34,26 @@ def middle(rounds: Sequence[float]) -> float:
 
 
 def write(file: Path, machine: Mapping[str, str], figures: Iterable[Figure]) -> None:
-    """Write everything to a file that a later run can be compared with."""
-    document = {"machine": machine, "figures": [figure.to_json() for figure in figures]}
-    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    """Write everything to a file that a later run can be compared with, a figure a line."""
+    lines = ",\n".join(json.dumps(figure.to_json()) for figure in figures)
+    file.write_text(f'{{"machine": {json.dumps(machine)},\n"figures": [\n{lines}\n]}}\n', "utf-8")
 
 
 def read(file: Path) -> dict[str, Figure]:
     """Return the figures of an earlier file by their keys."""
     found = json.loads(file.read_text(encoding="utf-8"))["figures"]
     return {figure.key: figure for figure in map(Figure.of_json, found)}
+
+
+def machine_of(file: Path) -> dict[str, str]:
+    """Return what an earlier file says of where it was measured."""
+    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["machine"]
+    return found
+
+
+def machine_lines(machine: Mapping[str, str]) -> list[str]:
+    """Return a line for each thing that is told of where figures are measured."""
+    return [f"{name:<12} {value}" for name, value in machine.items()]
 
 
 def comparison(before: Mapping[str, Figure], now: Iterable[Figure]) -> list[str]:
@@ -51,11 +65,12 @@ def comparison(before: Mapping[str, Figure], now: Iterable[Figure]) -> list[str]
     lines = [meaning]
     for figure in now:
         if (earlier := before.get(figure.key)) is None:
-            lines.append(f"{figure.key:<58} new")
+            lines.append(f"{figure.key:<{WIDTH}} new")
             continue
         change = figure.value / earlier.value - 1
         judged = "beyond noise" if differs(earlier, figure) else "within noise"
         lines.append(
-            f"{figure.key:<58} {earlier.value:9.2f} -> {figure.value:9.2f} {change:+7.1%}  {judged}"
+            f"{figure.key:<{WIDTH}} {earlier.value:9.2f} -> {figure.value:9.2f} {change:+7.1%}  "
+            f"{judged}"
         )
     return lines

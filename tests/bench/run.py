@@ -25,7 +25,7 @@ from bench.growth import measure_growth
 from bench.large_cluster import measure_cluster
 from bench.machine import description
 from bench.offline import measure_check
-from bench.report import HEADER, comparison, line_of, read, write
+from bench.report import HEADER, comparison, line_of, machine_lines, read, write
 from bench.scale_out import measure_replicas
 from bench.scene import Scene
 from bench.storm import measure_storm
@@ -74,9 +74,7 @@ def main() -> int:
     """Measure what is asked for; return 0, whatever the figures are."""
     options = _options()
     machine = description()
-    for name, value in machine.items():
-        print(f"{name:<12} {value}")
-    print(f"\n{HEADER}", flush=True)
+    print(*machine_lines(machine), f"\n{HEADER}", sep="\n", flush=True)
     figures: list[Figure] = []
     with (
         tempfile.TemporaryDirectory(prefix="landwaiter-bench-") as folder,

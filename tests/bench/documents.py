@@ -1,0 +1,78 @@
+"""
+The figures of documents, from the file of the run that `docs/bench.json` is.
+
+No document has a figure of its own: `make bench OUTPUT=docs/bench.json` writes the file, and `make
+generate` the documents.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bench.figures import Figure
+from bench.report import HEADER, line_of, machine_lines, machine_of, middle, read
+from bench.scale_out import REPLICAS, processes
+
+FILE = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
+
+
+def targets() -> str:
+    """Return a table of the figures that have a target."""
+    return targets_table(read(FILE).values())
+
+
+def targets_table(figures: Iterable[Figure]) -> str:
+    """Return the figures with a target as Markdown."""
+    rows = ["| what | ours | to theirs | range | target | met |", "|---|---|---|---|---|---|"]
+    for figure in figures:
+        if figure.target is None:
+            continue
+        low, high = figure.range
+        ours = f"{middle(figure.ours):,.2f} {figure.unit}".strip()
+        ratio = f"{figure.value:.2f}" if figure.theirs else ""
+        met = "yes" if figure.is_met else "**no**"
+        spread = f"{low:.2f} to {high:.2f}"
+        rows.append(f"| {figure.key} | {ours} | {ratio} | {spread} | {figure.target} | {met} |")
+    return "\n".join(rows) + "\n"
+
+
+def whole() -> str:
+    """Return everything that the run printed."""
+    lines = [*machine_lines(machine_of(FILE)), "", HEADER]
+    for figure in read(FILE).values():
+        lines.append(line_of(figure))
+        if figure.note:
+            lines.append(f"   ({figure.note})")
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def sizing() -> str:
+    """Return the tables of what an install needs."""
+    return sizing_tables(read(FILE))
+
+
+def sizing_tables(figures: Mapping[str, Figure]) -> str:
+    """Return what one process takes, and what several do together, as Markdown."""
+    process = (
+        ("idle", "memory: idle"),
+        ("after 100,000 decisions", "memory: after 100,000 decisions"),
+        ("at most while 200 images are verified at once", "storm: memory in a storm of 200"),
+        ("processor time of a decision from memory", "warm: processor time, 8 connections"),
+        ("decisions from memory, on one core", "warm: throughput, 8 connections"),
+        ("verifications, cosign 3 on all cores", "storm: 200 different images at once"),
+    )
+    rows = ["| one process | |", "|---|---|"]
+    for told, key in process:
+        figure = figures[key]
+        rows.append(f"| {told} | {middle(figure.ours):,.0f} {figure.unit} |")
+    rows += ["", "| processes | decisions | p99 | processor time | verifications an image |"]
+    rows += ["|---|---|---|---|---|"]
+    for count in REPLICAS:
+        of = f"{processes(count)} / 1"
+        values = [
+            f"{middle(figure.ours):,.0f} {figure.unit}"
+            for what in ("throughput", "p99", "processor time")
+            for figure in [figures[f"replicas: {what}, {of}"]]
+        ]
+        verified = figures[f"replicas: verifications an image, {processes(count)}"].value
+        rows.append(f"| {count} | {' | '.join(values)} | {verified:.1f} |")
+    return "\n".join(rows) + "\n"

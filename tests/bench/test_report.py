@@ -1,0 +1,66 @@
+"""What is printed and written is what was measured."""
+
+from pathlib import Path
+
+from bench.documents import sizing_tables, targets_table
+from bench.figures import Figure, at_most
+from bench.report import comparison, line_of, machine_of, read, write
+
+FIGURE = Figure("warm", "p99", "ms", (2.0, 4.0, 3.0), (1.0, 2.0, 1.0), at_most(1.3), "a note")
+
+
+def test_a_line_has_the_ratio_its_range_both_sides_and_the_verdict() -> None:
+    """A reader needs nothing but the line."""
+
+    line = "warm: p99 2.00 2.00 to 3.00 3.00 1.00 ms at most 1.3, NOT MET"
+
+    assert line.split() == line_of(FIGURE).split()
+
+
+def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    """The machine is part of it."""
+    file = tmp_path / "bench.json"
+    write(file, {"python": "3.11"}, [FIGURE])
+
+    assert {"warm: p99": FIGURE} == read(file)
+    assert {"python": "3.11"} == machine_of(file)
+
+
+def test_a_comparison_says_what_is_beyond_noise_and_what_is_new() -> None:
+    """Each figure has a line."""
+    slower = Figure("warm", "p99", "ms", (20.0, 40.0, 30.0), (1.0, 2.0, 1.0))
+    new = Figure("warm", "p50", "ms", (1.0,))
+
+    _, first, second = comparison({"warm: p99": FIGURE}, [slower, new])
+
+    assert ["2.00", "->", "20.00", "+900.0%", "beyond", "noise"] == first.split()[2:]
+    assert ["warm:", "p50", "new"] == second.split()
+
+
+def test_documents_show_targets_and_whether_they_are_met() -> None:
+    """The table of the README has the figures with a target and no other."""
+    without = Figure("warm", "p50", "ms", (1.0,))
+
+    assert (
+        "| what | ours | to theirs | range | target | met |\n|---|---|---|---|---|---|\n"
+        "| warm: p99 | 3.00 ms | 2.00 | 2.00 to 3.00 | at most 1.3 | **no** |\n"
+    ) == targets_table([FIGURE, without])
+
+
+def test_the_sizing_tables_are_of_figures_that_the_bench_prints() -> None:
+    """One process, and one to four of them."""
+    keys = [
+        *("memory: idle", "memory: after 100,000 decisions", "storm: memory in a storm of 200"),
+        *("warm: processor time, 8 connections", "warm: throughput, 8 connections"),
+        "storm: 200 different images at once",
+    ]
+    for count, word in ((1, "process"), (2, "processes"), (3, "processes"), (4, "processes")):
+        whats = ("throughput", "p99", "processor time")
+        keys += [f"replicas: {what}, {count} {word} / 1" for what in whats]
+        keys.append(f"replicas: verifications an image, {count} {word}")
+    figures = {key: Figure("case", key, "u", (1234.0,)) for key in keys}
+
+    rows = sizing_tables(figures).splitlines()
+
+    assert "| idle | 1,234 u |" == rows[2]
+    assert "| 4 | 1,234 u | 1,234 u | 1,234 u | 1234.0 |" == rows[-1]
