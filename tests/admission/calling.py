@@ -9,7 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from admission.builders import FixedJudge
 from landwaiter.admission.handler import Handler, Judge
-from landwaiter.admission.http import AdmissionApp, Gate, RequestLimits, admission_app
+from landwaiter.admission.http import (
+    BODY_IS_WHOLE,
+    AdmissionApp,
+    Gate,
+    RequestLimits,
+    admission_app,
+)
 from landwaiter.images.reference import ShortNames
 from landwaiter.telemetry.metrics import Metrics
 
@@ -56,8 +62,13 @@ async def ask(
     method: str = "POST",
     headers: Mapping[str, str] = JSON,
     state: Mapping[str, Any] | None = None,
+    is_whole: bool = False,
 ) -> HTTPAnswer:
-    """Send one request and return its answer; `body` may be pieces that come one by one."""
+    """
+    Send one request and return its answer; `body` may be pieces that come one by one.
+
+    With `is_whole` the server says that all of them are there.
+    """
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -72,6 +83,7 @@ async def ask(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
         "state": dict(state or {}),
+        **({BODY_IS_WHOLE: True} if is_whole else {}),
     }
     answer = HTTPAnswer()
     pieces = _pieces(body)

@@ -237,6 +237,14 @@ async def test_a_slow_body_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(("is_whole", "status"), [(True, 200), (False, 408)])
+async def test_a_body_that_is_there_is_not_timed(is_whole: bool, status: int) -> None:  # noqa: FBT001
+    """A timer that cannot run out would be set and stopped for every review."""
+    application = an_application(limits=RequestLimits(body_seconds=0.0))
+
+    assert status == (await ask(application, [a_body()], is_whole=is_whole)).status
+
+
 class Waiting(JudgesAnew):
     """A judge that says when it was asked, and waits to be let go."""
 

@@ -24,6 +24,7 @@ from bench.reviews import Rollout
 from bench.scene import NAMESPACES, full_policy_set
 from landwaiter.admission.handler import Handler
 from landwaiter.admission.http import (
+    BODY_IS_WHOLE,
     CALLER_IS_API_SERVER,
     AdmissionApp,
     Gate,
@@ -294,4 +295,5 @@ def _scope(length: int) -> MutableMapping[str, Any]:
         "client": ("127.0.0.1", 40000),
         "server": ("127.0.0.1", 8443),
         "state": {CALLER_IS_API_SERVER: True},
+        BODY_IS_WHOLE: True,
     }

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from landwaiter.admission.http import BODY_IS_WHOLE
 from landwaiter.serving.certificates import ServingCertificate
 from landwaiter.serving.connection import ConnectionLimits
 from landwaiter.serving.listener import Admit, Listener, admit_anybody
@@ -135,10 +136,12 @@ class Echo:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     states: list[dict[str, Any]] = field(default_factory=list)
     headers: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:  # noqa: ANN401  # ASGI.
         self.states.append(scope["state"])
         self.headers.append(list(scope["headers"]))
+        self.whole.append(scope.get(BODY_IS_WHOLE, False))
         self.asked.set()
         body = b""
         if scope["path"] != "/unread":

@@ -292,6 +292,37 @@ async def test_requests_that_dawdle_go_before_idle_connections() -> None:
     assert (b"", [200, 200], ["evicted"]) == (first_gone, answers, running.counts.ended)
 
 
+async def test_more_of_a_slow_request_makes_it_no_newer() -> None:
+    """Who began first goes first, whatever has arrived since."""
+    async with listening(ConnectionLimits(connections=2)) as running:
+        older = await running.connect()
+        older.write(b"POST / HTTP/1.1\r\n")
+        newer = await running.connect()
+        for client, begin in ((newer, b"POST / HTTP/1.1\r\n"), (older, b"")):
+            running.echo.asked.clear()
+            client.write(begin + b"host: x\r\ncontent-length: 100\r\n\r\nabc")
+            await running.echo.asked.wait()
+        newest = await running.connect()
+        first_gone = await older.rest()
+        answer = await newest.ask()
+
+    assert (b"", 200, ["evicted"]) == (first_gone, answer.status, running.counts.ended)
+
+
+async def test_the_application_is_told_that_a_body_is_whole() -> None:
+    """Where all of it came with the head, and not where some is still to come."""
+    async with listening() as running:
+        client = await running.connect()
+        await client.ask(body=b"x")
+        running.echo.asked.clear()
+        client.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n")
+        await running.echo.asked.wait()
+        client.write(b"abc")
+        answer = await client.answer()
+
+    assert ([True, False], b"abc") == (running.echo.whole, answer.body)
+
+
 async def test_a_house_full_of_work_refuses_the_newest() -> None:
     """Nothing that is being answered is cut off to make room."""
     async with listening(ConnectionLimits(connections=1)) as running:

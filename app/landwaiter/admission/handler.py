@@ -44,7 +44,7 @@ from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, S
 from landwaiter.rules.verdict import Decision, Verdict
 from landwaiter.telemetry.logging import decided
 from landwaiter.telemetry.metrics import Metrics
-from landwaiter.telemetry.steps import Span, Steps, Tracer, reviewed
+from landwaiter.telemetry.steps import UNTRACED, AttributeValue, Span, Steps, Tracer, reviewed
 from landwaiter.workloads.changes import is_unchanged
 from landwaiter.workloads.podspec import Pod
 from landwaiter.workloads.values import Workload
@@ -123,15 +123,8 @@ class Handler:
                 # Behind the answer, so that no fault in it can become the answer.
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self._tell, subject, request.kind.kind, outcome)
-            span.describe(
-                {
-                    "uid": request.uid,
-                    "side": call.side,
-                    "kind": request.kind.kind,
-                    "namespace": request.namespace,
-                    "decision": outcome.decision,
-                }
-            )
+            if span is not UNTRACED:
+                span.describe(_described(request, call, outcome))
         except Exception:  # noqa: BLE001  # Any review that can be decoded gets an answer.
             _log.exception("a bug kept a review from being judged", uid=request.uid)
             self._metrics.handler_failed(side=call.side)
@@ -254,6 +247,16 @@ class Handler:
                     exception=finding.exception.name, policy=finding.policy, rule=finding.rule
                 )
         decided(decision_record(request, call, outcome, seconds, steps.waited))
+
+
+def _described(request: Request, call: Call, outcome: Outcome) -> Mapping[str, AttributeValue]:
+    return {
+        "uid": request.uid,
+        "side": call.side,
+        "kind": request.kind.kind,
+        "namespace": request.namespace,
+        "decision": outcome.decision,
+    }
 
 
 def _brings_no_image(request: Request) -> bool:

@@ -38,6 +38,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 CALLER_IS_API_SERVER: Final = "landwaiter.caller_is_api_server"
 """The key in the ASGI scope's `state` that `serving` sets to True for a proven API server."""
 
+BODY_IS_WHOLE: Final = "landwaiter.body_is_whole"
+"""The key in the ASGI scope that `serving` sets to True once all of the body has arrived."""
+
 MEBIBYTE: Final = 1024 * 1024
 
 OVERLOADED_RETRY_SECONDS: Final = 1
@@ -108,7 +111,7 @@ class Gate:
         is_api_server = scope.get("state", {}).get(CALLER_IS_API_SERVER) is True
         call = Call(side, arrived, deadline, is_api_server=is_api_server)
         try:
-            review = decode(await self._body(receive))
+            review = decode(await self._body(scope, receive))
         except InvalidReview as problem:
             raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", str(problem)) from problem
         if self._requests >= self._limits.requests:
@@ -136,26 +139,33 @@ class Gate:
         if int(headers.get(b"content-length", b"0")) > self._limits.body_bytes:
             raise self._too_large()
 
-    async def _body(self, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the body; one that is there as a whole needs no timer, as most are."""
+        if scope.get(BODY_IS_WHOLE) is True:
+            return await self._received(receive)
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                return await self._received(receive)
+        except TimeoutError as late:
+            text = f"the body did not arrive within {self._limits.body_seconds:g} s"
+            raise _Refusal(HTTPStatus.REQUEST_TIMEOUT, "too slow", text) from late
+
+    async def _received(self, receive: Receive) -> bytes:
         """Return the body. What is held of it counts towards the bytes of all requests."""
         chunks: list[bytes] = []
         held = 0
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", "body ended early")
-                    chunk: bytes = message.get("body", b"")
-                    more = message.get("more_body", False)
-                    held += len(chunk)
-                    self._bytes_held += len(chunk)
-                    self._check_size(held)
-                    chunks.append(chunk)
-        except TimeoutError as late:
-            text = f"the body did not arrive within {self._limits.body_seconds:g} s"
-            raise _Refusal(HTTPStatus.REQUEST_TIMEOUT, "too slow", text) from late
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Refusal(HTTPStatus.BAD_REQUEST, "not a review", "body ended early")
+                chunk: bytes = message.get("body", b"")
+                more = message.get("more_body", False)
+                held += len(chunk)
+                self._bytes_held += len(chunk)
+                self._check_size(held)
+                chunks.append(chunk)
         finally:
             self._bytes_held -= held
         return b"".join(chunks)

@@ -22,6 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from landwaiter.admission.http import BODY_IS_WHOLE
 from landwaiter.serving.house import RANKS, House
 
 PIPELINED_MAX: Final = 16
@@ -128,6 +129,7 @@ class Connection(HttpToolsProtocol):
         self._body_arrived = False
         self._head_is_timed = False
         self._unanswered = 0
+        self._rank: int | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -188,7 +190,10 @@ class Connection(HttpToolsProtocol):
             rank = IDLE if self.answered else UNUSED
         elif self._in_head or self.cycle.more_body:
             rank = ARRIVING
-        self._house.place(self, rank)
+        # Whoever keeps its rank keeps its place: more of a slow request is no newer request.
+        if rank != self._rank:
+            self._rank = rank
+            self._house.place(self, rank)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -220,6 +225,7 @@ class Connection(HttpToolsProtocol):
                 self.transport.write(HEAD_TOO_LARGE)
                 self._observer.connection_ended("long head")
                 self.transport.close()
+        self._take_place()
 
     def on_message_begin(self) -> None:
         """Note that a request begins. Raises `TooManyRequestsError`, which the parser makes 400."""
@@ -229,7 +235,6 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_is_timed = False
-        self._take_place()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; a trailer is none, and comes when the headers have been looked at."""
@@ -255,12 +260,11 @@ class Connection(HttpToolsProtocol):
         if self.is_last_request:
             self.cycle.keep_alive = False
         self._start_phase(self._limits.request_seconds, "slow request")
-        self._take_place()
 
     def on_message_complete(self) -> None:
         """Tell the application that the body is whole."""
         super().on_message_complete()
-        self._take_place()
+        self.scope[BODY_IS_WHOLE] = True  # type: ignore[typeddict-unknown-key]  # Ours.
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless the rest of this one's body is still to come."""

@@ -57,16 +57,31 @@ class Steps:
 _current: ContextVar[Steps | None] = ContextVar("landwaiter_review", default=None)
 
 
-@contextmanager
-def reviewed(tracer: Tracer | None, name: str) -> Iterator[tuple[Steps, Span]]:
+def reviewed(tracer: Tracer | None, name: str) -> AbstractContextManager[tuple[Steps, Span]]:
     """Open a review for the body of the context and for all tasks that are made in it."""
-    steps = Steps(tracer)
-    token = _current.set(steps)
-    try:
-        with nullcontext(UNTRACED) if tracer is None else tracer.span(name, {}) as span:
-            yield steps, span
-    finally:
-        _current.reset(token)
+    return _Review(Steps(tracer)) if tracer is None else _traced(tracer, name)
+
+
+class _Review:
+    """The context of a review that nobody traces: without a generator, it takes half the time."""
+
+    __slots__ = ("_steps", "_token")
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def __enter__(self) -> tuple[Steps, Span]:
+        self._token = _current.set(self._steps)
+        return self._steps, UNTRACED
+
+    def __exit__(self, *of_exception: object) -> None:
+        _current.reset(self._token)
+
+
+@contextmanager
+def _traced(tracer: Tracer, name: str) -> Iterator[tuple[Steps, Span]]:
+    with _Review(Steps(tracer)) as (steps, _), tracer.span(name, {}) as span:
+        yield steps, span
 
 
 @contextmanager
