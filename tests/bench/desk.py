@@ -88,6 +88,7 @@ class Desk:
     """The application, and the workloads whose reviews it can answer from memory."""
 
     app: AdmissionApp
+    handler: Handler
     rollouts: Sequence[Rollout]
 
     async def answer(self, body: bytes) -> bytes:
@@ -200,7 +201,7 @@ async def _desk(*, stands: bool, furnishing: Furnishing) -> AsyncIterator[Desk]:
             )
             for number in range(ROLLOUTS)
         )
-        yield Desk(admission_app(gate), rollouts)
+        yield Desk(admission_app(gate), handler, rollouts)
 
 
 class NobodyListens:

@@ -25,6 +25,7 @@ from bench.growth import measure_growth
 from bench.large_cluster import measure_cluster
 from bench.machine import description
 from bench.offline import measure_check
+from bench.parts import measure_parts
 from bench.report import HEADER, comparison, line_of, machine_lines, read, write
 from bench.scale_out import measure_replicas
 from bench.scene import Scene
@@ -66,6 +67,7 @@ CASES: Mapping[str, tuple[str, Callable[[Scene], Iterator[Figure]]]] = {
         "processes behind a round-robin by connection, 24 connections, no core is kept for any",
         measure_replicas,
     ),
+    "parts": ("where time and memory go: in this process, and importing", measure_parts),
     "gate": ("instructions of Python, counted in process after process", measure_gate),
 }
 

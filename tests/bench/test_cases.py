@@ -14,6 +14,7 @@ from bench.desk import HOST as HOST_OF_IMAGES
 from bench.desk import Furnishing, desk
 from bench.machine import resident_mib, tree_mib
 from bench.offline import manifest
+from bench.parts import imported
 from bench.reviews import Rollout, padded
 from bench.round_robin import HOST, forward
 from bench.scale_out import share_from_memory
@@ -39,6 +40,14 @@ def test_a_padded_review_has_its_size(size: int) -> None:
     assert True is (abs(len(body) - size) <= 200)
     assert list(IMAGES) == images_of(body)
     assert PodCreation is type(decode(body))
+
+
+def test_importing_takes_time_and_memory() -> None:
+    """What is imported is imported, alone."""
+    milliseconds, mebibytes = imported("decimal")
+
+    assert True is (0 < milliseconds < 10_000)
+    assert True is (-1 < mebibytes < 50)
 
 
 def test_a_storm_has_one_image_a_pod_in_turn() -> None:
