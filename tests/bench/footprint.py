@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from bench.figures import Figure, at_most
-from bench.machine import resident_mib
-from bench.scene import Scene, full_policy_set
+from bench.loading import Bodies, load, specification
+from bench.machine import resident_mib, tree_mib
+from bench.scene import Scene, a_policy, full_policy_set
+from bench.storm import pods_of
 from bench.warm import Warm
 from realparts.landwaiter import Landwaiter
 from realparts.processes import retried_on_port_clash
@@ -30,12 +32,29 @@ def measure_memory(scene: Scene) -> Iterator[Figure]:
         landwaiter.stop()
         echo.process.kill()
     yield Figure("memory", "idle", "MiB", tuple(ours), tuple(theirs), at_most(2.0))
+    yield _with_conditions(scene)
     warm = scene.once(Warm)
     before = resident_mib(warm.ours.process.pid)
     warm.send(warm.ours, warm.bodies, connections=8, count=DECISIONS)
     after = resident_mib(warm.ours.process.pid)
     note = "theirs is the same process before, with everything in memory"
     yield Figure("memory", f"after {DECISIONS:,} decisions", "MiB", (after,), (before,), None, note)
+
+
+def _with_conditions(scene: Scene) -> Figure:
+    """Measure the tree of processes once a condition has been evaluated, beside none of them."""
+    condition = {"name": "named", "expression": "has(object.metadata.labels)"}
+    rules = {"pinnedTags": {"require": "digest"}}
+    sides = []
+    for name, spec in (("with", {"matchConditions": [condition]}), ("without", {})):
+        server = scene.landwaiter(f"{name}-conditions", [a_policy("a", rules, match={}, **spec)])
+        bodies = Bodies(scene, "conditions", pods_of(scene.images, 1))
+        load(scene, specification(scene, server, bodies, connections=1, count=1))
+        time.sleep(IDLE_SECONDS)
+        sides.append(tree_mib(server.process.pid))
+        server.stop()
+    ours, theirs = sides
+    return Figure("memory", "idle, matchConditions / none", "MiB", (ours,), (theirs,))
 
 
 def measure_start(scene: Scene) -> Iterator[Figure]:
