@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from landwaiter.serving import connection
 from landwaiter.serving.connection import PIPELINED_MAX, ConnectionLimits
+from landwaiter.serving.joined_writes import JoinedWrites
 from serving.clients import Answer, Client, a_post, listening
 
 
@@ -321,6 +323,33 @@ async def test_the_application_is_told_that_a_body_is_whole() -> None:
         answer = await client.answer()
 
     assert ([True, False], b"abc") == (running.echo.whole, answer.body)
+
+
+async def test_an_answer_to_a_post_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and body together; whoever asks to be told to go on is told so first."""
+    written: list[bytes] = []
+
+    class Wire(asyncio.Transport):
+        def __init__(self, transport: asyncio.Transport) -> None:
+            self._transport = transport
+
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            written.append(bytes(data))
+            self._transport.write(data)
+
+    monkeypatch.setattr(connection, "JoinedWrites", lambda each: JoinedWrites(Wire(each)))
+    async with listening() as running:
+        client = await running.connect()
+        answer = await client.ask(body=b"x")
+        client.write(
+            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n"
+        )
+        first = await client.reader.readuntil(b"\r\n\r\n")
+        client.write(b"y")
+        second = await client.answer()
+
+    assert [b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx"] == written
+    assert (b"x", b"HTTP/1.1 100 Continue\r\n\r\n", b"y") == (answer.body, first, second.body)
 
 
 async def test_a_house_full_of_work_refuses_the_newest() -> None:

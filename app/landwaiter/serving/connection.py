@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 
 from landwaiter.admission.http import BODY_IS_WHOLE
 from landwaiter.serving.house import RANKS, House
+from landwaiter.serving.joined_writes import JoinedWrites
 
 PIPELINED_MAX: Final = 16
 """
@@ -257,6 +258,9 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._unanswered += 1
         super().on_headers_complete()
+        # A POST always has an answer with a body; "100 Continue" is written before it, at once.
+        if self.scope["method"] == "POST" and not self.expect_100_continue:
+            self.cycle.transport = JoinedWrites(self.transport)
         if self.is_last_request:
             self.cycle.keep_alive = False
         self._start_phase(self._limits.request_seconds, "slow request")
