@@ -7,6 +7,7 @@ is a decision from facts in memory, without a verdict that stands.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -17,11 +18,12 @@ from bench.desk import HOST, Desk, Furnishing, desk
 from bench.figures import Figure, at_most
 from bench.reviews import Rollout, review_of, reviews
 from bench.scene import Scene, a_policy
+from landwaiter.policy.standing import TEXT_MAX_CHARACTERS
 
 ROUNDS = 11
 MILLISECONDS_A_ROUND = 30.0
 POLICIES = (10, 50, 200)
-CONTAINERS = (10, 100)
+CONTAINERS = (10, 50, 100)
 REMEMBERED = (1_000, 10_000, 100_000)
 FEW_REMEMBERED = 10
 
@@ -37,7 +39,7 @@ class Compared:
     larger: tuple[Furnishing, bytes]
     smaller: tuple[Furnishing, bytes]
     stands: bool
-    growth: float
+    growth: float | None
     note: str = ""
 
 
@@ -69,12 +71,15 @@ def compared() -> Iterator[Compared]:
     few = _pod(1)
     for count in CONTAINERS:
         for stands in (ANEW, STANDING):
+            pod = _pod(count)
+            is_too_long = stands and sum(map(len, images_of(pod))) > TEXT_MAX_CHARACTERS
             yield Compared(
                 f"{count} containers / 1",
-                (Furnishing(), _pod(count)),
+                (Furnishing(), pod),
                 (Furnishing(), few),
                 stands,
-                count,
+                None if is_too_long else count,
+                "more text than a verdict stands for: judged anew" if is_too_long else "",
             )
     for count in REMEMBERED:
         yield Compared(
@@ -99,6 +104,13 @@ def _pod(containers: int) -> bytes:
     return review_of(pod, "0b8f1e6e-9d4a-4a44-8f0e-6b1f5e0c1d2b")
 
 
+def images_of(body: bytes) -> list[str]:
+    """Return the images of the Pod in a review."""
+    pod = json.loads(body)["request"]["object"]["spec"]
+    lists = (pod.get("initContainers", []), pod["containers"])
+    return [each["image"] for containers in lists for each in containers]
+
+
 def measure_growth(_: Scene) -> Iterator[Figure]:
     """Yield how much more work the larger side of each comparison is."""
     for each in compared():
@@ -118,7 +130,7 @@ async def _measured(each: Compared) -> Figure:
             for which in (0, 1) if number % 2 else (1, 0):
                 taken[which].append(await _microseconds(*sides[which], counts[which]))
     way = "a verdict that stands" if each.stands else "judged anew"
-    target = at_most(each.growth)
+    target = None if each.growth is None else at_most(each.growth)
     name = f"{each.name}, {way}"
     return Figure("growth", name, "us", tuple(taken[0]), tuple(taken[1]), target, each.note)
 

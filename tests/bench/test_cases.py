@@ -12,6 +12,7 @@ import pytest
 from bench import growth
 from bench.desk import HOST as HOST_OF_IMAGES
 from bench.desk import Furnishing, desk
+from bench.growth import images_of
 from bench.machine import resident_mib, tree_mib
 from bench.offline import manifest
 from bench.parts import imported
@@ -24,12 +25,6 @@ from landwaiter.admission.review import PodCreation, decode
 from realparts.processes import free_port
 
 IMAGES = tuple(f"{HOST_OF_IMAGES}/shop/part-{n}@sha256:{n:064x}" for n in range(3))
-
-
-def images_of(body: bytes) -> list[str]:
-    pod = json.loads(body)["request"]["object"]["spec"]
-    lists = (pod.get("initContainers", []), pod["containers"])
-    return [each["image"] for containers in lists for each in containers]
 
 
 @pytest.mark.parametrize("size", SIZES.values())
