@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.figures import Figure
-from bench.report import HEADER, line_of, machine_lines, machine_of, middle, read
+from bench.report import HEADER, lines_of, machine_lines, machine_of, middle, read
 from bench.scale_out import REPLICAS, processes
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
@@ -39,9 +39,7 @@ def whole() -> str:
     """Return everything that the run printed."""
     lines = [*machine_lines(machine_of(FILE)), "", HEADER]
     for figure in read(FILE).values():
-        lines.append(line_of(figure))
-        if figure.note:
-            lines.append(f"   ({figure.note})")
+        lines += lines_of(figure)
     return "```text\n" + "\n".join(lines) + "\n```\n"
 
 

@@ -26,6 +26,11 @@ def line_of(figure: Figure) -> str:
     ).rstrip()
 
 
+def lines_of(figure: Figure) -> list[str]:
+    """Return the same with its note below it, where it has one."""
+    return [line_of(figure), *([f"   ({figure.note})"] if figure.note else [])]
+
+
 def middle(rounds: Sequence[float]) -> float:
     """Return the median of rounds of any number."""
     ordered = sorted(rounds)

@@ -26,7 +26,7 @@ from bench.large_cluster import measure_cluster
 from bench.machine import description
 from bench.offline import measure_check
 from bench.parts import measure_parts
-from bench.report import HEADER, comparison, line_of, machine_lines, read, write
+from bench.report import HEADER, comparison, lines_of, machine_lines, read, write
 from bench.scale_out import measure_replicas
 from bench.scene import Scene
 from bench.storm import measure_storm
@@ -47,10 +47,6 @@ CASES: Mapping[str, tuple[str, Callable[[Scene], Iterator[Figure]]]] = {
     "bodies": ("the same by the size of the body, 8 connections", measure_bodies),
     "growth": ("work in this process, the larger side and the smaller in turns", measure_growth),
     "check": ("the offline check from its start to its end, no registry asked", measure_check),
-    "cluster": (
-        "Pods through a real API server, all images in memory, all processes on the same cores",
-        measure_end_to_end,
-    ),
     "cold": (
         "signatures with nothing in memory, in this process, a registry on loopback",
         measure_cold,
@@ -66,6 +62,10 @@ CASES: Mapping[str, tuple[str, Callable[[Scene], Iterator[Figure]]]] = {
     "replicas": (
         "processes behind a round-robin by connection, 24 connections, no core is kept for any",
         measure_replicas,
+    ),
+    "cluster": (
+        "Pods through a real API server, all images in memory, all processes on the same cores",
+        measure_end_to_end,
     ),
     "parts": ("where time and memory go: in this process, and importing", measure_parts),
     "gate": ("instructions of Python, counted in process after process", measure_gate),
@@ -87,10 +87,9 @@ def main() -> int:
             print(f"-- {name}: {told}", flush=True)
             for figure in measure(scene):
                 figures.append(figure)
-                print(
-                    line_of(figure), *([f"   ({figure.note})"] if figure.note else []), flush=True
-                )
-    write(options.output, machine, figures)
+                print(*lines_of(figure), sep="\n", flush=True)
+            # After each case, so that whatever ends a later one loses nothing.
+            write(options.output, machine, figures)
     print(f"\nwritten to {options.output}")
     if options.against is not None:
         print(f"\nbeside {options.against}:", *comparison(read(options.against), figures), sep="\n")
