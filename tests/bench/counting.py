@@ -34,7 +34,7 @@ COUNT_SECONDS = 120.0
 Work = Callable[[bytes], Awaitable[bytes]]
 
 LIMITS = {
-    "a verdict that stands": 1.3,
+    "a verdict that stands": 1.2,
     "judged anew, all facts in memory": 18.0,
 }
 """At most so many times the instructions of the echo."""

@@ -46,6 +46,7 @@ def storm_server(scene: Scene, name: str) -> Landwaiter:
     return scene.landwaiter(
         name,
         [signed_policy(scene.signed)],
+        cluster=scene.cluster,
         registries=scene.registries_of_signed,
         on_one_core=False,
     )

@@ -1,5 +1,6 @@
 """Which verdicts stand for a moment, for which cases, and until when."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -317,3 +318,106 @@ async def test_objects_are_decoded_for_who_takes_them_only() -> None:
         list(decoded),
         taken.take(),
     )
+
+
+class Slow(Counting):
+    """A judge that takes its time: `let_go` ends what is being judged."""
+
+    def __init__(self, verdict: Verdict = CLEAN) -> None:
+        super().__init__(verdict)
+        self.let_go = asyncio.Event()
+        self.asked_twice = asyncio.Event()
+
+    async def judge(self, case: Case, side: Side) -> Verdict:
+        self.asked += 1
+        if self.asked > 1:
+            self.asked_twice.set()
+        await self.let_go.wait()
+        return self.verdict
+
+
+async def a_crowd(court: Court, judge: Slow, *cases: Case) -> list[bool]:
+    """Ask about several cases at once, and let the judge go when all of them wait."""
+    tasks = [asyncio.ensure_future(court.ask(each)) for each in cases]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    judge.let_go.set()
+    return await asyncio.gather(*tasks)
+
+
+async def test_of_a_crowd_before_there_is_a_verdict_one_is_judged() -> None:
+    """A rollout of an image that nobody knows costs one judgement, not hundreds."""
+    judge = Slow()
+
+    assert ([False] * 3, 1) == (
+        await a_crowd(Court(judge), judge, a_case(), a_case(), a_case()),
+        judge.asked,
+    )
+
+
+async def test_a_crowd_that_differs_is_judged_one_by_one() -> None:
+    """Each for itself, and nobody waits for another."""
+    judge = Slow()
+    other = a_case(replace(POD, namespace="other"))
+    tasks = [asyncio.ensure_future(Court(judge).ask(each)) for each in (a_case(), other)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    asked = judge.asked
+    judge.let_go.set()
+    await asyncio.gather(*tasks)
+
+    assert 2 == asked
+
+
+async def test_a_crowd_that_is_refused_is_told_so_one_by_one() -> None:
+    """A finding does not stand, so whoever has waited is judged."""
+    judge = Slow(Verdict((TALKING["a finding"],)))
+
+    await a_crowd(Court(judge), judge, a_case(), a_case(), a_case())
+
+    assert 3 == judge.asked
+
+
+async def test_nobody_waits_for_longer_than_half_of_the_time() -> None:
+    """Who has little of it is judged while the first one still is."""
+    judge = Slow()
+    court = Court(judge)
+    first = asyncio.ensure_future(court.ask(a_case()))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(court.ask(a_case(deadline=Deadline.after(0.1))))
+    async with asyncio.timeout(10):
+        await judge.asked_twice.wait()
+    judge.let_go.set()
+
+    assert [False, False] == [await first, await second]
+
+
+async def test_one_that_is_given_up_lets_the_others_go_on() -> None:
+    """The API server that asked first may be gone."""
+    judge = Slow()
+    court = Court(judge)
+    first = asyncio.ensure_future(court.ask(a_case()))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(court.ask(a_case()))
+    await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(10):
+        await judge.asked_twice.wait()
+    judge.let_go.set()
+
+    assert False is await second
+
+
+async def test_other_policies_are_not_waited_out() -> None:
+    """What was begun under the old ones is no verdict under the new ones."""
+    judge = Slow()
+    court = Court(judge)
+    first = asyncio.ensure_future(court.ask(a_case()))
+    await asyncio.sleep(0)
+    court.policies = PolicySet(POLICIES.policies)
+    second = asyncio.ensure_future(court.ask(a_case()))
+    await asyncio.sleep(0)
+    judge.let_go.set()
+    await asyncio.gather(first, second)
+
+    assert 2 == judge.asked

@@ -5,15 +5,18 @@ A rollout asks about the same images hundreds of times within seconds, under ano
 time. A verdict without any finding or warning therefore stands for a few seconds, for objects of
 which everything is equal that a policy can read: who asks for what, where, the labels that policies
 select by, the pull secrets, and each image with its place (ADR 18). It stands no longer than the
-policies it was given by are in force, and the namespace has the labels that it had.
+policies it was given by are in force, and the namespace has the labels that it had. Of a crowd that
+comes before there is a verdict one is judged, and the others wait for it.
 
 Whatever says more than that nothing is wrong is judged each time: findings, warnings, images
 without digest (a tag is resolved for each decision), UPDATEs, and everything as long as a policy
 in force has conditions, which may read any field.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -30,6 +33,13 @@ AT_MOST_SECONDS: Final = 4.0
 How long it stands for the others meanwhile, so that a crowd is not judged all at once.
 
 What it rests on is itself remembered for longer: a pull secret for 5 s, a signature for hours.
+"""
+
+WAITING_SHARE: Final = 0.5
+"""
+The part of its time that a case waits for an equal one; the rest is enough to be judged itself.
+
+What that one has asked meanwhile goes on, or is remembered, so nothing begins late.
 """
 
 VERDICTS_MAX: Final = 2_000
@@ -84,6 +94,7 @@ class StandingVerdicts:
         self._clock = clock
         self._given_by = policies()
         self._standing: dict[Hashable, _Standing] = {}
+        self._under_way: dict[Hashable, asyncio.Event] = {}
 
     def at_once(self, case: Case, side: Side) -> Verdict | None:
         """Return the verdict that stands, None where the case has to be judged."""
@@ -102,14 +113,33 @@ class StandingVerdicts:
         return standing.verdict
 
     async def judge(self, case: Case, side: Side) -> Verdict:
-        """Judge a case, and let the verdict stand where it may."""
+        """
+        Judge a case, and let the verdict stand where it may.
+
+        While an equal case is being judged this one waits for it, and takes its verdict if that
+        stands by then; all that it might find out otherwise is being found out there.
+        """
         policies, labels = self._policies(), self._known_labels(case.workload.namespace)
+        if labels is None or not _may_stand(case, policies):
+            return await self._judge.judge(case, side)
+        key = _key(case, side, policies)
+        if (first := self._under_way.get(key)) is not None:
+            await _ended(first, case.deadline.remaining_seconds() * WAITING_SHARE)
+            if (known := self.at_once(case, side)) is not None:
+                return known
+            return await self._judge.judge(case, side)
+        self._under_way[key] = ended = asyncio.Event()
+        try:
+            return await self._judged(case, side, policies, labels)
+        finally:
+            del self._under_way[key]
+            ended.set()
+
+    async def _judged(self, case: Case, side: Side, policies: PolicySet, labels: Labels) -> Verdict:
         began = self._clock()
         verdict = await self._judge.judge(case, side)
         if (
-            labels is not None
-            and _says_nothing(verdict)
-            and _may_stand(case, policies)
+            _says_nothing(verdict)
             and self._policies() is policies
             and self._known_labels(case.workload.namespace) == labels
         ):
@@ -122,6 +152,13 @@ class StandingVerdicts:
             self._standing.clear()
             self._given_by = policies
         self._standing[key] = standing
+
+
+async def _ended(first: asyncio.Event, seconds: float) -> None:
+    """Return when a case has been judged, or so many seconds from now."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await first.wait()
 
 
 def _says_nothing(verdict: Verdict) -> bool:
