@@ -43,6 +43,24 @@ def whole() -> str:
     return "```text\n" + "\n".join(lines) + "\n```\n"
 
 
+def parts() -> str:
+    """Return a table of what a decision, importing and memory consist of."""
+    return parts_table(read(FILE).values())
+
+
+def parts_table(figures: Iterable[Figure]) -> str:
+    """Return the parts as Markdown."""
+    rows = ["| what | ours | echo |", "|---|---|---|"]
+    for figure in figures:
+        if figure.case == "parts":
+            ours, theirs = (
+                f"{middle(side):,.0f} {figure.unit}" if side else ""
+                for side in (figure.ours, figure.theirs)
+            )
+            rows.append(f"| {figure.name} | {ours} | {theirs} |")
+    return "\n".join(rows) + "\n"
+
+
 def sizing() -> str:
     """Return the tables of what an install needs."""
     return sizing_tables(read(FILE))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.documents import sizing_tables, targets_table
+from bench.documents import parts_table, sizing_tables, targets_table
 from bench.figures import Figure, at_most
 from bench.report import comparison, line_of, machine_of, read, write
 
@@ -45,6 +45,16 @@ def test_documents_show_targets_and_whether_they_are_met() -> None:
         "| what | ours | to theirs | range | target | met |\n|---|---|---|---|---|---|\n"
         "| warm: p99 | 3.00 ms | 2.00 | 2.00 to 3.00 | at most 1.3 | **no** |\n"
     ) == targets_table([FIGURE, without])
+
+
+def test_the_parts_are_those_of_their_case() -> None:
+    """With the echo's where there is one."""
+    shared = Figure("parts", "a decision", "us", (3.0,), (1.0,))
+    alone = Figure("parts", "decoding", "us", (2.0,))
+
+    assert (
+        "| what | ours | echo |\n|---|---|---|\n| a decision | 3 us | 1 us |\n| decoding | 2 us |  |\n"
+    ) == parts_table([FIGURE, shared, alone])
 
 
 def test_the_sizing_tables_are_of_figures_that_the_bench_prints() -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.documents import sizing, targets, whole
+from bench.documents import parts, sizing, targets, whole
 from landwaiter.cli import main
 from landwaiter.policy.declared import KIND, PolicyTest
 from landwaiter.policy.reference import markdown, section
@@ -57,6 +57,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
     "targets of the bench": targets,
     "what the bench printed": whole,
+    "parts": parts,
     "sizing": sizing,
     "landwaiter policies docs": lambda: f"{markdown()}\n",
     "refusal": lambda: refusal_block(ROOT / "README.md"),
