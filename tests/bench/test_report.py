@@ -53,7 +53,8 @@ def test_the_parts_are_those_of_their_case() -> None:
     alone = Figure("parts", "decoding", "us", (2.0,))
 
     assert (
-        "| what | ours | echo |\n|---|---|---|\n| a decision | 3 us | 1 us |\n| decoding | 2 us |  |\n"
+        "| what | ours | echo |\n|---|---|---|\n"
+        "| a decision | 3 us | 1 us |\n| decoding | 2 us |  |\n"
     ) == parts_table([FIGURE, shared, alone])
 
 
