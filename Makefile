@@ -82,8 +82,9 @@ soak: setup parts ## Run an install at half of what it can do, through changes, 
 hostile: setup parts ## Attack the real process, with 100,000 spoilt reviews among other things.
 	LANDWAITER_HOSTILE_REVIEWS=100000 $(PYTEST) -q tests/system/test_hostile_input.py
 
+# With KEEP=1 the figures of other cases stay in the output.
 bench: setup parts ## Measure, both sides in turns (CASES=warm,start AGAINST=EARLIER.json OUTPUT=bench.json).
-	@$(BIN)/python tests/bench/run.py $(if $(CASES),--cases "$(CASES)") $(if $(AGAINST),--against "$(AGAINST)") $(if $(OUTPUT),--output "$(OUTPUT)")
+	@$(BIN)/python tests/bench/run.py $(if $(CASES),--cases "$(CASES)") $(if $(AGAINST),--against "$(AGAINST)") $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(KEEP),--keep)
 
 image: ## Build the container image with docker, podman or buildah (docs/image.md).
 	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah; ENGINE names another" >&2; exit 1; }

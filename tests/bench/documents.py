@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.figures import Figure
-from bench.report import HEADER, lines_of, machine_lines, machine_of, middle, read
+from bench.report import HEADER, Machines, lines_of, machine_lines, machines_of, middle, read
 from bench.scale_out import REPLICAS, processes
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
@@ -36,9 +36,18 @@ def targets_table(figures: Iterable[Figure]) -> str:
 
 
 def whole() -> str:
-    """Return everything that the run printed."""
-    lines = [*machine_lines(machine_of(FILE)), "", HEADER]
-    for figure in read(FILE).values():
+    """Return everything that was printed, and what it was measured on."""
+    return whole_text(machines_of(FILE), read(FILE).values())
+
+
+def whole_text(machines: Machines, figures: Iterable[Figure]) -> str:
+    """Return figures as they are printed, each machine before the first case that it measured."""
+    lines = [HEADER]
+    told: Mapping[str, str] | None = None
+    for figure in figures:
+        if machines[figure.case] != told:
+            told = machines[figure.case]
+            lines += ["", *machine_lines(told), ""]
         lines += lines_of(figure)
     return "```text\n" + "\n".join(lines) + "\n```\n"
 
@@ -67,7 +76,11 @@ def sizing() -> str:
 
 
 def sizing_tables(figures: Mapping[str, Figure]) -> str:
-    """Return what one process takes, and what several do together, as Markdown."""
+    """
+    Return what one process takes, and what several do together, as Markdown.
+
+    What a run has not measured has no row.
+    """
     process = (
         ("idle", "memory: idle"),
         ("after 100,000 decisions", "memory: after 100,000 decisions"),
@@ -78,8 +91,10 @@ def sizing_tables(figures: Mapping[str, Figure]) -> str:
     )
     rows = ["| one process | |", "|---|---|"]
     for told, key in process:
-        figure = figures[key]
-        rows.append(f"| {told} | {middle(figure.ours):,.0f} {figure.unit} |")
+        if (figure := figures.get(key)) is not None:
+            rows.append(f"| {told} | {middle(figure.ours):,.0f} {figure.unit} |")
+    if not any(figure.case == "replicas" for figure in figures.values()):
+        return "\n".join(rows) + "\n"
     rows += ["", "| processes | decisions | p99 | processor time | verifications an image |"]
     rows += ["|---|---|---|---|---|"]
     for count in REPLICAS:

@@ -3,10 +3,15 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from bench.figures import CONFIDENCE, Figure, differs
 
 WIDTH = 66
+
+Machines: TypeAlias = Mapping[str, Mapping[str, str]]
+"""What is told of the machine, case by case: some may have been measured at another time."""
+
 HEADER = (
     f"{'what':<{WIDTH}} {'ratio':>7}  {'range':<15} {'ours':>9} {'theirs':>9} {'unit':<5} target"
 )
@@ -38,10 +43,13 @@ def middle(rounds: Sequence[float]) -> float:
     return (ordered[half] + ordered[~half]) / 2
 
 
-def write(file: Path, machine: Mapping[str, str], figures: Iterable[Figure]) -> None:
+def write(file: Path, machines: Machines, figures: Iterable[Figure]) -> None:
     """Write everything to a file that a later run can be compared with, a figure a line."""
     lines = ",\n".join(json.dumps(figure.to_json()) for figure in figures)
-    file.write_text(f'{{"machine": {json.dumps(machine)},\n"figures": [\n{lines}\n]}}\n', "utf-8")
+    of_cases = ",\n".join(
+        f"{json.dumps(case)}: {json.dumps(each)}" for case, each in machines.items()
+    )
+    file.write_text(f'{{"machines": {{\n{of_cases}\n}},\n"figures": [\n{lines}\n]}}\n', "utf-8")
 
 
 def read(file: Path) -> dict[str, Figure]:
@@ -50,9 +58,9 @@ def read(file: Path) -> dict[str, Figure]:
     return {figure.key: figure for figure in map(Figure.of_json, found)}
 
 
-def machine_of(file: Path) -> dict[str, str]:
-    """Return what an earlier file says of where it was measured."""
-    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["machine"]
+def machines_of(file: Path) -> Machines:
+    """Return what an earlier file says of where, and on what, each case was measured."""
+    found: Machines = json.loads(file.read_text(encoding="utf-8"))["machines"]
     return found
 
 

@@ -1,7 +1,7 @@
 """
 Measures Landwaiter beside what it is compared with, and prints a table of ratios.
 
-    make bench [CASES=warm,start] [AGAINST=EARLIER.json] [OUTPUT=FILE.json]
+    make bench [CASES=warm,start] [AGAINST=EARLIER.json] [OUTPUT=FILE.json] [KEEP=1]
 
 Everything runs on real parts on loopback. Both sides of each comparison are measured in turns; a
 figure is the median of its rounds. Absolute figures belong to the machine; ratios travel.
@@ -10,7 +10,7 @@ figure is the median of its rounds. Absolute figures belong to the machine; rati
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 if __name__ == "__main__":  # Run as a file: Python has put this folder on its path.
@@ -26,7 +26,7 @@ from bench.large_cluster import measure_cluster
 from bench.machine import description
 from bench.offline import measure_check
 from bench.parts import measure_parts
-from bench.report import HEADER, comparison, lines_of, machine_lines, read, write
+from bench.report import HEADER, comparison, lines_of, machine_lines, machines_of, read, write
 from bench.scale_out import measure_replicas
 from bench.scene import Scene
 from bench.storm import measure_storm
@@ -75,9 +75,15 @@ CASES: Mapping[str, tuple[str, Callable[[Scene], Iterator[Figure]]]] = {
 def main() -> int:
     """Measure what is asked for; return 0, whatever the figures are."""
     options = _options()
+    earlier = {} if options.against is None else read(options.against)
     machine = description()
     print(*machine_lines(machine), f"\n{HEADER}", sep="\n", flush=True)
     figures: list[Figure] = []
+    machines: dict[str, Mapping[str, str]] = {}
+    if options.keep and options.output.exists():
+        kept = read(options.output).values()
+        figures += (figure for figure in kept if figure.case not in options.cases)
+        machines.update(machines_of(options.output))
     with (
         tempfile.TemporaryDirectory(prefix="landwaiter-bench-") as folder,
         Scene(Path(folder)) as scene,
@@ -88,18 +94,29 @@ def main() -> int:
             for figure in measure(scene):
                 figures.append(figure)
                 print(*lines_of(figure), sep="\n", flush=True)
+            machines[name] = machine
             # After each case, so that whatever ends a later one loses nothing.
-            write(options.output, machine, figures)
+            write(options.output, machines, in_order(figures))
     print(f"\nwritten to {options.output}")
     if options.against is not None:
-        print(f"\nbeside {options.against}:", *comparison(read(options.against), figures), sep="\n")
+        now = [figure for figure in figures if figure.case in options.cases]
+        print(f"\nbeside {options.against}:", *comparison(earlier, now), sep="\n")
     return 0
+
+
+def in_order(figures: Iterable[Figure]) -> list[Figure]:
+    """Return figures in the order of their cases."""
+    order = list(CASES)
+    return sorted(figures, key=lambda figure: order.index(figure.case))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n", maxsplit=1)[0])
     parser.add_argument("--cases", type=_cases, default=list(CASES), help=", ".join(CASES))
     parser.add_argument("--against", type=Path, help="the file of an earlier run")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the figures of other cases in the output"
+    )
     parser.add_argument("--output", type=Path, default=Path("bench.json"))
     return parser.parse_args()
 

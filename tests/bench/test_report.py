@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from bench.documents import parts_table, sizing_tables, targets_table
+from bench.documents import parts_table, sizing_tables, targets_table, whole_text
 from bench.figures import Figure, at_most
-from bench.report import comparison, line_of, machine_of, read, write
+from bench.report import comparison, line_of, lines_of, machines_of, read, write
+from bench.run import in_order
 
 FIGURE = Figure("warm", "p99", "ms", (2.0, 4.0, 3.0), (1.0, 2.0, 1.0), at_most(1.3), "a note")
 
@@ -20,10 +21,10 @@ def test_a_line_has_the_ratio_its_range_both_sides_and_the_verdict() -> None:
 def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     """The machine is part of it."""
     file = tmp_path / "bench.json"
-    write(file, {"python": "3.11"}, [FIGURE])
+    write(file, {"warm": {"python": "3.11"}, "cold": {"python": "3.12"}}, [FIGURE])
 
     assert {"warm: p99": FIGURE} == read(file)
-    assert {"python": "3.11"} == machine_of(file)
+    assert {"warm": {"python": "3.11"}, "cold": {"python": "3.12"}} == machines_of(file)
 
 
 def test_a_comparison_says_what_is_beyond_noise_and_what_is_new() -> None:
@@ -45,6 +46,28 @@ def test_documents_show_targets_and_whether_they_are_met() -> None:
         "| what | ours | to theirs | range | target | met |\n|---|---|---|---|---|---|\n"
         "| warm: p99 | 3.00 ms | 2.00 | 2.00 to 3.00 | at most 1.3 | **no** |\n"
     ) == targets_table([FIGURE, without])
+
+
+def test_a_document_tells_each_machine_before_what_it_measured() -> None:
+    """Cases that were measured at another time say so."""
+    cold = Figure("cold", "one", "ms", (1.0,))
+    start = Figure("start", "ready", "s", (1.0,))
+    machines = {"warm": {"load": "1"}, "cold": {"load": "2"}, "start": {"load": "2"}}
+
+    _, _, first, *others = whole_text(machines, [FIGURE, cold, start]).splitlines()[1:-1]
+
+    assert ["load", "1"] == first.split()
+    assert [
+        *("", *lines_of(FIGURE), ""),
+        *(f"{'load':<12} 2", "", *lines_of(cold), *lines_of(start)),
+    ] == others
+
+
+def test_figures_stand_in_the_order_of_their_cases() -> None:
+    """Also where one of them was measured anew."""
+    cold, start = Figure("cold", "one", "ms", (1.0,)), Figure("start", "ready", "s", (1.0,))
+
+    assert [start, FIGURE, cold] == in_order([cold, FIGURE, start])
 
 
 def test_the_parts_are_those_of_their_case() -> None:
@@ -69,9 +92,16 @@ def test_the_sizing_tables_are_of_figures_that_the_bench_prints() -> None:
         whats = ("throughput", "p99", "processor time")
         keys += [f"replicas: {what}, {count} {word} / 1" for what in whats]
         keys.append(f"replicas: verifications an image, {count} {word}")
-    figures = {key: Figure("case", key, "u", (1234.0,)) for key in keys}
+    figures = {key: Figure(key.partition(":")[0], key, "u", (1234.0,)) for key in keys}
 
     rows = sizing_tables(figures).splitlines()
 
     assert "| idle | 1,234 u |" == rows[2]
     assert "| 4 | 1,234 u | 1,234 u | 1,234 u | 1234.0 |" == rows[-1]
+
+
+def test_what_was_not_measured_has_no_row() -> None:
+    """A document never tells what no run has printed."""
+    idle = Figure("memory", "idle", "MiB", (80.0,), (40.0,))
+
+    assert "| one process | |\n|---|---|\n| idle | 80 MiB |\n" == sizing_tables({idle.key: idle})
