@@ -29,7 +29,12 @@ from cosign.fakes import (
 )
 from cosign.timestamps import a_timestamp
 from landwaiter.cosign.attestation_judging import Attested
-from landwaiter.cosign.attestations import AttestationSettings, AttestationVerifier, Enough
+from landwaiter.cosign.attestations import (
+    FAULTS_MAX_BYTES,
+    AttestationSettings,
+    AttestationVerifier,
+    Enough,
+)
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.outcome import AttestationFormat
 from landwaiter.cosign.statements import Attestation
@@ -89,6 +94,7 @@ class Room:
         enough: Enough | None = None,
         keychain: str = "anonymous",
         seconds: float = 60.0,
+        namespace: str = "shop",
     ) -> Attested:
         return await self.verifier.verify(
             image,
@@ -97,6 +103,7 @@ class Room:
             enough=enough or at_least(1),
             keychain=FakeKeychain(keychain),
             deadline=Deadline.after(seconds),
+            namespace=namespace,
         )
 
     def attach(self, image: ImageReference, statement: object, **more: object) -> None:
@@ -504,3 +511,59 @@ async def test_only_so_many_images_are_in_memory_at_once(tmp_path: Path) -> None
         found = await asyncio.gather(*map(room.verify, images))
 
         assert ([NOTHING] * 6, True) == (found, room.registry.most_under_way <= 6)
+
+
+async def test_a_burst_of_one_namespace_leaves_places_for_others(tmp_path: Path) -> None:
+    """However many images somebody asks about at once, the others' are judged meanwhile."""
+    settings = AttestationSettings(images_of_one_namespace=1)
+    async with a_room(tmp_path, settings=settings) as room:
+        slow = [room.registry.push(f"registry.example.com/app{number}") for number in range(4)]
+        shared, good = (room.registry.push(f"{name}.example.com/app") for name in "sg")
+        room.registry.gates["registry.example.com"] = asyncio.Event()
+        burst = [
+            asyncio.create_task(room.verify(image, namespace="busy")) for image in [*slow, shared]
+        ]
+        await room.registry.waiting.wait()
+        found = [await room.verify(image, namespace="calm") for image in (good, shared)]
+        under_way = room.registry.under_way
+        room.registry.gates["registry.example.com"].set()
+
+        assert ([NOTHING] * 2, 3, [NOTHING] * 5) == (
+            found,
+            under_way,
+            await asyncio.gather(*burst),
+        )
+
+
+async def test_semantics_14_a_slow_registry_cannot_use_up_what_may_wait(tmp_path: Path) -> None:
+    """Images of other registries are still asked about, and of the slow one later."""
+    settings = AttestationSettings(waiting_max=4)
+    async with a_room(tmp_path, settings=settings) as room:
+        slow = [room.registry.push(f"registry.example.com/app{number}") for number in range(3)]
+        other = room.registry.push("other.example.com/app")
+        room.registry.gates["registry.example.com"] = asyncio.Event()
+        waiting = [
+            asyncio.create_task(room.verify(image, namespace=str(number)))
+            for number, image in enumerate(slow[:2])
+        ]
+        await room.registry.waiting.wait()
+        with pytest.raises(DeadlineExceeded, match=r"^2 others wait already"):
+            await room.verify(slow[2])
+        found = await room.verify(other)
+        room.registry.gates["registry.example.com"].set()
+
+        assert [NOTHING] * 3 == [found, *await asyncio.gather(*waiting)]
+
+
+async def test_semantics_21_what_is_remembered_beside_faults_is_bounded(tmp_path: Path) -> None:
+    """Statements that were found take room where a format could not be read, and not for ever."""
+    async with a_room(tmp_path) as room:
+        for number in range(20):
+            image = room.registry.push(f"registry.example.com/app{number}")
+            long = {**a_report(image), "predicate": {"text": "x" * 3_000_000}}
+            room.attach(image, long)
+            tag = signature_tag(image, "att")
+            room.registry.faults[f"manifest {tag}"] = RegistryUnavailable("down")
+            await room.verify(image)
+
+        assert 19_000_000 < room.verifier._faults.currsize <= FAULTS_MAX_BYTES

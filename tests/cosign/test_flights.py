@@ -144,7 +144,45 @@ async def test_a_full_lane_leaves_room_for_others() -> None:
     await asyncio.gather(*under_way)
     await flights.join("slow/3", work, deadline=Deadline.after(SOON))
 
-    assert (5, Counter()) == (work.begun, flights._in_lane)
+    assert (5, Counter()) == (work.begun, flights._in)
+
+
+async def test_a_busy_namespace_leaves_room_for_others() -> None:
+    """Whoever asks for much in one namespace is told to come back, and may join what others do."""
+    flights: Flights[str, str] = Flights(8)
+    work = Work()
+
+    def join(key: str, namespace: str) -> asyncio.Task[str]:
+        deadline = Deadline.after(SOON)
+        return asyncio.create_task(flights.join(key, work, deadline=deadline, namespace=namespace))
+
+    under_way = [join("1", "busy"), join("2", "busy"), join("3", "calm"), join("3", "busy")]
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineExceeded, match=r"^2 others wait already"):
+        await join("4", "busy")
+    under_way.append(join("4", "calm"))
+    await asyncio.sleep(0)
+    work.may_end.set()
+    await asyncio.gather(*under_way)
+    await join("5", "busy")
+
+    assert (5, Counter()) == (work.begun, flights._in)
+
+
+async def test_what_is_under_way_is_told_to_its_end() -> None:
+    """Whoever counts is told each change, and nothing when several end at once but the truth."""
+    told: list[int] = []
+    flights: Flights[str, str] = Flights(8, changed=told.append)
+    work = Work()
+    asking = [
+        asyncio.create_task(flights.join(key, work, deadline=Deadline.after(SOON)))
+        for key in ("a", "b", "a", "c")
+    ]
+    await asyncio.sleep(0)
+    work.may_end.set()
+    await asyncio.gather(*asking)
+
+    assert [1, 2, 3, 2, 1, 0] == told
 
 
 async def test_closing_ends_the_work_and_tells_who_waits() -> None:

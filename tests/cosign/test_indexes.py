@@ -39,6 +39,7 @@ class Outside:
     verdicts: dict[str, Outcome | Exception]
     listed: tuple[str, ...] | Exception | None = (AMD, ARM)
     asked: list[str] = field(default_factory=list)
+    namespaces: set[str] = field(default_factory=set)
     listings: int = 0
     under_way: int = 0
     most_under_way: int = 0
@@ -55,7 +56,9 @@ class Outside:
         *,
         keychain: FakeKeychain,
         deadline: Deadline,
+        namespace: str,
     ) -> Outcome:
+        self.namespaces.add(namespace)
         self.asked.append(str(subject.digest))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -94,6 +97,7 @@ async def verified(
         covers,
         keychain=FakeKeychain(keychain),
         deadline=Deadline.after(seconds),
+        namespace="shop",
     )
 
 

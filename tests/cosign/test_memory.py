@@ -1,3 +1,5 @@
+import hashlib
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -5,10 +7,12 @@ import pytest
 from cosign.fakes import a_digest, an_image
 from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.memory import (
-    FAULTS_MAX,
-    REFUSALS_MAX,
-    SUCCESSES_MAX,
+    FAULTS,
+    REFUSALS,
+    SUCCESSES,
+    ENTRY_BYTES,
     Asked,
+    Bounds,
     Finding,
     Lifetimes,
     Memory,
@@ -99,23 +103,74 @@ def test_refusals_without_end_push_no_success_out() -> None:
     """Whoever can cause refusals cannot make verified images be verified again."""
     memory = Memory(LIFETIMES)
     memory.keep(ASKED, VERIFIED)
-    for number in range(REFUSALS_MAX + FAULTS_MAX):
+    for number in range(REFUSALS.entries + FAULTS.entries):
         other = replace(ASKED, authority=f"other {number}")
         memory.keep(other, REFUSED if number % 2 else DOWN)
 
     assert VERIFIED == memory.recall(ASKED)
 
 
-def test_the_number_of_entries_is_bounded() -> None:
+@pytest.mark.parametrize(
+    ("finding", "bounds"), [(VERIFIED, SUCCESSES), (REFUSED, REFUSALS), (DOWN, FAULTS)]
+)
+def test_semantics_21_the_number_of_entries_is_bounded(finding: Finding, bounds: Bounds) -> None:
     """Memory does not grow with the number of images that were ever seen."""
     memory = Memory(LIFETIMES)
     image = ImageReference("r.example.com", "app")
-    for number in range(SUCCESSES_MAX + 10):
-        memory.keep(Asked(image, str(number), "c"), VERIFIED)
+    asked = [Asked(image, str(number), "c") for number in range(bounds.entries + 10)]
+    for each in asked:
+        memory.keep(each, finding)
 
-    assert [None, VERIFIED] == [
-        memory.recall(Asked(image, str(number), "c")) for number in (0, SUCCESSES_MAX + 9)
-    ]
+    assert [None, finding] == [memory.recall(each) for each in (asked[0], asked[-1])]
+
+
+LONG = "a" * 255
+"""As long as a repository, and longer than what a refusal quotes, may be."""
+
+
+@pytest.mark.parametrize(
+    ("finding", "bounds"),
+    [
+        (VERIFIED, SUCCESSES),
+        (NotVerified("no signature", LONG * 8), REFUSALS),
+        (Failure(AccessDenied, LONG * 8), REFUSALS),
+        (Failure(RegistryUnavailable, LONG * 8), FAULTS),
+    ],
+)
+def test_semantics_21_the_bytes_of_all_entries_are_bounded(
+    finding: Finding, bounds: Bounds
+) -> None:
+    """Whoever chooses long names and causes long refusals takes no more room than others."""
+    memory = Memory(LIFETIMES)
+    image = ImageReference("r.example.com", LONG)
+    asked = [Asked(image, str(number), LONG) for number in range(bounds.entries)]
+    for each in asked:
+        memory.keep(each, finding)
+    texts = 2 * len(str(image)) + len(LONG)
+    texts += 0 if finding is VERIFIED else 8 * len(LONG)
+
+    known = sum(memory.recall(each) is not None for each in asked)
+    assert bounds.total_bytes // (ENTRY_BYTES + texts) == known < bounds.entries
+
+
+@pytest.mark.parametrize("length", [10, 240])
+def test_an_entry_takes_no_more_than_is_said(length: int) -> None:
+    """What the bounds count is what CPython takes, to a tenth, for short names and for long."""
+    memory = Memory(LIFETIMES)
+    count = 2_000
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            image = an_image(f"registry.example.com/{'a' * length}{number:06d}")
+            fingerprint = hashlib.sha256(str(number).encode()).hexdigest()
+            finding = NotVerified("no signature", f"{number:0{length}d}")
+            memory.keep(Asked(image, fingerprint[1:], fingerprint), finding)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    said = ENTRY_BYTES + 2 * len(str(image)) + len(fingerprint) + length
+
+    assert taken / count < 1.1 * max(said, REFUSALS.total_bytes // REFUSALS.entries)
 
 
 def test_a_failure_is_raised_anew_for_everyone() -> None:

@@ -67,12 +67,14 @@ class Room:
         *,
         keychain: str = "anonymous",
         seconds: float = 60.0,
+        namespace: str = "shop",
     ) -> Outcome:
         return await self.verifier.verify(
             image,
             authority,
             keychain=FakeKeychain(keychain),
             deadline=Deadline.after(seconds),
+            namespace=namespace,
         )
 
     def signed(self, name: str = "registry.example.com/team/app") -> ImageReference:
@@ -636,7 +638,10 @@ async def test_semantics_14_a_flood_of_images_is_told_to_come_back(tmp_path: Pat
         await room.verifier.version(deadline=Deadline.after(20))
         images = [room.signed(f"registry.example.com/app{number}") for number in range(3)]
         room.registry.gates["registry.example.com"] = asyncio.Event()
-        first = [asyncio.create_task(room.verify(image)) for image in images[:2]]
+        first = [
+            asyncio.create_task(room.verify(image, namespace=image.repository))
+            for image in images[:2]
+        ]
         await room.registry.waiting.wait()
         with pytest.raises(DeadlineExceeded) as fault:
             await room.verify(images[2])
@@ -688,6 +693,63 @@ async def test_a_hundred_names_of_a_slow_registry_leave_places_for_others(tmp_pa
             outcome,
             [getattr(await task, "reason", None) for task in waiting],
         )
+
+
+async def test_a_burst_of_one_namespace_leaves_places_for_others(tmp_path: Path) -> None:
+    """
+    However many bad images somebody creates at once, the others' are judged meanwhile.
+
+    Also such as wait in the burst already: somebody who fears a verdict could put it there.
+    """
+    async with a_room(tmp_path, change=lambda s: replace(s, images_of_one_namespace=2)) as room:
+        await room.verifier.version(deadline=Deadline.after(20))
+        bad = [room.registry.push(f"registry.example.com/bad{number}") for number in range(8)]
+        shared, good = (room.signed(f"{name}.example.com/app") for name in ("shared", "good"))
+        room.registry.gates["registry.example.com"] = asyncio.Event()
+        burst = [
+            asyncio.create_task(room.verify(image, namespace="busy")) for image in [*bad, shared]
+        ]
+        await room.registry.waiting.wait()
+        outcomes = [await room.verify(image, namespace="calm") for image in (good, shared)]
+        under_way = room.registry.under_way
+        room.registry.gates["registry.example.com"].set()
+
+        assert ([Verified(BUNDLE)] * 2, 2 * 3, ["no signature"] * 8, Verified(BUNDLE)) == (
+            outcomes,
+            under_way,
+            [getattr(await task, "reason", None) for task in burst[:-1]],
+            await burst[-1],
+        )
+
+
+async def test_semantics_14_one_namespace_cannot_use_up_what_may_wait(tmp_path: Path) -> None:
+    """Whoever asks for too much is told to come back, and others are not."""
+    async with a_room(
+        tmp_path, change=lambda s: replace(s, waiting_max=8, images_of_one_namespace=1)
+    ) as room:
+        await room.verifier.version(deadline=Deadline.after(20))
+        images = [room.registry.push(f"registry.example.com/app{number}") for number in range(3)]
+        room.registry.gates["registry.example.com"] = asyncio.Event()
+        burst = [asyncio.create_task(room.verify(each, namespace="busy")) for each in images[:2]]
+        await room.registry.waiting.wait()
+        with pytest.raises(DeadlineExceeded, match=r"^2 others wait already"):
+            await room.verify(images[2], namespace="busy")
+        other = asyncio.create_task(room.verify(images[2], namespace="calm"))
+        await asyncio.sleep(0)
+        room.registry.gates["registry.example.com"].set()
+
+        assert ["no signature"] * 3 == [
+            getattr(await task, "reason", None) for task in [*burst, other]
+        ]
+
+
+async def test_how_many_verifications_are_under_way_is_told_to_their_end(tmp_path: Path) -> None:
+    """Many that end at once leave none behind in the count."""
+    async with a_room(tmp_path) as room:
+        images = [room.registry.push(f"registry.example.com/app{n}") for n in range(20)]
+        await asyncio.gather(*(room.verify(image) for image in images))
+
+        assert (20, 0) == (max(room.observer.flights), room.observer.flights[-1])
 
 
 async def test_images_in_memory_are_bounded(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from load.orders import Orders
 from realparts.landwaiter import Landwaiter
 from realparts.processes import http_status, wait_until
 
-MEMORY_MAX_BYTES = 640 * 1024 * 1024
+MEMORY_MAX_BYTES = 704 * 1024 * 1024
 """The bound for an install without conditions (docs/install.md, "Sizing")."""
 REVIEWS_A_SECOND = 20.0
 SECONDS_AT_MOST = 2400.0

@@ -123,7 +123,9 @@ async def answers(landwaiter: Landwaiter, images: Sequence[str]) -> list[str]:
     tls, port = landwaiter.client_context(), landwaiter.port
     clients = await asyncio.gather(*(Client.connect(port, tls) for _ in images))
     asked = [
-        client.ask("/validate?timeout=10s", filled(review(a_pod(image)), number).encode(), headers=JSON)
+        client.ask(
+            "/validate?timeout=10s", filled(review(a_pod(image)), number).encode(), headers=JSON
+        )
         for number, (client, image) in enumerate(zip(clients, images, strict=True))
     ]
     told = [_told(answer.status, answer.body) for answer in await asyncio.gather(*asked)]

@@ -85,12 +85,16 @@ def a_secret(
 
 
 def an_inquiry(
-    *pull_secrets: str, account: str = "", trusted: bool = True, seconds: float = 20
+    *pull_secrets: str,
+    account: str = "",
+    trusted: bool = True,
+    seconds: float = 20,
+    namespace: str = "shop",
 ) -> Inquiry:
-    """Return an inquiry for a Pod in namespace shop that names these pull secrets."""
+    """Return an inquiry for a Pod in a namespace that names these pull secrets."""
     pod = Workload(
         kind="Pod",
-        namespace="shop",
+        namespace=namespace,
         name="web",
         is_template=False,
         labels={},

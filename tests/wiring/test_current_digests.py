@@ -40,8 +40,8 @@ class SlowRegistry:
         return f"sha256:{self.begun:064x}"
 
 
-def an_inquiry(seconds: float = SOON) -> Inquiry:
-    workload = Workload("Pod", "shop", "web", False, {}, "", (), ())  # noqa: FBT003
+def an_inquiry(seconds: float = SOON, *, namespace: str = "shop") -> Inquiry:
+    workload = Workload("Pod", namespace, "web", False, {}, "", (), ())  # noqa: FBT003
     return Inquiry(workload, Deadline.after(seconds))
 
 
@@ -125,7 +125,7 @@ async def test_a_flood_of_tags_of_one_registry_leaves_room_for_others(
             return CurrentDigest(ImageReference.parse(name))
 
         waiting = [
-            asyncio.create_task(digests.answer(asked(f"{host}/a:1"), an_inquiry()))
+            asyncio.create_task(digests.answer(asked(f"{host}/a:1"), an_inquiry(namespace=host)))
             for host in sorted(hosts)
         ]
         await asyncio.sleep(0)

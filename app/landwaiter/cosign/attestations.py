@@ -36,7 +36,9 @@ REMEMBERED_MAX_BYTES = 67_108_864
 ENTRY_BYTES = 2_000
 """What a finding takes besides its statements."""
 
-FAILURES_MAX = 5_000
+REFUSALS_MAX_BYTES = 8_388_608
+FAULTS_MAX_BYTES = 33_554_432
+"""More than refusals, for statements that were found may stand beside a fault."""
 
 NOT_SHA256 = Attested((), "cosign signs sha256 digests, this is another one")
 
@@ -53,6 +55,7 @@ class AttestationSettings:
 
     images_at_once: int = 32
     images_of_one_registry: int = 12
+    images_of_one_namespace: int = 8
     large_images_at_once: int = 4
     work_seconds: float = 120.0
     waiting_max: int = 5_000
@@ -82,11 +85,6 @@ class _Known:
     found: Attested
     at: float
 
-    @property
-    def size_bytes(self) -> int:
-        """How much room it takes."""
-        return ENTRY_BYTES + sum(len(each.statement) for each in self.found.attestations)
-
 
 class AttestationVerifier(Generic[KeychainT]):
     """
@@ -111,22 +109,23 @@ class AttestationVerifier(Generic[KeychainT]):
         self._lane_of = lane_of
         self._clock = clock
         self._places = ImagePlaces(
-            in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
+            in_all=settings.images_at_once,
+            of_one_registry=settings.images_of_one_registry,
+            of_one_namespace=settings.images_of_one_namespace,
         )
         self._leases = Leases(settings.large_images_at_once)
-        self._flights: Flights[_Key, _Known | Failure] = Flights(settings.waiting_max)
+        self._flights: Flights[_Key, _Known | Failure] = Flights(
+            settings.waiting_max, lane_of=lambda key: lane_of(key[0].subject.registry)
+        )
         lifetimes = settings.lifetimes
         self._successes: TTLCache[_Asked, _Known] = TTLCache(
-            REMEMBERED_MAX_BYTES,
-            lifetimes.success_seconds,
-            clock,
-            getsizeof=lambda known: known.size_bytes,
+            REMEMBERED_MAX_BYTES, lifetimes.success_seconds, clock, _size_bytes
         )
         self._refusals: TTLCache[_Key, _Known | Failure] = TTLCache(
-            FAILURES_MAX, lifetimes.refusal_seconds, clock
+            REFUSALS_MAX_BYTES, lifetimes.refusal_seconds, clock, _size_bytes
         )
         self._faults: TTLCache[_Key, _Known | Failure] = TTLCache(
-            FAILURES_MAX, lifetimes.fault_seconds, clock
+            FAULTS_MAX_BYTES, lifetimes.fault_seconds, clock, _size_bytes
         )
 
     async def __aenter__(self) -> Self:
@@ -149,11 +148,12 @@ class AttestationVerifier(Generic[KeychainT]):
         enough: Enough,
         keychain: KeychainT,
         deadline: Deadline,
+        namespace: str,
     ) -> Attested:
         """
         Return what the authority has attested of the subject, a reference with a digest.
 
-        What is `enough` may be older than a moment. Raises as `SignatureVerifier.verify` does, and
+        `namespace` is as with `SignatureVerifier`. What is `enough` may be older than a moment. Raises as `SignatureVerifier.verify` does, and
         where there is not enough and it is not known whether there is more.
         """
         if subject.digest is None:
@@ -168,8 +168,12 @@ class AttestationVerifier(Generic[KeychainT]):
         key = (_Asked(pinned, fingerprint, predicate_type), credentials)
         known = await self._recall(key, enough)
         if known is None:
+            self._places.ask_too(key, namespace)
             known = await self._flights.join(
-                key, lambda: self._find_out(key, authority, keychain), deadline=deadline
+                key,
+                lambda: self._find_out(key, authority, keychain, namespace),
+                deadline=deadline,
+                namespace=namespace,
             )
         if isinstance(known, Failure):
             raise known.error()
@@ -186,12 +190,13 @@ class AttestationVerifier(Generic[KeychainT]):
         return self._refusals.get(key) or self._faults.get(key)
 
     async def _find_out(
-        self, key: _Key, authority: Authority, keychain: KeychainT
+        self, key: _Key, authority: Authority, keychain: KeychainT, namespace: str
     ) -> _Known | Failure:
         asked = key[0]
         limit = Deadline.after(self._settings.work_seconds)
+        lane = self._lane_of(asked.subject.registry)
         try:
-            async with limit.timeout(), self._places.of(self._lane_of(asked.subject.registry)):
+            async with limit.timeout(), self._places.of(lane, namespace, key):
                 material = await fetch_attestations(
                     self._source,
                     asked.subject,
@@ -231,3 +236,11 @@ class AttestationVerifier(Generic[KeychainT]):
         kept = self._refusals if issubclass(failure.kind, ImageProblem) else self._faults
         kept[key] = failure
         return failure
+
+
+def _size_bytes(known: _Known | Failure) -> int:
+    """Return how much room a finding takes."""
+    if isinstance(known, Failure):
+        return ENTRY_BYTES + len(known.message)
+    statements = sum(len(each.statement) for each in known.found.attestations)
+    return ENTRY_BYTES + len(known.found.detail) + statements

@@ -63,8 +63,9 @@ class Verifier(Protocol[KeychainT_contra]):
         *,
         keychain: KeychainT_contra,
         deadline: Deadline,
+        namespace: str,
     ) -> Outcome:
-        """Return whether the authority has signed the subject itself."""
+        """Return whether the authority has signed the subject itself, for a namespace."""
         ...
 
 
@@ -134,6 +135,7 @@ class IndexVerifier(Generic[KeychainT]):
         *,
         keychain: KeychainT,
         deadline: Deadline,
+        namespace: str,
     ) -> Outcome:
         """
         Return whether the authority has signed what has to be signed of the subject.
@@ -143,12 +145,12 @@ class IndexVerifier(Generic[KeychainT]):
 
         async def verified(each: ImageReference) -> Outcome:
             return await self._verifier.verify(
-                each, authority, keychain=keychain, deadline=deadline
+                each, authority, keychain=keychain, deadline=deadline, namespace=namespace
             )
 
         if covers is Covers.INDEX:
             return await verified(subject)
-        images = await self._images_in(subject, keychain, deadline)
+        images = await self._images_in(subject, keychain, deadline, namespace)
         if images is None:
             return await verified(subject)
         if len(images) > IMAGES_MAX:
@@ -167,7 +169,7 @@ class IndexVerifier(Generic[KeychainT]):
         )
 
     async def _images_in(
-        self, subject: ImageReference, keychain: KeychainT, deadline: Deadline
+        self, subject: ImageReference, keychain: KeychainT, deadline: Deadline, namespace: str
     ) -> _Listed:
         pinned = subject.without_tag()
         key = (pinned, keychain.fingerprint(pinned))
@@ -176,7 +178,10 @@ class IndexVerifier(Generic[KeychainT]):
         found: _Listed | Failure = self._problems.get(key) or self._faults.get(key)
         if found is None:
             found = await self._flights.join(
-                key, lambda: self._list(key, keychain), deadline=deadline
+                key,
+                lambda: self._list(key, keychain),
+                deadline=deadline,
+                namespace=namespace,
             )
         if isinstance(found, Failure):
             raise found.error()

@@ -13,6 +13,7 @@ can cause refusals without end cannot push successes out.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from cachetools import TTLCache
 
@@ -21,10 +22,21 @@ from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
 from landwaiter.errors import ImageProblem
 from landwaiter.images.reference import ImageReference
 
-SUCCESSES_MAX = 50_000
-"""About 1 kB each: more images than a cluster of 5,000 nodes runs."""
-REFUSALS_MAX = 5_000
-FAULTS_MAX = 5_000
+
+class Bounds(NamedTuple):
+    """How many entries there may be, and how many bytes all of them may take."""
+
+    entries: int
+    total_bytes: int
+
+
+SUCCESSES = Bounds(50_000, 50_331_648)
+"""About 1.2 kB each: more images than a cluster of 5,000 nodes runs."""
+REFUSALS = Bounds(5_000, 8_388_608)
+FAULTS = Bounds(5_000, 8_388_608)
+
+ENTRY_BYTES = 1_000
+"""What an entry takes besides its texts, measured with CPython 3.11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,32 @@ class Asked:
 
 
 Finding = Outcome | Failure
+_Key = TypeVar("_Key")
+_Found = TypeVar("_Found")
+
+
+class _Room(Generic[_Key, _Found]):
+    """Findings of one kind, within bounds."""
+
+    def __init__(self, bounds: Bounds, seconds: float, clock: Callable[[], float]) -> None:
+        self._least_bytes = bounds.total_bytes // bounds.entries
+        self._kept: TTLCache[_Key, tuple[_Found, int]] = TTLCache(
+            bounds.total_bytes, seconds, clock, getsizeof=lambda kept: kept[1]
+        )
+
+    def get(self, key: _Key) -> _Found | None:
+        found = self._kept.get(key)
+        return None if found is None else found[0]
+
+    def put(self, key: _Key, found: _Found, size_bytes: int) -> None:
+        self._kept[key] = (found, max(self._least_bytes, size_bytes))
 
 
 class Memory:
     """
     Findings by what was asked; the least recently used goes when a room is full.
+
+    A room is full with so many entries, or with so many bytes.
 
     Used on one event loop only, so it needs no lock.
     """
@@ -68,15 +101,13 @@ class Memory:
     def __init__(
         self, lifetimes: Lifetimes, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._successes: TTLCache[tuple[ImageReference, str], Verified] = TTLCache(
-            SUCCESSES_MAX, lifetimes.success_seconds, clock
+        self._successes: _Room[tuple[ImageReference, str], Verified] = _Room(
+            SUCCESSES, lifetimes.success_seconds, clock
         )
-        self._refusals: TTLCache[Asked, NotVerified | Failure] = TTLCache(
-            REFUSALS_MAX, lifetimes.refusal_seconds, clock
+        self._refusals: _Room[Asked, NotVerified | Failure] = _Room(
+            REFUSALS, lifetimes.refusal_seconds, clock
         )
-        self._faults: TTLCache[Asked, Failure] = TTLCache(
-            FAULTS_MAX, lifetimes.fault_seconds, clock
-        )
+        self._faults: _Room[Asked, Failure] = _Room(FAULTS, lifetimes.fault_seconds, clock)
 
     def recall(self, asked: Asked) -> Finding | None:
         """Return what is known, None where nothing is."""
@@ -88,9 +119,13 @@ class Memory:
 
     def keep(self, asked: Asked, finding: Finding) -> None:
         """Remember a finding for as long as its kind is relied on."""
-        if isinstance(finding, Verified):
-            self._successes[asked.subject, asked.authority] = finding
-        elif isinstance(finding, NotVerified) or issubclass(finding.kind, ImageProblem):
-            self._refusals[asked] = finding
-        else:
-            self._faults[asked] = finding
+        size_bytes = ENTRY_BYTES + 2 * len(str(asked.subject)) + len(asked.credentials)
+        match finding:
+            case Verified():
+                self._successes.put((asked.subject, asked.authority), finding, size_bytes)
+            case NotVerified(detail=detail):
+                self._refusals.put(asked, finding, size_bytes + len(detail))
+            case Failure(kind=kind, message=message) if issubclass(kind, ImageProblem):
+                self._refusals.put(asked, finding, size_bytes + len(message))
+            case Failure(message=message):
+                self._faults.put(asked, finding, size_bytes + len(message))

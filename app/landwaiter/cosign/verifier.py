@@ -52,7 +52,8 @@ class VerifierSettings:
     A run takes one core for 40 ms and 60 MiB, so `runs_at_once` is the number of cores. The
     signatures of `images_at_once` images are in memory, at most 1 MiB each, and of
     `large_images_at_once` of them 3 MiB more; those of one
-    registry have `images_of_one_registry` places, so that a slow one leaves places for others.
+    registry have `images_of_one_registry` places, and those that are asked about in one namespace
+    `images_of_one_namespace`, so that a slow registry and a busy namespace leave places for others.
     `work_seconds` is the limit of one verification, fetching and waiting for a place included; it
     ends work that nobody asks about any more. `waiting_max` bounds what a flood of different
     images can pile up, and the half of it what images of one registry can.
@@ -62,9 +63,10 @@ class VerifierSettings:
     runs_at_once: int = field(default_factory=lambda: os.cpu_count() or 1)
     run_seconds: float = 30.0
     work_seconds: float = 120.0
-    images_at_once: int = 128
+    images_at_once: int = 64
     images_of_one_registry: int = 48
-    large_images_at_once: int = 16
+    images_of_one_namespace: int = 32
+    large_images_at_once: int = 8
     waiting_max: int = 5_000
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     temporary_folder: Path | None = None
@@ -106,11 +108,15 @@ class SignatureVerifier(Generic[KeychainT]):
         )
         self._batches = Batches(self.program)
         self._places = ImagePlaces(
-            in_all=settings.images_at_once, of_one_registry=settings.images_of_one_registry
+            in_all=settings.images_at_once,
+            of_one_registry=settings.images_of_one_registry,
+            of_one_namespace=settings.images_of_one_namespace,
         )
         self._leases = Leases(settings.large_images_at_once)
         self._findings: Flights[Asked, Finding] = Flights(
-            settings.waiting_max, lane_of=lambda asked: lane_of(asked.subject.registry)
+            settings.waiting_max,
+            lane_of=lambda asked: lane_of(asked.subject.registry),
+            changed=self._observer.flights_changed,
         )
         self._materials: Flights[_Beside, SignatureMaterial | Failure] = Flights(
             settings.waiting_max
@@ -146,9 +152,12 @@ class SignatureVerifier(Generic[KeychainT]):
         *,
         keychain: KeychainT,
         deadline: Deadline,
+        namespace: str = "",
     ) -> Outcome:
         """
         Return whether the authority has signed the subject, a reference with a digest.
+
+        What is not known yet is found out in the turn of the `namespace`.
 
         Raises `DeadlineExceeded` while the work goes on, so that asking again finds its result;
         `Unavailable` when it could not be found out; `ImageProblem` when the repository cannot
@@ -169,19 +178,25 @@ class SignatureVerifier(Generic[KeychainT]):
             self._observer.cache_hit(_answered(finding))
         else:
             self._observer.cache_miss()
+            self._places.ask_too(asked, namespace)
             finding = await self._findings.join(
-                asked, lambda: self._find_out(asked, authority, keychain), deadline=deadline
+                asked,
+                lambda: self._find_out(asked, authority, keychain, namespace),
+                deadline=deadline,
+                namespace=namespace,
             )
         if isinstance(finding, Failure):
             raise finding.error()
         return finding
 
-    async def _find_out(self, asked: Asked, authority: Authority, keychain: KeychainT) -> Finding:
+    async def _find_out(
+        self, asked: Asked, authority: Authority, keychain: KeychainT, namespace: str
+    ) -> Finding:
         limit = Deadline.after(self._settings.work_seconds)
         finding: Finding
-        self._observer.flights_changed(len(self._findings))
+        lane = self._lane_of(asked.subject.registry)
         try:
-            async with limit.timeout(), self._places.of(self._lane_of(asked.subject.registry)):
+            async with limit.timeout(), self._places.of(lane, namespace, asked):
                 material = await self._material(asked, authority.repository, keychain, limit)
                 finding = await judge(self._batches, material, authority)
         except (TimeoutError, DeadlineExceeded):
@@ -191,8 +206,6 @@ class SignatureVerifier(Generic[KeychainT]):
             )
         except (ImageProblem, Unavailable) as error:
             finding = Failure.of(error)
-        finally:
-            self._observer.flights_changed(len(self._findings) - 1)
         self._memory.keep(asked, finding)
         return finding
 

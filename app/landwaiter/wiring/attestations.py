@@ -76,6 +76,7 @@ class AttestationAnswers:
                 enough=enough,
                 keychain=keychain,
                 deadline=inquiry.deadline,
+                namespace=inquiry.workload.namespace,
             ),
         )
         count, problems = await counted(found.attestations)

@@ -86,23 +86,26 @@ class CurrentDigests:
     async def answer(self, question: CurrentDigest, inquiry: Inquiry) -> str:
         """Return the digest that the tag points to now. Raises as a fact source does."""
         return await self._reader.tried(
-            inquiry, lambda keychain: self._found(question, keychain, inquiry.deadline)
+            inquiry, lambda keychain: self._found(question, keychain, inquiry)
         )
 
-    async def _found(self, question: CurrentDigest, keychain: Keychain, deadline: Deadline) -> str:
+    async def _found(self, question: CurrentDigest, keychain: Keychain, inquiry: Inquiry) -> str:
         key = (question.reference, keychain.fingerprint(question.reference))
         found = self._late.pop(key, None)
         if found is None:
-            found = await self._joined(key, keychain, deadline)
+            found = await self._joined(key, keychain, inquiry)
         if isinstance(found, Failure):
             raise found.error()
         return found
 
-    async def _joined(self, key: _Key, keychain: Keychain, deadline: Deadline) -> _Result:
+    async def _joined(self, key: _Key, keychain: Keychain, inquiry: Inquiry) -> _Result:
         self._waiting[key] += 1
         try:
             return await self._flights.join(
-                key, lambda: self._resolved(key, keychain), deadline=deadline
+                key,
+                lambda: self._resolved(key, keychain),
+                deadline=inquiry.deadline,
+                namespace=inquiry.workload.namespace,
             )
         finally:
             self._waiting[key] -= 1

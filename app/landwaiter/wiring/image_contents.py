@@ -61,11 +61,11 @@ _Found = Content | Failure
 
 @dataclass(frozen=True, slots=True)
 class _Access:
-    """With what a repository is read, and until when somebody waits."""
+    """With what a repository is read, and for whom."""
 
     keychain: Keychain
     fingerprint: str
-    deadline: Deadline
+    inquiry: Inquiry
 
 
 class ImageContents:
@@ -113,7 +113,7 @@ class ImageContents:
             inquiry,
             lambda keychain: offered_platforms(
                 subject,
-                self._read_with(subject, keychain, inquiry.deadline),
+                self._read_with(subject, keychain, inquiry),
                 may_be_told=inquiry.credentials_allowed,
             ),
         )
@@ -126,14 +126,14 @@ class ImageContents:
             inquiry,
             lambda keychain: runnable_images(
                 question,
-                self._read_with(question.subject, keychain, inquiry.deadline),
+                self._read_with(question.subject, keychain, inquiry),
                 may_be_told=inquiry.credentials_allowed,
             ),
         )
 
-    def _read_with(self, subject: ImageReference, keychain: Keychain, deadline: Deadline) -> Read:
+    def _read_with(self, subject: ImageReference, keychain: Keychain, inquiry: Inquiry) -> Read:
         """Return what reads content of a subject's repository."""
-        access = _Access(keychain, keychain.fingerprint(subject), deadline)
+        access = _Access(keychain, keychain.fingerprint(subject), inquiry)
         return lambda reference: self._content(reference, access)
 
     async def _content(self, subject: ImageReference, access: _Access) -> Content:
@@ -143,7 +143,10 @@ class ImageContents:
         )
         if found is None:
             found = await self._flights.join(
-                key, lambda: self._fetched(key, access.keychain), deadline=access.deadline
+                key,
+                lambda: self._fetched(key, access.keychain),
+                deadline=access.inquiry.deadline,
+                namespace=access.inquiry.workload.namespace,
             )
         if isinstance(found, Failure):
             raise found.error()

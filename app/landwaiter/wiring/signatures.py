@@ -57,6 +57,7 @@ class Signatures:
                 Covers(question.covers),
                 keychain=keychain,
                 deadline=inquiry.deadline,
+                namespace=inquiry.workload.namespace,
             ),
         )
         if isinstance(outcome, Verified):
