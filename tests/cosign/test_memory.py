@@ -7,10 +7,10 @@ import pytest
 from cosign.fakes import a_digest, an_image
 from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.memory import (
+    ENTRY_BYTES,
     FAULTS,
     REFUSALS,
     SUCCESSES,
-    ENTRY_BYTES,
     Asked,
     Bounds,
     Finding,

@@ -28,20 +28,26 @@ RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 _DIGEST: Final = re.compile(rb"sha256:[0-9a-f]{64}")
 
 
-def kind_of(path: str, *, subject: str, simple: bool) -> str:
-    """Return the name that the table has for a request; `subject` is the image's digest."""
+def kind_of(path: str, *, subject: str, blob: str) -> str:
+    """
+    Return the name that the table has for a request.
+
+    `subject` is the image's digest; what blobs are is told by the format.
+    """
     pointer = path.rpartition("/")[2]
+    stem = subject.replace(":", "-")
+    named = {
+        subject: table.SUBJECT,
+        stem: table.FALLBACK_TAG,
+        f"{stem}.sig": table.SIG_MANIFEST,
+        f"{stem}.att": table.ATT_MANIFEST,
+    }
     if "/referrers/" in path:
         return table.REFERRERS
     if "/blobs/" in path:
-        return table.SIG_BLOB if simple else table.BUNDLE_BLOB
-    if pointer.endswith(".sig"):
-        return table.SIG_MANIFEST
-    if pointer == subject.replace(":", "-"):
-        return table.FALLBACK_TAG
-    if pointer == subject:
-        return table.SUBJECT
-    return table.BUNDLE_MANIFEST if pointer.startswith("sha256:") else table.TAG
+        return blob
+    other = table.BUNDLE_MANIFEST if pointer.startswith("sha256:") else table.TAG
+    return named.get(pointer, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class FaultProxy:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.hits = 0
+        self.paths: list[str] = []
         self._upstream = upstream
         self._listener = listener
         self._fault = fault
@@ -108,6 +115,7 @@ class FaultProxy:
         await self._stack.aclose()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.paths.append(request.path)
         truth = await self._asked(request)
         if self._fault is None or not self._is_hit(request.path):
             return truth.response()

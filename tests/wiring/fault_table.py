@@ -32,7 +32,10 @@ class Fault:
 FAULTS: Final[Mapping[str, Fault]] = {
     "401": Fault("the answer is a 401 that names no way to log in", ("(401)",)),
     "403": Fault("the answer is a 403", ("(403)",)),
-    "404": Fault("the answer is a 404", ("(404)", "listed and missing", "no cosign signature")),
+    "404": Fault(
+        "the answer is a 404",
+        ("(404)", "listed and missing", "no cosign signature", "no attestation"),
+    ),
     "429": Fault("the answer is a 429 that asks for five minutes", ("asked to be left alone",)),
     "500": Fault("the answer is a 500, at every attempt", ("answered 500",)),
     "slow": Fault(
@@ -61,10 +64,17 @@ BUNDLE: Final = "bundle, listed by the referrers API"
 FALLBACK: Final = "bundle, listed by the fallback tag"
 SIMPLE: Final = "simple signing"
 
+ATTESTED: Final = "attestation, listed by the referrers API"
+ATTESTED_FALLBACK: Final = "attestation, listed by the fallback tag"
+ATTESTED_OLD: Final = "attestation in the old format"
+
 FORMATS: Final[Mapping[str, str]] = {
     BUNDLE: "Signed by cosign 3, in a registry with the referrers API.",
     FALLBACK: "Signed by cosign 3, in a registry without the referrers API.",
     SIMPLE: "Signed by cosign 2, in a registry without the referrers API.",
+    ATTESTED: "Attested as by cosign 3, in a registry with the referrers API.",
+    ATTESTED_FALLBACK: "Attested as by cosign 3, in a registry without the referrers API.",
+    ATTESTED_OLD: "Attested as by cosign 2, in a registry without the referrers API.",
 }
 
 TAG: Final = "tag"
@@ -75,6 +85,8 @@ BUNDLE_MANIFEST: Final = "bundle's manifest"
 BUNDLE_BLOB: Final = "bundle"
 SIG_MANIFEST: Final = ".sig tag"
 SIG_BLOB: Final = ".sig payload"
+ATT_MANIFEST: Final = ".att tag"
+ATT_BLOB: Final = ".att envelope"
 
 
 def _row(letters: str) -> Mapping[str, str]:
@@ -108,6 +120,31 @@ EXPECTED: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
         SIG_MANIFEST: _row("  R   R   R   U   U   L    U    U      R     R    R"),
         SIG_BLOB: _row("      R   R   R   U   U   L    U    U      R     R    R"),
     },
+    ATTESTED: {
+        TAG: _row("           R   R   R   U   U   L    U    U      R     R    R"),
+        SUBJECT: _row("       R   R   R   U   U   L    U    U      R     R    R"),
+        REFERRERS: _row("     R   R   R   U   U   L    U    U      R     R    R"),
+        BUNDLE_MANIFEST: _row("R  R   R   U   U   L    U    U      R     R    R"),
+        BUNDLE_BLOB: _row("   R   R   R   U   U   L    U    U      R     R    R"),
+        ATT_MANIFEST: _row("  A   A   A   X   A   L    A    A      A     A    A"),
+    },
+    ATTESTED_FALLBACK: {
+        TAG: _row("           R   R   R   U   U   L    U    U      R     R    R"),
+        SUBJECT: _row("       R   R   R   U   U   L    U    U      R     R    R"),
+        REFERRERS: _row("     R   R   A   U   U   L    U    U      A     R    R"),
+        FALLBACK_TAG: _row("  R   R   R   U   U   L    U    U      R     R    R"),
+        BUNDLE_MANIFEST: _row("R  R   R   U   U   L    U    U      R     R    R"),
+        BUNDLE_BLOB: _row("   R   R   R   U   U   L    U    U      R     R    R"),
+        ATT_MANIFEST: _row("  A   A   A   X   A   L    A    A      A     A    A"),
+    },
+    ATTESTED_OLD: {
+        TAG: _row("           R   R   R   U   U   L    U    U      R     R    R"),
+        SUBJECT: _row("       R   R   R   U   U   L    U    U      R     R    R"),
+        REFERRERS: _row("     A   A   A   X   A   L    A    A      A     A    A"),
+        FALLBACK_TAG: _row("  A   A   A   X   A   L    A    A      A     A    A"),
+        ATT_MANIFEST: _row("  R   R   R   U   U   L    U    U      R     R    R"),
+        ATT_BLOB: _row("      R   R   R   U   U   L    U    U      R     R    R"),
+    },
 }
 """By format and request: what becomes of an image whose signature is good, by fault."""
 
@@ -133,7 +170,8 @@ COSIGN_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
 _HEAD = """# What becomes of a verification that fails
 
 This page is the table that `tests/wiring/test_verification_faults.py` proves, with images that
-cosign 3 and cosign 2 have signed: each request of a verification meets each fault behind a proxy.
+cosign 3 and cosign 2 have signed: each request of a verification meets each fault behind a proxy,
+and no verification makes a request that has no row here.
 A test fails when it is out of date; `.venv/bin/python tests/wiring/fault_table.py` writes it anew.
 
 | outcome | what it means |

@@ -153,8 +153,9 @@ class AttestationVerifier(Generic[KeychainT]):
         """
         Return what the authority has attested of the subject, a reference with a digest.
 
-        `namespace` is as with `SignatureVerifier`. What is `enough` may be older than a moment. Raises as `SignatureVerifier.verify` does, and
-        where there is not enough and it is not known whether there is more.
+        What is `enough` may be older than a moment. `namespace` is as with `SignatureVerifier`.
+        Raises as its `verify` does, and where there is not enough and it is not known whether
+        there is more.
         """
         if subject.digest is None:
             raise ValueError(f"{subject} has no digest")
