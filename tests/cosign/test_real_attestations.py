@@ -90,6 +90,7 @@ class Scene:
                 enough=any_at_all,
                 keychain=EMPTY_KEYCHAIN,
                 deadline=Deadline.after(60),
+                namespace="shop",
             )
 
     async def material(self, name: str, type_: str = VULN) -> SignatureMaterial:

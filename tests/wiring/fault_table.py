@@ -167,6 +167,40 @@ COSIGN_FAULTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What can be wrong with cosign, and what becomes of the image."""
 
+_COSIGN_LETTERS: Final = ("403", "404", "500", "slow", "cut", "altered", "no JSON")
+
+
+def _cosign_row(letters: str) -> Mapping[str, str]:
+    return dict(zip(_COSIGN_LETTERS, (_LETTERS[each] for each in letters.split()), strict=True))
+
+
+_BY_LIST: Final = {
+    #                        403 404 500 slow cut altered JSON
+    "greeting": _cosign_row("U   U   A   U    A   A       A"),
+    "list": _cosign_row("    R   U   A   U    R   U       R"),
+    "manifest": _cosign_row("R   R   A   U    R   R       R"),
+    "bundle": _cosign_row("  R   R   A   U    R   R       R"),
+    "list again": _cosign_row("R U  A   U    R   U       R"),
+    "manifest again": _cosign_row("R R A U   R   R       R"),
+    "bundle again": _cosign_row("R R A   U    R   R       R"),
+}
+_BY_TAG: Final = {
+    "greeting": _cosign_row("U   U   A   U    A   A       A"),
+    "tag": _cosign_row("     R   R   A   U    R   R       R"),
+    "payload": _cosign_row(" R   R   A   U    R   R       R"),
+}
+COSIGN_REQUESTS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
+    "bundle": _BY_LIST,
+    "simple signing": _BY_TAG,
+    "bundle of an attestation": _BY_LIST,
+    "envelope": _BY_TAG,
+}
+"""
+By what cosign judges, and by its own requests in order: what becomes of a good image, by fault.
+
+To our endpoint all has been delivered, so that what cosign finds wrong is a refusal.
+"""
+
 _HEAD = """# What becomes of a verification that fails
 
 This page is the table that `tests/wiring/test_verification_faults.py` proves, with images that
@@ -188,6 +222,14 @@ has signed is refused or undecided too.
 A registry that denies access or does not work is never taken for one that has no signature. Where
 one of the two formats cannot be read, a good signature in the other one still admits the image, and
 without one the answer is what kept the format from being read.
+"""
+
+
+_COSIGN_HEAD = """## cosign's own requests
+
+cosign reads what was fetched from an endpoint of Landwaiter's on loopback, where nothing stands
+between. `tests/wiring/test_cosign_request_faults.py` puts a proxy there, which the endpoint takes
+for cosign: each request meets each fault once. None admits an image that another key has signed.
 """
 
 
@@ -217,6 +259,16 @@ def page() -> str:
         rows = ["| fault | what happens | outcome |", "|---|---|---|"]
         rows += [f"| {fault} | {text} | {outcome} |" for fault, (text, outcome) in faults.items()]
         parts.append(f"## {title}\n\n" + "\n".join(rows) + "\n")
+    parts.append(_COSIGN_HEAD)
+    for forms, asked in (
+        ("Bundles, of signatures and of attestations", _BY_LIST),
+        ("The old format, of both", _BY_TAG),
+    ):
+        rows = [f"| request | {' | '.join(_COSIGN_LETTERS)} |"]
+        rows.append("|---" * (len(_COSIGN_LETTERS) + 1) + "|")
+        for request, outcomes in asked.items():
+            rows.append(f"| {request} | {' | '.join(outcomes.values())} |")
+        parts.append(f"### {forms}\n\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 
