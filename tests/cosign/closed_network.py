@@ -1,7 +1,7 @@
 """
 A network namespace in which every address is loopback: what is asked for is refused and counted.
 
-To be used within `unshare --user --map-root-user --net`. All addresses are routed to the loopback
+To be used within what `isolated` returns. All addresses are routed to the loopback
 interface, where nothing listens but what the process itself opens, so that each connection that
 anybody tries comes by, the question for a name included.
 
@@ -9,12 +9,17 @@ Source: Linux man pages packet(7), rtnetlink(7), netdevice(7), read 2026-11.
 """
 
 import fcntl
+import os
 import select
+import shutil
 import socket
 import struct
+import subprocess
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
+
+import pytest
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 RTM_NEWROUTE, NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE, NLMSG_ERROR = 24, 0x1, 0x4, 0x400, 0x2
@@ -24,6 +29,29 @@ PROTOCOL_TCP, PROTOCOL_UDP, TCP_SYN, TCP_ACK = 6, 17, 0x02, 0x10
 ETHERNET_BYTES, IPV6_BYTES = 14, 40
 
 Destination = tuple[str, int]
+
+WAYS = (("--user", "--map-root-user", "--net"), ("--net",))
+"""For anybody where namespaces of users are allowed, and for root where they are not."""
+
+
+def isolated() -> list[str]:
+    """
+    Return what runs a command in a namespace of its own.
+
+    Where that cannot be had a test is passed over, but for continuous integration, where nobody
+    would notice.
+    """
+    unshare = shutil.which("unshare") or "unshare"
+    for way in WAYS:
+        command = [unshare, *way]
+        try:
+            if subprocess.run([*command, "true"], check=False, capture_output=True).returncode == 0:
+                return command
+        except OSError:
+            break
+    if os.environ.get("CI"):
+        pytest.fail("network namespaces are needed to take the network away")
+    pytest.skip("network namespaces are needed to take the network away")
 
 
 def close() -> None:

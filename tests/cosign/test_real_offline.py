@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cosign.closed_network import isolated
 from cosign.judging import attestations_at, material_at
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.material import SignatureMaterial
@@ -38,15 +38,12 @@ Case = tuple[SignatureMaterial, Authority, str | None]
 
 def probed(folder: Path, cases: Sequence[Case]) -> dict[str, Any]:
     """Return what becomes of the cases where there is no network."""
-    unshare = shutil.which("unshare")
-    isolated = [str(unshare), "--user", "--map-root-user", "--net"]
-    if unshare is None or subprocess.run([*isolated, "true"], check=False).returncode != 0:
-        pytest.skip("network namespaces are needed to take the network away")
+    within = isolated()
     (folder / "cases").write_bytes(pickle.dumps(list(cases)))
     probe: list[str | Path] = [sys.executable, HERE / "offline_probe.py"]
     probe.append(ensure(["cosign3"])["cosign3"])
     result = subprocess.run(
-        [*isolated, *probe, folder / "cases"],
+        [*within, *probe, folder / "cases"],
         check=True,
         capture_output=True,
         text=True,

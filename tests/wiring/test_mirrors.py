@@ -47,6 +47,36 @@ async def test_a_proxy_cache_has_what_is_signed_under_another_name(
         assert is_good == (await answer(world, image)).verified
 
 
+@pytest.mark.parametrize(
+    ("name", "is_good"),
+    [
+        ("{host}/team/app", True),
+        (f"{SIGNED_AS}/app", True),
+        ("{host}/team/other", False),
+        ("{host}/elsewhere/app", False),
+        (f"{SIGNED_AS}/team/app", False),
+        ("{host}/source/app", False),
+    ],
+)
+async def test_semantics_13_any_name_of_the_image_may_be_signed_and_no_other(
+    tmp_path: Path, name: str, *, is_good: bool
+) -> None:
+    """
+    Who signs what they pushed signs that name, in Alibaba Cloud's network the host within.
+
+    A place that is read from has the images of others too, and is no name of this one.
+    """
+
+    def mirror(host: str) -> Mapping[str, object]:
+        return {**proxy(host), "readFrom": [f"{host}/team", f"{host}/source"]}
+
+    async with outside(tmp_path, mirror=mirror) as world:
+        image = signed(world.registry, a_key(), name=name.format(host=world.registry.host))
+        answers = [await answer(world, each) for each in (image, under_its_signed_name(image))]
+
+        assert [is_good] * 2 == [each.verified for each in answers]
+
+
 async def test_both_names_share_what_was_found_out(tmp_path: Path) -> None:
     """What was verified under one name is known under the other, without another run."""
     async with outside(tmp_path, mirror=proxy) as world:

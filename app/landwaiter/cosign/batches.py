@@ -23,6 +23,7 @@ from landwaiter.cosign.documents import served_repository
 from landwaiter.cosign.endpoint import Service
 from landwaiter.cosign.material import SIGNATURE_LIMITS, SignatureMaterial
 from landwaiter.cosign.outcome import Outcome, SignatureFormat, Unjudged, meaning_of
+from landwaiter.cosign.payloads import SignedName, as_written
 from landwaiter.cosign.program import CosignProgram
 from landwaiter.cosign.runner import RunPlace
 from landwaiter.errors import CosignUnavailable
@@ -65,8 +66,9 @@ class Batches:
     Owns a task for each image that waits; `close` ends them. Used on one event loop only.
     """
 
-    def __init__(self, program: CosignProgram) -> None:
+    def __init__(self, program: CosignProgram, signed_name: SignedName = as_written) -> None:
         self._program = program
+        self._signed_name = signed_name
         self._waiting: dict[_Kind, deque[_Job]] = {}
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -155,7 +157,9 @@ class Batches:
             build = self._build(criterion, kind.format, service, place)
             files = files_for(criterion)
             run = await self._program.run(place, build, files, form=kind.format, images=len(jobs))
-            return meaning_of(run, service.asked(), kind.format, criterion.wanted)
+            return meaning_of(
+                run, service.asked(), kind.format, criterion.wanted, self._signed_name
+            )
 
     def _build(
         self,

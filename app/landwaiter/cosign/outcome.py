@@ -8,7 +8,7 @@ run with a non-zero exit code, and what comes after it stays unjudged.
 Exit 0 is not yet a signature: cosign also verifies signed attestations, and in the old format
 signatures that were made for another name. So a payload counts only if it names our digest, its
 type is that of a cosign signature, it has the annotations that are wanted and, in the old format,
-its docker-reference is the name of the image. A bundle names a digest only; its printed
+its docker-reference is a name of the image. A bundle names a digest only; its printed
 docker-reference is the name that was asked for, which tells whose line it is.
 
 A non-zero exit is a refusal only if cosign had begun with that image and got everything it
@@ -18,14 +18,21 @@ wording changes with each release: it is quoted to people.
 Source: github.com/sigstore/cosign v3.1.3, cmd/cosign/cli/verify/{verify,common}.go.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
+from landwaiter.cosign.payloads import (
+    MalformedPayloadError,
+    Payload,
+    SignedName,
+    as_written,
+    is_name_of,
+    payloads_in,
+)
 from landwaiter.cosign.quoting import quoted, quoted_value
-from landwaiter.errors import CosignUnavailable, InvalidReference
+from landwaiter.errors import CosignUnavailable
 from landwaiter.images.reference import ImageReference
 
 
@@ -132,9 +139,12 @@ def meaning_of(
     asked: Sequence[AskedImage],
     signature_format: SignatureFormat,
     wanted: Wanted = A_KEY,
+    signed_name: SignedName = as_written,
 ) -> tuple[Outcome | Unjudged, ...]:
     """
     Return what the run proves about each image, in the order asked.
+
+    `signed_name` gives all names of an image as one.
 
     Raises `CosignUnavailable` when it proves nothing: ended by a signal, failed before or beside
     the images, or printed something that does not fit what it was asked.
@@ -150,7 +160,7 @@ def meaning_of(
             f"{len(asked)} images, which do not go together{said}"
         )
     judged: list[Outcome | Unjudged] = [
-        _judge(line, image, signature_format, wanted)
+        _judge(line, image, signature_format, wanted, signed_name)
         for line, image in zip(lines, asked, strict=False)
     ]
     if run.exit_code != 0:
@@ -205,30 +215,20 @@ def _by_nobody(wanted: Wanted, said: str = "") -> NotVerified:
     return NotVerified("no valid signature", f"none of its signatures is by this {wanted.by}{said}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Payload:
-    """What cosign prints of a payload once its signature is verified."""
-
-    type: str
-    digest: str
-    reference: str
-    annotations: Mapping[str, object] = field(hash=False)
-
-
-class _MalformedPayloadError(ValueError):
-    """Not an array of payloads as cosign prints it."""
-
-
 def _judge(
-    line: bytes, image: AskedImage, signature_format: SignatureFormat, wanted: Wanted
+    line: bytes,
+    image: AskedImage,
+    signature_format: SignatureFormat,
+    wanted: Wanted,
+    signed_name: SignedName,
 ) -> Outcome:
     try:
-        payloads = _payloads(line)
-    except _MalformedPayloadError:
+        found = payloads_in(line)
+    except MalformedPayloadError:
         return NotVerified("unreadable signature", "what its signature signs cannot be read")
     problems = []
-    for payload in payloads:
-        if (problem := _problem(payload, image, signature_format, wanted)) is None:
+    for payload in found:
+        if (problem := _problem(payload, image, signature_format, wanted, signed_name)) is None:
             return Verified(signature_format)
         problems.append(problem)
     if not problems:
@@ -237,7 +237,11 @@ def _judge(
 
 
 def _problem(
-    payload: _Payload, image: AskedImage, signature_format: SignatureFormat, wanted: Wanted
+    payload: Payload,
+    image: AskedImage,
+    signature_format: SignatureFormat,
+    wanted: Wanted,
+    signed_name: SignedName,
 ) -> str | None:
     """Return why a payload with a verified signature is not a signature of this image."""
     wanted_type = SIGNATURE_TYPE[signature_format]
@@ -248,8 +252,8 @@ def _problem(
         return f'{signed} a {quoted_value(payload.type)}, a "{wanted_type}" is wanted'
     if payload.digest != image.subject.digest:
         return f"{signed} {quoted_value(payload.digest)}, not this digest"
-    if signature_format is SignatureFormat.SIMPLE_SIGNING and not _names(
-        payload.reference, image.subject
+    if signature_format is SignatureFormat.SIMPLE_SIGNING and not is_name_of(
+        payload.reference, image.subject, signed_name
     ):
         return (
             f"{signed} this digest for {quoted_value(payload.reference)}, "
@@ -260,48 +264,3 @@ def _problem(
             said = f" {quoted_value(seen)}" if isinstance(seen, str) else ""
             return f'{signed} this digest with the annotation "{name}"{said}, "{value}" is wanted'
     return None
-
-
-def _names(text: str, subject: ImageReference) -> bool:
-    """Whether a docker-reference names the repository of the subject, in whatever spelling."""
-    try:
-        signed = ImageReference.parse(text)
-    except InvalidReference:
-        return False
-    return (signed.registry.lower(), signed.repository) == (
-        subject.registry.lower(),
-        subject.repository,
-    )
-
-
-def _payloads(line: bytes) -> list[_Payload]:
-    try:
-        entries = json.loads(line, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as cause:
-        raise _MalformedPayloadError from cause
-    if not isinstance(entries, list):
-        raise _MalformedPayloadError
-    return [_payload(entry) for entry in entries]
-
-
-def _payload(entry: object) -> _Payload:
-    match entry:
-        case {
-            "critical": {
-                "identity": {"docker-reference": str(reference)},
-                "image": {"docker-manifest-digest": str(digest)},
-                "type": str(type_),
-            },
-            **rest,
-        }:
-            optional = rest.get("optional")
-            annotations = optional if isinstance(optional, dict) else {}
-            return _Payload(type_, digest, reference, annotations)
-    raise _MalformedPayloadError
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that has a key twice: two readers could take different values."""
-    if len(values := dict(pairs)) != len(pairs):
-        raise _MalformedPayloadError
-    return values

@@ -31,6 +31,7 @@ from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Asked, Finding, Lifetimes, Memory
 from landwaiter.cosign.observer import Answered, Observer, Unobserved
 from landwaiter.cosign.outcome import NotVerified, Outcome, Verified
+from landwaiter.cosign.payloads import SignedName, as_written
 from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.program import CosignProgram
@@ -82,8 +83,9 @@ class SignatureVerifier(Generic[KeychainT]):
 
     `lane_of` tells of a registry with which others it shares the places of one registry: those
     that anybody can write into a Pod should have one lane together, or a hundred names of one slow
-    host would take all places. `program` is open as long as the verifier is, and may be shared. Its
-    state is used on one event loop only, so it needs no lock.
+    host would take all places. `signed_name` gives an image that has several names the one that
+    is signed; a signature for any of them is one for all. `program` is open as long as the
+    verifier is, and may be shared. Its state is used on one event loop only, so it needs no lock.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class SignatureVerifier(Generic[KeychainT]):
         *,
         observer: Observer | None = None,
         lane_of: Callable[[str], str] = str.lower,
+        signed_name: SignedName = as_written,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
@@ -106,7 +109,7 @@ class SignatureVerifier(Generic[KeychainT]):
             self._observer,
             temporary_folder=settings.temporary_folder,
         )
-        self._batches = Batches(self.program)
+        self._batches = Batches(self.program, signed_name)
         self._places = ImagePlaces(
             in_all=settings.images_at_once,
             of_one_registry=settings.images_of_one_registry,

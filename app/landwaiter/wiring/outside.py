@@ -92,6 +92,7 @@ async def fact_source(
             _verifier_settings(settings),
             observer=CosignMetrics(collectors),
             lane_of=lane_of,
+            signed_name=registries.mirrors.signed_name,
         )
         async with (
             verifier,
