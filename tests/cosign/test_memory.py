@@ -158,17 +158,23 @@ def test_an_entry_takes_no_more_than_is_said(length: int) -> None:
     """What the bounds count is what CPython takes, to a tenth, for short names and for long."""
     memory = Memory(LIFETIMES)
     count = 2_000
+
+    def keep(number: int) -> Asked:
+        image = an_image(f"registry.example.com/{'a' * length}{number:06d}")
+        fingerprint = hashlib.sha256(str(number).encode()).hexdigest()
+        asked = Asked(image, fingerprint[1:], fingerprint)
+        memory.keep(asked, NotVerified("no signature", f"{number:0{length}d}"))
+        return asked
+
     tracemalloc.start()
     try:
         for number in range(count):
-            image = an_image(f"registry.example.com/{'a' * length}{number:06d}")
-            fingerprint = hashlib.sha256(str(number).encode()).hexdigest()
-            finding = NotVerified("no signature", f"{number:0{length}d}")
-            memory.keep(Asked(image, fingerprint[1:], fingerprint), finding)
+            keep(number)
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    said = ENTRY_BYTES + 2 * len(str(image)) + len(fingerprint) + length
+    asked = keep(count)
+    said = ENTRY_BYTES + 2 * len(str(asked.subject)) + len(asked.credentials) + length
 
     assert taken / count < 1.1 * max(said, REFUSALS.total_bytes // REFUSALS.entries)
 

@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+import pytest
+
 from landwaiter.deadline import Deadline
-from landwaiter.errors import ContentMissing, RegistryUnavailable
+from landwaiter.errors import AccessDenied, ContentMissing, RegistryUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.charge import Charge, RuleInForce
 from landwaiter.rules.evaluator import USES_A_TURN, evaluate
@@ -325,6 +327,86 @@ class Never:
             return await never
         finally:
             self.left += 1
+
+
+@dataclass(frozen=True)
+class Shade(Question[str]):
+    reference: ImageReference
+    by: str
+
+
+@dataclass(frozen=True)
+class EitherRule(AskingRule):
+    """Admits an image of which one of two says that it is green."""
+
+    id: ClassVar[RuleId] = RuleId("either")
+
+    def needs(self, use: ImageUse) -> tuple[Question[Any], ...]:
+        return tuple(Shade(use.reference, by) for by in ("ann", "bob"))
+
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+        shades = [facts.about(question) for question in self.needs(use)]
+        if "green" in shades:
+            return None
+        undecided = [each for each in shades if isinstance(each, Undecided)]
+        return undecided[0] if undecided else Violation(self.id, "red", "it is red", "paint it")
+
+
+@dataclass
+class Shades:
+    """What each says, at once or never; `left` counts who was not waited for."""
+
+    says: dict[str, str | Exception | None]
+    left: int = 0
+
+    async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
+        assert isinstance(question, Shade)
+        found = self.says[question.by]
+        if found is None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left += 1
+        if isinstance(found, Exception):
+            raise found
+        return found  # type: ignore[return-value]  # The table is typed by its tests.
+
+
+@pytest.mark.parametrize("first", ["ann", "bob"])
+async def test_who_is_enough_ends_the_wait_for_others(first: str) -> None:
+    """An image that one authority has signed does not wait for one that never answers."""
+    other = "bob" if first == "ann" else "ann"
+    source = Shades({first: "green", other: None})
+    async with asyncio.timeout(5):
+        verdict = await judged(a_use("app"), in_force(EitherRule()), source=source, seconds=60)
+
+    assert ((), 1) == (verdict.findings, source.left)
+
+
+@pytest.mark.parametrize("first", ["ann", "bob"])
+async def test_semantics_14_what_one_cannot_read_takes_nothing_from_another(first: str) -> None:
+    """A place that is closed to us, where one of two signs, refuses no image of the other."""
+    other = "bob" if first == "ann" else "ann"
+    source = Shades({first: "green", other: AccessDenied("401")})
+    verdict = await judged(a_use("app"), in_force(EitherRule()), source=source)
+
+    assert () == verdict.findings
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [("red", Violation), (RegistryUnavailable("500"), Undecided), (AccessDenied("401"), Violation)],
+)
+@pytest.mark.parametrize("first", ["ann", "bob"])
+async def test_semantics_14_what_cannot_be_read_refuses_unless_a_fault_hides_more(
+    first: str, other: str | Exception, kind: type[Violation | Undecided]
+) -> None:
+    """Where nobody is known to be enough, a fault outside goes before what the image causes."""
+    second = "bob" if first == "ann" else "ann"
+    source = Shades({first: AccessDenied("401"), second: other})
+    verdict = await judged(a_use("app"), in_force(EitherRule()), source=source)
+
+    assert [kind] == [type(each.outcome) for each in verdict.findings]
 
 
 async def test_semantics_15_the_deadline_ends_the_wait() -> None:

@@ -156,7 +156,10 @@ async def _results(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Re
 async def _ask(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
     needs = rule.needs(use)
     try:
-        outcome = rule.judge(use, await gathering.facts(needs) if needs else NO_FACTS)
+        facts = NO_FACTS
+        if needs:
+            facts = await gathering.facts(needs, lambda so_far: rule.judge(use, so_far) is None)
+        outcome = rule.judge(use, facts)
     except ImageProblem as problem:
         outcome = _not_readable(rule.id, use, problem)
     if isinstance(outcome, Reservation):

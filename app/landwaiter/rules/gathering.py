@@ -1,12 +1,14 @@
 """The facts of one decision: each question is asked once, under one deadline."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 
 from landwaiter.errors import DeadlineExceeded, ImageProblem, Unavailable
 from landwaiter.rules.protocol import Answer, Facts, FactSource, Inquiry, Question, Undecided
+
+_NOT_YET = Undecided("not known yet", "the answer has not come yet", retry=True)
 
 QUESTIONS_AT_ONCE = 16
 """How many questions one decision may have under way: an object can name hundreds of images."""
@@ -41,14 +43,29 @@ class Gathering:
         if running:
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def facts(self, questions: Iterable[Question[Any]]) -> Facts:
+    async def facts(
+        self, questions: Iterable[Question[Any]], enough: Callable[[Facts], bool]
+    ) -> Facts:
         """
-        Return the answers to all questions.
+        Return the answers, without waiting for those that would change nothing.
 
-        Raises `ImageProblem` when the image itself is the reason that one has no answer.
+        What has no answer is `Undecided`; `enough` says whether the answers so far settle the
+        matter all the same. Raises `ImageProblem` when the image itself is the reason that one has
+        no answer, unless the others are enough, or it is not known whether they are.
         """
-        wanted = [(question, self._begun(question)) for question in questions]
-        return Facts({question: await self._answered(task) for question, task in wanted})
+        wanted = {question: self._begun(question) for question in questions}
+        waited_for = {task for task in wanted.values() if not task.done()}
+        while waited_for:
+            _, waited_for = await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+            if waited_for and enough(facts := _facts(wanted)):
+                return facts
+        answers = [task.result() for task in wanted.values()]
+        problems = [answer for answer in answers if isinstance(answer, ImageProblem)]
+        facts = _facts(wanted)
+        undecided = any(isinstance(answer, Undecided) for answer in answers)
+        if problems and not undecided and not enough(facts):
+            raise problems[0]
+        return facts
 
     def begin(self, questions: Iterable[Question[Any]]) -> None:
         """Start to find out what has not been asked yet, without waiting for it."""
@@ -82,3 +99,19 @@ class Gathering:
             return Undecided("not known in time", detail, retry=True)
         except Unavailable as fault:
             return Undecided("could not be found out", str(fault))
+
+
+def _facts(asked: Mapping[Question[Any], asyncio.Task[Any]]) -> Facts:
+    """Return the answers that there are, and that there is none yet, or none at all."""
+    return Facts(
+        {
+            question: _answer(task.result()) if task.done() else _NOT_YET
+            for question, task in asked.items()
+        }
+    )
+
+
+def _answer(answer: object) -> object:
+    if isinstance(answer, ImageProblem):
+        return Undecided("image not readable", str(answer))
+    return answer
