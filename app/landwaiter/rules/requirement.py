@@ -4,8 +4,8 @@ Which of the authorities have to have signed: one of them, each of some, or so m
 A threshold counts signers and not names: two authorities with one key are one signer. Identities
 count as one as well where a certificate could name both, for an expression may match the name of
 anybody. Of all names those are counted that are certainly different, each from each other, so that
-one more signature never makes them fewer. What cannot be met, or would be met by nothing, is refused
-when it is loaded.
+one more signature never makes them fewer. What cannot be met, or would be met by nothing, is
+refused when it is loaded.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
