@@ -12,7 +12,7 @@ import base64
 import hashlib
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -106,8 +106,8 @@ class MassMaker:
                 manifests=[{**listed, "artifactType": BUNDLE}],
             )
 
-    def sign_in_the_old_format(self, image: str, key: MassKey) -> None:
-        """Put a simple signature under the `.sig` tag, as cosign 2 does."""
+    def sign_in_the_old_format(self, image: str, *keys: MassKey) -> None:
+        """Put simple signatures, and no others, under the `.sig` tag, as cosign 2 does."""
         digest = image.partition("@")[2]
         critical = {
             "identity": {"docker-reference": image.partition("@")[0]},
@@ -115,25 +115,30 @@ class MassMaker:
             "type": "cosign container image signature",
         }
         payload = json.dumps({"critical": critical, "optional": None}).encode()
-        signed = {"dev.cosignproject.cosign/signature": key.sign(payload)}
-        self._tag_layer(image, "sig", payload, SIMPLE, signed)
+        signed = [{"dev.cosignproject.cosign/signature": key.sign(payload)} for key in keys]
+        self._tag_layers(image, "sig", payload, SIMPLE, signed)
 
     def attest_in_the_old_format(self, image: str, key: MassKey, predicate_type: str) -> None:
         """Put an attestation under the `.att` tag, as cosign 2 does."""
         envelope = _envelope(image.partition("@")[2], key, predicate_type)
         told = {"dev.cosignproject.cosign/signature": "", "predicateType": predicate_type}
-        self._tag_layer(image, "att", json.dumps(envelope).encode(), ENVELOPE, told)
+        self._tag_layers(image, "att", json.dumps(envelope).encode(), ENVELOPE, [told])
 
-    def _tag_layer(
-        self, image: str, ending: str, content: bytes, kind: str, annotations: Mapping[str, str]
+    def _tag_layers(
+        self,
+        image: str,
+        ending: str,
+        content: bytes,
+        kind: str,
+        annotations: Iterable[Mapping[str, str]],
     ) -> None:
         repository, digest = self._place(image)
-        layer = {**self._blob(repository, content, kind), "annotations": dict(annotations)}
+        blob = self._blob(repository, content, kind)
         self._manifest(
             repository,
             tag=f"{digest.replace(':', '-')}.{ending}",
             config=self._blob(repository, b"{}", "application/vnd.oci.image.config.v1+json"),
-            layers=[layer],
+            layers=[{**blob, "annotations": dict(each)} for each in annotations],
         )
 
     def _place(self, image: str) -> tuple[str, str]:

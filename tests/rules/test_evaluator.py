@@ -329,6 +329,22 @@ class Never:
             self.left += 1
 
 
+async def test_independent_images_of_an_object_are_found_out_at_the_same_time() -> None:
+    """No image waits for another one: each is asked about before any is answered."""
+    barrier = asyncio.Barrier(3)
+
+    class Together:
+        async def answer(self, question: Question[Answer], inquiry: Inquiry) -> Answer:
+            await barrier.wait()
+            return "green"  # type: ignore[return-value]  # Only colours are asked for.
+
+    charges = [Charge(a_use(f"app{number}"), (in_force(AskingRule()),)) for number in range(3)]
+    async with asyncio.timeout(5):
+        verdicts = await evaluate(charges, Together(), an_inquiry())
+
+    assert [()] * 3 == [each.findings for each in verdicts]
+
+
 @dataclass(frozen=True)
 class Shade(Question[str]):
     reference: ImageReference

@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pytest
 
@@ -18,12 +18,15 @@ from realparts.mass_signing import MassKey, MassMaker
 from realparts.registries import ReferrersRegistry
 from serving.clients import Client
 from system.installation import documents
-from system.objects import a_pod
+from system.objects import DEPLOYMENT, a_pod, pod_spec
 
 IDENTICAL: Final = 500
 DIFFERENT: Final = 200
 STRANGE: Final = 10
 """Of the different ones, so many that a stranger has signed, and so many that nobody has."""
+
+SIGNATURES: Final = 450
+"""On one image: 50 below what is judged at most."""
 
 RUNS: Final = 2
 ROUNDS: Final = 5
@@ -76,6 +79,8 @@ class Scene:
     """Who is stormed, and images with what has to become of each."""
 
     landwaiter: Landwaiter
+    maker: MassMaker
+    ours: MassKey
     one: str
     expected: dict[str, str]
 
@@ -96,7 +101,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             for number, image in enumerate(different)
         }
         with _landwaiter(folder, registry, ours) as landwaiter:
-            yield Scene(landwaiter, one, expected)
+            yield Scene(landwaiter, maker, ours, one, expected)
 
 
 def _landwaiter(folder: Path, registry: ReferrersRegistry, key: MassKey) -> Landwaiter:
@@ -118,13 +123,17 @@ def _landwaiter(folder: Path, registry: ReferrersRegistry, key: MassKey) -> Land
     )
 
 
-async def answers(landwaiter: Landwaiter, images: Sequence[str]) -> list[str]:
-    """Return what becomes of Pods with these images, all of which are created at once."""
+async def answers(
+    landwaiter: Landwaiter,
+    images: Sequence[str],
+    holding: Callable[[str], Mapping[str, Any]] = a_pod,
+) -> list[str]:
+    """Return what becomes of Pods, or others, with these images, all of them created at once."""
     tls, port = landwaiter.client_context(), landwaiter.port
     clients = await asyncio.gather(*(Client.connect(port, tls) for _ in images))
     asked = [
         client.ask(
-            "/validate?timeout=10s", filled(review(a_pod(image)), number).encode(), headers=JSON
+            "/validate?timeout=10s", filled(review(holding(image)), number).encode(), headers=JSON
         )
         for number, (client, image) in enumerate(zip(clients, images, strict=True))
     ]
@@ -196,3 +205,34 @@ def test_a_burst_of_different_cold_images_shares_runs_within_the_limit(scene: Sc
     assert watch.most == RUNS
     assert cold <= DIFFERENT / 3
     assert (0, 0.0) == (watch.now(), scene.landwaiter.metric("landwaiter_cosign_flights"))
+
+
+def test_semantics_21_the_template_of_a_deployment_warms_its_pods(scene: Scene) -> None:
+    """What was verified for `kubectl apply` is known when the Pods come."""
+    image = scene.maker.make_image("warmed/app")
+    scene.maker.sign_as_bundle(image, scene.ours)
+
+    def deployment(image: str) -> dict[str, Any]:
+        return DEPLOYMENT.holding(pod_spec(image))
+
+    first = asyncio.run(answers(scene.landwaiter, [image], deployment))
+    before = runs(scene)
+    pods = asyncio.run(answers(scene.landwaiter, [image] * 10))
+
+    assert ([ALLOWED], [ALLOWED] * 10, 0.0) == (first, pods, runs(scene) - before)
+
+
+@pytest.mark.parametrize("form", ["bundles", "old format"])
+def test_hundreds_of_signatures_on_one_image_are_judged_within_the_deadline(
+    scene: Scene, form: str
+) -> None:
+    """Ours is found behind those of strangers, and nobody has to ask again."""
+    maker, strangers = scene.maker, [MassKey()] * SIGNATURES
+    image = maker.make_image(f"crowded/{form.replace(' ', '-')}")
+    if form == "bundles":
+        for key in [*strangers, scene.ours]:
+            maker.sign_as_bundle(image, key)
+    else:
+        maker.sign_in_the_old_format(image, *strangers, scene.ours)
+
+    assert [ALLOWED] == asyncio.run(answers(scene.landwaiter, [image]))
