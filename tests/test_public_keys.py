@@ -1,7 +1,7 @@
 """Which keys may verify signatures."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -31,6 +31,7 @@ P256 = ec.generate_private_key(ec.SECP256R1())
         (ec.generate_private_key(ec.SECP384R1()), "ECDSA P-384"),
         (ec.generate_private_key(ec.SECP521R1()), "ECDSA P-521"),
         (rsa.generate_private_key(65537, 2048), "RSA 2048"),
+        (ed25519.Ed25519PrivateKey.generate(), "Ed25519"),
     ],
 )
 def test_the_kinds_that_cosign_verifies_with_are_accepted(private: object, algorithm: str) -> None:
@@ -44,7 +45,7 @@ def test_the_kinds_that_cosign_verifies_with_are_accepted(private: object, algor
         (ec.generate_private_key(ec.SECP256K1()), "an ECDSA key on secp256k1"),
         (rsa.generate_private_key(65537, 1024), "an RSA key of 1024 bits"),
         (dsa.generate_private_key(1024), "a key of type"),
-        (ed25519.Ed25519PrivateKey.generate(), "a key of type"),
+        (ed448.Ed448PrivateKey.generate(), "a key of type"),
     ],
 )
 def test_weak_and_foreign_keys_are_refused(private: object, seen: str) -> None:

@@ -1,11 +1,14 @@
 """
 The public keys that signatures may be verified with.
 
-Accepted are the kinds whose signatures cosign verifies: ECDSA on P-256, P-384 and P-521, and RSA
-of at least 2,048 bits, as one PEM block of a SubjectPublicKeyInfo (what `cosign
+Accepted are the kinds whose signatures cosign verifies: ECDSA on P-256, P-384 and P-521, Ed25519,
+and RSA of at least 2,048 bits, as one PEM block of a SubjectPublicKeyInfo (what `cosign
 generate-key-pair` and `openssl pkey -pubout` write). Everything else is refused when it is
-loaded, so that a mistake is found then and not at the first Pod. Ed25519 is among it: cosign
-3.1.3 signs no image with such a key, and verifies none of the signatures that 2.6.5 makes.
+loaded, so that a mistake is found then and not at the first Pod.
+
+With Ed25519 cosign verifies what signs the payload itself (RFC 8032, without a hash before), as
+other programs do. cosign 3.1.3 itself signs no image with such a key, and verifies none of the
+signatures that 2.6.5 makes.
 
 A key that a KMS holds has a name, by which its public half can be asked for.
 """
@@ -17,6 +20,7 @@ from typing import Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
@@ -103,8 +107,10 @@ def _algorithm(key: PublicKeyTypes) -> str:
         return f"ECDSA {_CURVES[key.curve.name]}"
     if isinstance(key, RSAPublicKey) and key.key_size >= RSA_MIN_BITS:
         return f"RSA {key.key_size}"
+    if isinstance(key, Ed25519PublicKey):
+        return "Ed25519"
     raise InvalidPublicKey(
-        f"{_kind(key)} is given; ECDSA on P-256, P-384 or P-521, "
+        f"{_kind(key)} is given; ECDSA on P-256, P-384 or P-521, Ed25519, "
         f"or RSA of at least {RSA_MIN_BITS} bits is wanted"
     )
 

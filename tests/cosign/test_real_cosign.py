@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -32,6 +32,7 @@ from landwaiter.registry.keychain import EMPTY_KEYCHAIN
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from landwaiter.trusted_roots import MEDIA_TYPE, Checks, TrustedRoot
 from realparts.images import ImageMaker
+from realparts.mass_signing import MassKey, MassMaker
 from realparts.registries import CraneRegistry, ReferrersRegistry, Registry
 from realparts.signing import Signer, SigningKey
 from realparts.sigstore import PrivateSigstore
@@ -447,7 +448,7 @@ async def test_every_kind_of_key_that_is_accepted_verifies(
     A key that a policy may hold is one that cosign verifies with, in both formats.
 
     Ed25519 is not here: cosign 3.1.3 and 2.6.5 sign images with such a key in a way that they do
-    not verify themselves.
+    not verify themselves. The next test has it.
     """
     pem = tmp_path / "plain.pem"
     pem.write_bytes(
@@ -467,6 +468,25 @@ async def test_every_kind_of_key_that_is_accepted_verifies(
         await verified(kinds, "0", authority_of(key)),
         await verified(kinds, "1", authority_of(key)),
     )
+
+
+async def test_an_ed25519_key_verifies_what_signs_the_payload_itself(tmp_path: Path) -> None:
+    """Signatures as other programs make them verify in both formats, by this key alone."""
+    with ReferrersRegistry(tmp_path) as registry:
+        maker = MassMaker(registry)
+        key, other = (MassKey(ed25519.Ed25519PrivateKey.generate()) for _ in range(2))
+        made = [maker.make_image(f"team/{name}") for name in ("bundle", "old")]
+        maker.sign_as_bundle(made[0], key)
+        maker.sign_in_the_old_format(made[1], key)
+        images = [ImageReference.parse(each) for each in made]
+        outcomes = [
+            await verified_at(registry, image, Authority("ci", (PublicKey.parse(by.public_pem),)))
+            for by in (key, other)
+            for image in images
+        ]
+
+    good: list[object] = [Verified(BUNDLE), Verified(OLD)]
+    assert [*good, NotVerified, NotVerified] == [*outcomes[:2], *map(type, outcomes[2:])]
 
 
 async def test_attack_a_symlinked_docker_config_is_not_followed(

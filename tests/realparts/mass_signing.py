@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from realparts.registries import Registry
@@ -38,7 +38,7 @@ PUSH_SECONDS: Final = 10.0
 class MassKey:
     """A key that signs without a password."""
 
-    private: ec.EllipticCurvePrivateKey = field(
+    private: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False
     )
 
@@ -57,7 +57,11 @@ class MassKey:
 
     def sign(self, message: bytes) -> str:
         """Return a signature in base64."""
-        return base64.b64encode(self.private.sign(message, ec.ECDSA(hashes.SHA256()))).decode()
+        if isinstance(self.private, ed25519.Ed25519PrivateKey):
+            signature = self.private.sign(message)
+        else:
+            signature = self.private.sign(message, ec.ECDSA(hashes.SHA256()))
+        return base64.b64encode(signature).decode()
 
 
 @dataclass(frozen=True, slots=True)
