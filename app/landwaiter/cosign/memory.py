@@ -70,6 +70,7 @@ class Asked:
 Finding = Outcome | Failure
 _Key = TypeVar("_Key")
 _Found = TypeVar("_Found")
+_NOTHING = (None, 0)
 
 
 class _Room(Generic[_Key, _Found]):
@@ -77,13 +78,12 @@ class _Room(Generic[_Key, _Found]):
 
     def __init__(self, bounds: Bounds, seconds: float, clock: Callable[[], float]) -> None:
         self._least_bytes = bounds.total_bytes // bounds.entries
-        self._kept: TTLCache[_Key, tuple[_Found, int]] = TTLCache(
+        self._kept: TTLCache[_Key, tuple[_Found | None, int]] = TTLCache(
             bounds.total_bytes, seconds, clock, getsizeof=lambda kept: kept[1]
         )
 
     def get(self, key: _Key) -> _Found | None:
-        found = self._kept.get(key)
-        return None if found is None else found[0]
+        return self._kept.get(key, _NOTHING)[0]
 
     def put(self, key: _Key, found: _Found, size_bytes: int) -> None:
         self._kept[key] = (found, max(self._least_bytes, size_bytes))

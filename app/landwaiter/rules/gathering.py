@@ -54,6 +54,10 @@ class Gathering:
         no answer, unless the others are enough, or it is not known whether they are.
         """
         wanted = {question: self._begun(question) for question in questions}
+        if len(wanted) == 1:
+            return Facts(
+                {question: await self._answered(task) for question, task in wanted.items()}
+            )
         waited_for = {task for task in wanted.values() if not task.done()}
         while waited_for:
             _, waited_for = await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
