@@ -22,6 +22,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     │   └── ContentMalformed               not what it claims to be, or over a limit
     └── Unavailable                        nobody's input: the answer is undecided
         ├── RegistryUnavailable            5xx, 429, network, TLS
+        ├── CredentialsUnavailable         a program that gives credentials
         ├── ClusterUnavailable             the Kubernetes API
         │   └── ClusterConflict            somebody else has written the object meanwhile
         ├── ExpressionsUnavailable         the process that evaluates expressions
@@ -123,6 +124,10 @@ class Unavailable(LandwaiterError):
 
 class RegistryUnavailable(Unavailable):
     """A registry answered 5xx or 429, or could not be reached."""
+
+
+class CredentialsUnavailable(Unavailable):
+    """A program of the install gave no credentials; the message never quotes what it printed."""
 
 
 class ClusterUnavailable(Unavailable):

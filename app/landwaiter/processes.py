@@ -35,10 +35,16 @@ class ChildProcess:
 
     @classmethod
     def start(
-        cls, argv: tuple[str, ...], environment: Mapping[str, str], *, stdout: int, stderr: int
+        cls,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str],
+        *,
+        stdout: int,
+        stderr: int | None,
+        stdin: int | None = None,
     ) -> Self:
         """
-        Start a program with nothing to read, and with these descriptors to write to.
+        Start a program with these descriptors to write to and to read from, None for nothing.
 
         Raises `OSError` when there is no such program or it cannot be run. A bare name is no
         program: it would be looked for in the working directory, which can be somebody's
@@ -51,9 +57,9 @@ class ChildProcess:
             argv,
             environment,
             file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, stdout, 1),
-                (os.POSIX_SPAWN_DUP2, stderr, 2),
+                _attached(stdin, 0, os.O_RDONLY),
+                _attached(stdout, 1, os.O_WRONLY),
+                _attached(stderr, 2, os.O_WRONLY),
             ],
             setsid=True,
             setsigmask=[],
@@ -118,3 +124,10 @@ class ChildProcess:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
+
+
+def _attached(descriptor: int | None, number: int, mode: int) -> tuple[object, ...]:
+    """Return what gives a process a descriptor under a number of its own."""
+    if descriptor is None:
+        return (os.POSIX_SPAWN_OPEN, number, os.devnull, mode, 0)
+    return (os.POSIX_SPAWN_DUP2, descriptor, number)

@@ -13,6 +13,7 @@ from landwaiter.cli.exits import EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_UNDECIDED
 from landwaiter.cli.manifests import objects_in
 from landwaiter.cli.options import (
     EXISTING_FILE,
+    credential_settings,
     option,
     options_of_both,
     policies_option,
@@ -86,7 +87,7 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
     short_names: str,
     cosign: str,
     timeout_seconds: float,
-    **about_policies: Any,  # noqa: ANN401  # click passes each option by its name.
+    **about_install: Any,  # noqa: ANN401  # click passes each option by its name.
 ) -> None:
     """
     Judge manifests as the webhook would, or what runs in a cluster.
@@ -106,8 +107,13 @@ def check(  # noqa: PLR0913  # One parameter an option, passed by name.
         raise click.UsageError("no manifest given; files, folders or - for standard input wanted")
     names = ShortNames(short_names)
     try:
-        outside = OutsideSettings(registries, cosign, kms=kms_settings(kms))
-        install = policy_install(about_policies, outside.kms)
+        outside = OutsideSettings(
+            registries,
+            cosign,
+            kms=kms_settings(kms),
+            credentials=credential_settings(about_install),
+        )
+        install = policy_install(about_install, outside.kms)
         if from_cluster:
             running = RunningSettings(
                 policies=policies,

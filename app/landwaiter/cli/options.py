@@ -14,6 +14,7 @@ from landwaiter.policy.install import (
     PolicyInstallSettings,
     UnmatchedImages,
 )
+from landwaiter.wiring.credentials import CredentialSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,9 +85,50 @@ def options_of_both(command: Command) -> Command:
             "--registries", type=EXISTING_FILE, help="Registries that need settings of their own."
         ),
         option("--kms", type=EXISTING_FILE, help="Key management services that policies may name."),
+        credential_options,
     ):
         command = each(command)
     return command
+
+
+def credential_options(command: Command) -> Command:
+    """Declare where the credentials come from that an install has besides pull secrets."""
+    for each in (
+        option(
+            "--credential-helper-env",
+            metavar="NAME",
+            multiple=True,
+            help="Variable of the environment that Docker credential helpers are given; can be "
+            "repeated.",
+        ),
+        option(
+            "--docker-config",
+            type=EXISTING_FILE,
+            help="Docker config with credentials of Landwaiter's own, for registries.",
+        ),
+        option(
+            "--image-credential-provider-bin-dir",
+            type=EXISTING_FOLDER,
+            help="Folder of credential provider plugins and of Docker credential helpers.",
+        ),
+        option(
+            "--image-credential-provider-config",
+            type=EXISTING_FILE,
+            help="The kubelet's CredentialProviderConfig: plugins that give credentials.",
+        ),
+    ):
+        command = each(command)
+    return command
+
+
+def credential_settings(given: Mapping[str, Any]) -> CredentialSettings:
+    """Return what the options say that are about credentials."""
+    return CredentialSettings(
+        provider_config=given["image_credential_provider_config"],
+        programs=given["image_credential_provider_bin_dir"],
+        docker_config=given["docker_config"],
+        variables=tuple(given["credential_helper_env"]),
+    )
 
 
 def policies_option(*, required: bool) -> Callable[[Command], Command]:

@@ -9,6 +9,7 @@ import click
 from landwaiter.cli.exits import EXIT_BAD_INPUT
 from landwaiter.cli.options import (
     EXISTING_FILE,
+    credential_settings,
     option,
     options_of_both,
     policies_option,
@@ -117,7 +118,13 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
             drain_seconds=given["drain_seconds"],
             drain_timeout_seconds=given["drain_timeout_seconds"],
         ),
-        outside=OutsideSettings(given["registries"], given["cosign"], given["cosign_runs"], kms),
+        outside=OutsideSettings(
+            given["registries"],
+            given["cosign"],
+            given["cosign_runs"],
+            kms,
+            credential_settings(given),
+        ),
         short_names=ShortNames(given["short_names"]),
         kubeconfig=given["kubeconfig"],
         last_good=ConfigMapName.parse(kept) if (kept := given["last_good_set"]) else None,

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from landwaiter.cosign.command import Command
 from landwaiter.cosign.outcome import FinishedRun
-from landwaiter.cosign.pipes import BoundedPipe
 from landwaiter.errors import CosignUnavailable
+from landwaiter.pipes import BoundedPipe
 from landwaiter.processes import ChildProcess
 
 STDOUT_MAX_BYTES = 16_777_216

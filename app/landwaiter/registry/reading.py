@@ -4,9 +4,12 @@ Reads from a registry with the credentials of a keychain, in order, as the kubel
 Each credential is tried until one is not refused (401, 403) and does not meet a 404, which some
 registries answer in place of 403; without a credential that matches, the request is anonymous.
 As with the kubelet there is no anonymous attempt after refused credentials.
+
+Credentials that have to be asked for come last, and are asked for only where those of the Secrets
+do not do. That none could be had is a fault only where nothing else answers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -16,7 +19,7 @@ from cachetools import TTLCache
 from yarl import URL
 
 from landwaiter.deadline import Deadline
-from landwaiter.errors import AccessDenied
+from landwaiter.errors import AccessDenied, CredentialsUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.exchange import Ask, Reply
@@ -49,6 +52,63 @@ class Wanted:
     what: str
     accept: str
     limit_bytes: int
+
+
+class _Unknown:
+    """Stands where no credential is known that a repository accepted."""
+
+
+_UNKNOWN: Final = _Unknown()
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """
+    What to try for one request, None for anonymously.
+
+    `accepted` is what the repository accepted of late. `has_read_before` is to be set when that
+    does not find what is wanted: it sees all of the repository, so nothing further is asked for.
+    `fault` says why there may be further credentials, once they were asked for.
+    """
+
+    wanted: Wanted
+    keychain: Keychain
+    accepted: Credential | _Unknown | None
+    deadline: Deadline
+    has_read_before: bool = False
+    fault: str | None = None
+    _is_complete: bool = False
+
+    async def first(self) -> list[Credential | None]:
+        """Return what to try first, what was accepted of late before all else."""
+        own = self._own()
+        if own and (self.accepted is _UNKNOWN or self.accepted in own):
+            return self._accepted_first(own)
+        return self._accepted_first([*own, *await self._further()] or [None])
+
+    async def then(self) -> list[Credential | None]:
+        """Return what to try when none of those does."""
+        if self.has_read_before or self._is_complete:
+            return []
+        return await self._further()
+
+    def _own(self) -> list[Credential | None]:
+        return _sendable(self.keychain.candidates(self.wanted.reference))
+
+    async def _further(self) -> list[Credential | None]:
+        given = await self.keychain.further_candidates(
+            self.wanted.reference, deadline=self.deadline
+        )
+        self.fault, self._is_complete = given.fault, True
+        own = self._own()
+        return [each for each in _sendable(given.credentials) if each not in own]
+
+    def _accepted_first(self, candidates: list[Credential | None]) -> list[Credential | None]:
+        return sorted(candidates, key=lambda each: each != self.accepted)
+
+
+def _sendable(candidates: Sequence[Credential]) -> list[Credential | None]:
+    return [None if each.is_empty else each for each in candidates[:MAX_CANDIDATES]]
 
 
 def base_url(reference: ImageReference, settings: RegistrySettings) -> URL:
@@ -96,31 +156,27 @@ class Reader:
             wanted.reference.repository,
             keychain.fingerprint(wanted.reference),
         )
+        candidates = _Candidates(wanted, keychain, self._accepted.get(memory, _UNKNOWN), deadline)
         missing: Reply | None = None
         denials: list[AccessDenied] = []
-        for credential in self._in_order(wanted, keychain, memory):
-            try:
-                reply = await self._read_as(credential, wanted, deadline)
-            except AccessDenied as denial:
-                denials.append(denial)
-                continue
-            if reply.status not in _MISSING:
-                self._accepted[memory] = credential
-                return reply
-            missing = missing or reply
+        for batch in (candidates.first, candidates.then):
+            for credential in await batch():
+                try:
+                    reply = await self._read_as(credential, wanted, deadline)
+                except AccessDenied as denial:
+                    denials.append(denial)
+                    continue
+                if reply.status not in _MISSING:
+                    self._accepted[memory] = credential
+                    return reply
+                missing = missing or reply
+                candidates.has_read_before |= credential == candidates.accepted
+        if candidates.fault is not None and not candidates.has_read_before:
+            seen = denials[0] if denials else f"{wanted.what} is not shown"
+            raise CredentialsUnavailable(f"{seen}; {candidates.fault}")
         if missing is not None:
             return missing
         raise denials[0]
-
-    def _in_order(
-        self, wanted: Wanted, keychain: Keychain, memory: tuple[str, str, str]
-    ) -> list[Credential | None]:
-        candidates = keychain.candidates(wanted.reference)[:MAX_CANDIDATES]
-        ordered: list[Credential | None] = [
-            None if candidate.is_empty else candidate for candidate in candidates
-        ] or [None]
-        accepted = self._accepted.get(memory, ordered[0])
-        return [accepted, *(each for each in ordered if each != accepted)]
 
     async def _read_as(
         self, credential: Credential | None, wanted: Wanted, deadline: Deadline

@@ -14,7 +14,7 @@ from landwaiter.cluster.values import Secret
 from landwaiter.errors import InvalidDockerConfig
 from landwaiter.registry.credentials import Credential, FiledKeys
 from landwaiter.registry.docker_config import credentials_of_secret
-from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.keychain import FurtherCredentials, Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 
 CREDENTIALS_MAX = 20_000
@@ -44,11 +44,14 @@ class DockerConfigs:
 
     The least recently used go when there is more than is remembered. Used on one event loop
     only, so it needs no lock. A Secret without version, from a manifest, is not remembered.
-    `mirrors` are given to every keychain.
+    `mirrors` and `further` credentials are given to every keychain.
     """
 
-    def __init__(self, mirrors: Mirrors = NO_MIRRORS) -> None:
+    def __init__(
+        self, mirrors: Mirrors = NO_MIRRORS, further: FurtherCredentials | None = None
+    ) -> None:
         self._mirrors = mirrors
+        self._further = further
         self._configs: LRUCache[_Version, DockerConfig] = LRUCache(
             CREDENTIALS_MAX, getsizeof=lambda config: 1 + len(config.credentials)
         )
@@ -75,7 +78,7 @@ class DockerConfigs:
             keychain = self._keychains.get(versions)
         if keychain is None:
             found = tuple(each for secret in named for each in self.of(secret).credentials)
-            keychain = Keychain(found[:KEYCHAIN_CREDENTIALS_MAX], self._mirrors)
+            keychain = Keychain(found[:KEYCHAIN_CREDENTIALS_MAX], self._mirrors, self._further)
             self._keychains[versions] = keychain
         return keychain
 

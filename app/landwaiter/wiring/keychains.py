@@ -16,7 +16,7 @@ from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import ClusterView
 from landwaiter.deadline import Deadline
 from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing, Unavailable
-from landwaiter.registry.keychain import EMPTY_KEYCHAIN, Keychain
+from landwaiter.registry.keychain import EMPTY_KEYCHAIN, FurtherCredentials, Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secret_answers import SECRETS_MAX
@@ -73,12 +73,18 @@ class PullSecretReader:
     """
     Reads pull secrets from the cluster, or from the manifests that stand for it.
 
-    `mirrors` tell in which places their credentials are tried.
+    `mirrors` tell in which places their credentials are tried; `further` are those that are tried
+    after them, None where there are none.
     """
 
-    def __init__(self, view: ClusterView, mirrors: Mirrors = NO_MIRRORS) -> None:
+    def __init__(
+        self,
+        view: ClusterView,
+        mirrors: Mirrors = NO_MIRRORS,
+        further: FurtherCredentials | None = None,
+    ) -> None:
         self._view = view
-        self._configs = DockerConfigs(mirrors)
+        self._configs = DockerConfigs(mirrors, further)
 
     async def named_secrets(self, inquiry: Inquiry, *, fresh: bool = False) -> NamedSecrets:
         """
@@ -159,7 +165,7 @@ class PullSecretReader:
         try:
             named = await self.named_secrets(inquiry, fresh=fresh)
         except ClusterUnavailable as fault:
-            return TriedKeychain(EMPTY_KEYCHAIN, fault)
+            return TriedKeychain(self._configs.keychain(()), fault)
         found = [secret for secret in named.secrets if secret is not None]
         await self.configs(found)
         return TriedKeychain(self._configs.keychain(found))

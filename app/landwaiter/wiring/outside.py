@@ -31,6 +31,12 @@ from landwaiter.telemetry.observers import ConditionMetrics, CosignMetrics, Regi
 from landwaiter.trust.downloads import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.wiring.attestations import AttestationAnswers
+from landwaiter.wiring.credentials import (
+    NO_CREDENTIAL_SETTINGS,
+    CredentialSettings,
+    further_credentials,
+    patterns_of,
+)
 from landwaiter.wiring.current_digests import CurrentDigests
 from landwaiter.wiring.facts import FactSources
 from landwaiter.wiring.image_contents import ImageContents
@@ -51,13 +57,15 @@ class OutsideSettings:
     """
     What the admin says about the world outside.
 
-    `cosign` is a name on PATH or a path; `cosign_runs` is None for one run a core.
+    `cosign` is a name on PATH or a path; `cosign_runs` is None for one run a core. `credentials`
+    are where the install's own come from.
     """
 
     registries: Path | None
     cosign: str
     cosign_runs: int | None = None
     kms: KMSSettings = NO_KMS
+    credentials: CredentialSettings = NO_CREDENTIAL_SETTINGS
 
 
 @asynccontextmanager
@@ -74,18 +82,19 @@ async def fact_source(
     Give a source of all facts for the body of the context; all work has ended behind it.
 
     `clock` tells how old attestations are, in seconds of Unix; `expressions` counts what they say.
-    Raises `InvalidInput` when the file about registries does not load.
+    Raises `InvalidInput` when a file about registries or credentials does not load.
     """
     collectors = collectors or CollectorRegistry()
     registries = registry_settings(settings.registries)
-    reader = PullSecretReader(view, registries.mirrors)
+    providers = settings.credentials.providers()
     client = RegistryClient(registries, named_by_policy=named_by(policies))
-    of_nodes = ImageCoverage(registries.node_credentials)
+    of_nodes = ImageCoverage((*registries.node_credentials, *patterns_of(providers)))
 
     def lane_of(host: str) -> str:
         return api_host(host) if client.is_named(host) else UNNAMED_LANE
 
-    async with client:
+    async with client, further_credentials(settings.credentials, providers) as further:
+        reader = PullSecretReader(view, registries.mirrors, further)
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
             registry,

@@ -2,8 +2,8 @@
 Pipes from a process to us that are bounded, and that nobody can make us wait for.
 
 asyncio has pipes of its own, but there, waiting for a process also waits until nobody holds its
-pipes any more, and a credential helper that outlives cosign does hold them. They also take an
-`await` to be made, in which a cancellation can lose them.
+pipes any more, and a process that outlives the program which started it does hold them. They also
+take an `await` to be made, in which a cancellation can lose them.
 """
 
 import asyncio
