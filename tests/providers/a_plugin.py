@@ -9,6 +9,7 @@ where the program stands.
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from landwaiter.providers.config import CredentialProviderConfig, Provider
 API: Final = "credentialprovider.kubelet.k8s.io/v1"
 NAME: Final = "example-credential-provider"
 
-_PLUGIN: Final = '''\
+_PLUGIN: Final = """\
 #!{python} -IS
 import json, os, sys, time
 from pathlib import Path
@@ -33,7 +34,17 @@ def answer(logins, cache="Image", **more):
         "cacheKeyType": cache, "auth": auth, **more,
     }}))
 
-'''
+"""
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def a_program(folder: Path, body: str, name: str) -> Path:
@@ -64,6 +75,11 @@ def asked(folder: Path, name: str = NAME) -> list[str]:
 def images_asked(folder: Path, name: str = NAME) -> list[str]:
     """Return the images that a plugin was asked for, run by run."""
     return [json.loads(line)["image"] for line in asked(folder, name)]
+
+
+def pids_in(folder: Path) -> list[int]:
+    """Return the processes after which files in a folder are named."""
+    return [int(each.name) for each in folder.iterdir() if each.name.isdecimal()]
 
 
 def an_entry(

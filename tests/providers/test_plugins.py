@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,16 @@ from landwaiter.providers.asking import FAULT_SECONDS, RUNS_AT_ONCE, SHORTEST_SE
 from landwaiter.providers.plugins import Plugins
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import Given
-from providers.a_plugin import API, NAME, a_plugin, an_entry, images_asked, providers
+from providers.a_plugin import (
+    API,
+    NAME,
+    Clock,
+    a_plugin,
+    an_entry,
+    images_asked,
+    pids_in,
+    providers,
+)
 
 HOST = "1.dkr.ecr.eu-west-1.amazonaws.com"
 PATTERN = "*.dkr.ecr.*.amazonaws.com"
@@ -28,16 +36,6 @@ APP = ImageReference.parse(f"{HOST}/team/app:1@sha256:{'a' * 64}")
 GOOD = Credential(PATTERN, "AWS", "word")
 ANSWER = f'answer({{"{PATTERN}": ("AWS", "word")}})'
 SECRET = "hunter2"
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @asynccontextmanager
@@ -171,7 +169,7 @@ async def test_a_plugin_that_hangs_is_ended(tmp_path: Path) -> None:
     """What it started ends with it."""
     body = "os.fork(); (folder / str(os.getpid())).touch(); time.sleep(600)"
     found = await once(tmp_path, body, limit=0.4)
-    pids = [int(each.name) for each in tmp_path.iterdir() if each.name.isdecimal()]
+    pids = pids_in(tmp_path)
 
     assert (failed("took longer than the limit of 0.4 s and was ended"), True, []) == (
         found,
@@ -204,7 +202,7 @@ while not [each for each in folder.iterdir() if each.name.isdecimal()]: pass
 {ANSWER}
 """
     found = await once(tmp_path, body)
-    (pid,) = (int(each.name) for each in tmp_path.iterdir() if each.name.isdecimal())
+    (pid,) = pids_in(tmp_path)
 
     assert (Given((GOOD,)), True) == (found, await all_end([pid]))
 
@@ -223,7 +221,7 @@ while not [each for each in folder.iterdir() if each.name.isdecimal()]: pass
 {ANSWER}
 """
     found = await once(tmp_path, body)
-    (pid,) = (int(each.name) for each in tmp_path.iterdir() if each.name.isdecimal())
+    (pid,) = pids_in(tmp_path)
     os.kill(pid, signal.SIGKILL)
 
     assert failed("left a process behind that holds its output") == found
@@ -249,15 +247,19 @@ async def test_no_plugin_is_asked_for_an_image_that_it_does_not_cover(tmp_path: 
 
 async def test_a_login_goes_to_the_images_of_its_key_only(tmp_path: Path) -> None:
     """What a plugin gives for another registry is not tried at this one."""
-    body = 'answer({"other.example.com": ("b", "w"), "%s/team": ("c", "w")})' % HOST
+    body = f'answer({{"other.example.com": ("b", "w"), "{HOST}/team": ("c", "w")}})'
 
     assert Given((Credential(f"{HOST}/team", "c", "w"),)) == await once(tmp_path, body)
 
 
 async def test_what_several_plugins_give_is_tried_as_the_kubelet_tries_it(tmp_path: Path) -> None:
     """Longer keys come first, and between equal ones the plugin that is named first."""
-    a_plugin(tmp_path, f'answer({{"{HOST}": ("one", "w"), "{PATTERN}": ("glob", "w")}})', name="one")
-    a_plugin(tmp_path, f'answer({{"{HOST}": ("two", "w"), "{HOST}/te": ("path", "w")}})', name="two")
+    a_plugin(
+        tmp_path, f'answer({{"{HOST}": ("one", "w"), "{PATTERN}": ("glob", "w")}})', name="one"
+    )
+    a_plugin(
+        tmp_path, f'answer({{"{HOST}": ("two", "w"), "{HOST}/te": ("path", "w")}})', name="two"
+    )
     a_plugin(tmp_path, "sys.exit(1)", name="three")
     entries = [an_entry([PATTERN], name=name) for name in ("one", "two", "three")]
     async with running(tmp_path, *entries) as plugins:
@@ -365,6 +367,6 @@ async def test_what_is_under_way_ends_with_us(tmp_path: Path) -> None:
     async with running(tmp_path) as plugins:
         with pytest.raises(DeadlineExceeded):
             await plugins.given(APP, deadline=Deadline.after(0.3))
-    pids = [int(each.name) for each in tmp_path.iterdir() if each.name.isdecimal()]
+    pids = pids_in(tmp_path)
 
     assert (True, [], before) == (await all_end(pids), unreaped(), open_descriptors())
