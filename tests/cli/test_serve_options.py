@@ -18,6 +18,7 @@ from landwaiter.policy.install import (
 )
 from landwaiter.serving.server import ServerSettings
 from landwaiter.wiring.application import InstallSettings
+from landwaiter.wiring.credentials import CredentialSettings
 from landwaiter.wiring.outside import OutsideSettings
 from landwaiter.wiring.policies import ConfigMapName
 
@@ -224,6 +225,28 @@ def test_kms_names_services_and_what_policies_may_name(
     )
 
     assert expected == install_of({"kms": file}, files, started, by_variable=by_variable)
+
+
+@WAYS
+def test_options_about_credentials(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """Where the install's own come from, besides pull secrets."""
+    config, docker = written(tmp_path / "c.yaml", ""), written(tmp_path / "docker.json", "{}")
+    options = {
+        "image-credential-provider-config": config,
+        "image-credential-provider-bin-dir": tmp_path,
+        "docker-config": docker,
+        "credential-helper-env": "AWS_REGION",
+    }
+    base = plain(files)
+    credentials = CredentialSettings(config, tmp_path, docker, ("AWS_REGION",))
+    expected = replace(base, outside=replace(base.outside, credentials=credentials))
+
+    assert expected == install_of(options, files, started, by_variable=by_variable)
 
 
 @WAYS

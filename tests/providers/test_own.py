@@ -12,6 +12,7 @@ import pytest
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ImageReference
+from landwaiter.providers.asking import Warn, silently
 from landwaiter.providers.docker_file import read_docker_file
 from landwaiter.providers.own import HELPER_SECONDS, OwnCredentials, OwnFiles
 from landwaiter.registry.credentials import Credential
@@ -32,10 +33,14 @@ def written(folder: Path, content: Mapping[str, Any] | str) -> Path:
 
 @asynccontextmanager
 async def own(
-    folder: Path, content: Mapping[str, Any], *, clock: Clock | None = None
+    folder: Path,
+    content: Mapping[str, Any],
+    *,
+    clock: Clock | None = None,
+    warn: Warn = silently,
 ) -> AsyncIterator[OwnCredentials]:
     files = OwnFiles(written(folder, content), folder, {"GIVEN": "x"})
-    credentials = OwnCredentials(files, clock=clock or Clock())
+    credentials = OwnCredentials(files, clock=clock or Clock(), warn=warn)
     try:
         yield credentials
     finally:
@@ -178,8 +183,11 @@ async def test_an_answer_is_remembered(tmp_path: Path) -> None:
 
 async def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     """So that a rotated password counts; what does not load leaves the last good one."""
-    found = []
-    async with own(tmp_path, {"auths": {"a.example": login("one")}}) as credentials:
+    found: list[str] = []
+    warned: list[str] = []
+    async with own(
+        tmp_path, {"auths": {"a.example": login("one")}}, warn=warned.append
+    ) as credentials:
         for content in (None, {"auths": {"a.example": login("two")}}, "{", "gone"):
             if content == "gone":
                 (tmp_path / "config.json").unlink()
@@ -188,7 +196,13 @@ async def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
                 os.utime(file, ns=(0, len(found)))
             found.append((await given(credentials, "a.example/app")).credentials[0].username)
 
-    assert ["one", "two", "two", "two"] == found
+    problems = ("the document is not JSON", "No such file or directory")
+    file = tmp_path / "config.json"
+
+    assert (
+        ["one", "two", "two", "two"],
+        [f"{file}: {problem}; the last good one stays" for problem in problems],
+    ) == (found, warned)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,13 @@ from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded
 from landwaiter.images.reference import ImageReference
 from landwaiter.providers import programs
-from landwaiter.providers.asking import FAULT_SECONDS, RUNS_AT_ONCE, SHORTEST_SECONDS
+from landwaiter.providers.asking import (
+    FAULT_SECONDS,
+    RUNS_AT_ONCE,
+    SHORTEST_SECONDS,
+    Warn,
+    silently,
+)
 from landwaiter.providers.plugins import Plugins
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import Given
@@ -40,12 +46,17 @@ SECRET = "hunter2"
 
 @asynccontextmanager
 async def running(
-    folder: Path, *entries: dict[str, object], clock: Clock | None = None, limit: float = 20.0
+    folder: Path,
+    *entries: dict[str, object],
+    clock: Clock | None = None,
+    limit: float = 20.0,
+    warn: Warn = silently,
 ) -> AsyncIterator[Plugins]:
     plugins = Plugins(
         providers(folder, *(entries or (an_entry([PATTERN]),))),
         clock=clock or Clock(),
         limit_seconds=limit,
+        warn=warn,
     )
     try:
         yield plugins
@@ -319,13 +330,15 @@ async def test_a_failure_is_remembered_for_some_seconds(tmp_path: Path) -> None:
     a_plugin(tmp_path, "sys.exit(4)")
     clock = Clock()
     runs = []
-    async with running(tmp_path, clock=clock) as plugins:
+    warned: list[str] = []
+    async with running(tmp_path, clock=clock, warn=warned.append) as plugins:
         for after in (0, FAULT_SECONDS - 1, 2):
             clock.now += after
             await given(plugins)
             runs.append(len(images_asked(tmp_path)))
+    warning = f'{HOST}/team/app: the credential provider "{NAME}" ended with exit status 4'
 
-    assert [1, 1, 2] == runs
+    assert ([1, 1, 2], [warning] * 2) == (runs, warned)
 
 
 async def test_many_who_ask_for_one_image_run_a_plugin_once(tmp_path: Path) -> None:

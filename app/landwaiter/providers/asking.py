@@ -9,11 +9,9 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import structlog
 from cachetools import TLRUCache, TTLCache
-from structlog.typing import FilteringBoundLogger
 
 from landwaiter.cosign.flights import Flights
 from landwaiter.deadline import Deadline
@@ -39,8 +37,6 @@ RUNS_AT_ONCE: Final = 4
 _ENTRY_BYTES: Final = 512
 """What an entry takes besides its texts."""
 
-_log = cast("FilteringBoundLogger", structlog.get_logger())
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -62,6 +58,11 @@ class Answer:
 
 
 Ask = Callable[[], Coroutine[Any, Any, Answer]]
+Warn = Callable[[str], None]
+
+
+def silently(_: str) -> None:
+    """Tell nobody: whoever asks is told of what matters for the image."""
 
 
 class RememberedAnswers:
@@ -69,11 +70,15 @@ class RememberedAnswers:
     What one program answered.
 
     At most `ANSWERS_MAX_BYTES` of answers; the least recently used go when there are more. Used on
-    one event loop only, so it needs no lock. `name` is that of the program, for messages.
+    one event loop only, so it needs no lock. `name` is that of the program, for messages; `warn` is
+    told of each failure.
     """
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, name: str, *, clock: Callable[[], float] = time.monotonic, warn: Warn = silently
+    ) -> None:
         self._name = name
+        self._warn = warn
         self._flights: Flights[str, Given] = Flights(UNDER_WAY_MAX, lane_of=_registry_of)
         self._answers: TLRUCache[str, Answer] = TLRUCache(
             ANSWERS_MAX_BYTES, ttu=_end, timer=clock, getsizeof=lambda answer: answer.size
@@ -117,7 +122,7 @@ class RememberedAnswers:
                 answer = await ask()
             except CredentialsUnavailable as problem:
                 fault = self._faults[keys[0]] = f"{self._name} {problem}"
-                _log.warning("no credentials", error=fault, image=keys[0])
+                self._warn(f"{keys[0]}: {fault}")
                 return Given(fault=fault)
         self._answers[answer.key] = answer
         return Given(answer.credentials)

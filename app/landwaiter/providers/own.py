@@ -10,24 +10,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
-
-import structlog
-from structlog.typing import FilteringBoundLogger
+from typing import Final
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ImageReference
 from landwaiter.providers.answers import helper_answer
-from landwaiter.providers.asking import Answer, RememberedAnswers
+from landwaiter.providers.asking import Answer, RememberedAnswers, Warn, silently
 from landwaiter.providers.docker_file import DockerFile, Helper, read_docker_file
 from landwaiter.providers.programs import LIMIT_SECONDS, Program, ProgramRunner
 from landwaiter.registry.keychain import NOTHING_GIVEN, Given
 
 HELPER_SECONDS: Final = 300.0
 """How long a helper's answer is good for; Amazon's tokens are for hours, Google's for one."""
-
-_log = cast("FilteringBoundLogger", structlog.get_logger())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,9 @@ class OwnCredentials:
         *,
         clock: Callable[[], float] = time.monotonic,
         limit_seconds: float = LIMIT_SECONDS,
+        warn: Warn = silently,
     ) -> None:
+        self._warn = warn
         self._files = files
         self._clock = clock
         self._limit_seconds = limit_seconds
@@ -96,7 +93,7 @@ class OwnCredentials:
         try:
             self._content = self._read()
         except InvalidInput as problem:
-            _log.warning("docker config does not load, the last good one stays", error=str(problem))
+            self._warn(f"{problem}; the last good one stays")
 
     def _state_now(self) -> tuple[int, int, int] | None:
         try:
@@ -116,7 +113,7 @@ class OwnCredentials:
     def _asked_of(self, program: Program) -> _Asked:
         return _Asked(
             ProgramRunner(program, limit_seconds=self._limit_seconds),
-            RememberedAnswers(program.name, clock=self._clock),
+            RememberedAnswers(program.name, clock=self._clock, warn=self._warn),
         )
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 from landwaiter.deadline import Deadline
 from landwaiter.images.reference import ImageReference
 from landwaiter.providers.answers import provider_answer, provider_request
-from landwaiter.providers.asking import Answer, RememberedAnswers
+from landwaiter.providers.asking import Answer, RememberedAnswers, Warn, silently
 from landwaiter.providers.config import Provider
 from landwaiter.providers.programs import LIMIT_SECONDS, ProgramRunner
 from landwaiter.registry.keychain import NOTHING_GIVEN, Given, Keychain
@@ -32,12 +32,12 @@ class Plugin:
     """One plugin, with what it answered of late."""
 
     def __init__(
-        self, provider: Provider, *, clock: Callable[[], float], limit_seconds: float
+        self, provider: Provider, *, clock: Callable[[], float], limit_seconds: float, warn: Warn
     ) -> None:
         self._provider = provider
         self._coverage = provider.coverage()
         self._runner = ProgramRunner(provider.program, limit_seconds=limit_seconds)
-        self._answers = RememberedAnswers(provider.program.name, clock=clock)
+        self._answers = RememberedAnswers(provider.program.name, clock=clock, warn=warn)
 
     def covers(self, reference: ImageReference) -> bool:
         """Say whether it is asked for an image."""
@@ -71,9 +71,10 @@ class Plugins:
         *,
         clock: Callable[[], float] = time.monotonic,
         limit_seconds: float = LIMIT_SECONDS,
+        warn: Warn = silently,
     ) -> None:
         self._plugins = tuple(
-            Plugin(each, clock=clock, limit_seconds=limit_seconds) for each in providers
+            Plugin(each, clock=clock, limit_seconds=limit_seconds, warn=warn) for each in providers
         )
 
     async def given(self, reference: ImageReference, *, deadline: Deadline) -> Given:

@@ -117,6 +117,7 @@ async def _serve(settings: InstallSettings) -> None:
             view=cluster.view,
             collectors=collectors,
             expressions=expressions,
+            warn=_warned,
         ) as source,
         _watched(settings, policies, cluster),
         _backing(settings, policies, cluster, collectors) as backing,
@@ -268,6 +269,11 @@ async def _teller(
     own = settings.own_namespace or (None if webhook is None else webhook.own_namespace)
     async with workload_events(cluster.objects, own, collectors) as teller:
         yield teller
+
+
+def _warned(problem: str) -> None:
+    """Log why credentials of the install cannot be had."""
+    _log.warning("credentials of the install cannot be had", error=problem)
 
 
 def _begun(policies: Iterable[Policy], ports: Ports) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from landwaiter.errors import InvalidInput
+from landwaiter.providers.asking import Warn, silently
 from landwaiter.providers.config import CredentialProviderConfig, Provider
 from landwaiter.providers.install import InstallCredentials
 from landwaiter.providers.own import OwnCredentials, OwnFiles
@@ -45,12 +46,14 @@ class CredentialSettings:
         except InvalidInput as problem:
             raise InvalidInput(f"{self.provider_config}: {problem}") from problem
 
-    def own(self, environment: Mapping[str, str]) -> OwnCredentials | None:
+    def own(
+        self, environment: Mapping[str, str], *, warn: Warn = silently
+    ) -> OwnCredentials | None:
         """Return what is the install's own, None where nothing is. Raises `InvalidInput`."""
         if self.docker_config is None:
             return None
         given = {name: environment[name] for name in self.variables if name in environment}
-        return OwnCredentials(OwnFiles(self.docker_config, self.programs, given))
+        return OwnCredentials(OwnFiles(self.docker_config, self.programs, given), warn=warn)
 
 
 NO_CREDENTIAL_SETTINGS: Final = CredentialSettings()
@@ -58,15 +61,19 @@ NO_CREDENTIAL_SETTINGS: Final = CredentialSettings()
 
 @asynccontextmanager
 async def further_credentials(
-    settings: CredentialSettings, providers: Iterable[Provider]
+    settings: CredentialSettings, providers: Iterable[Provider], *, warn: Warn
 ) -> AsyncIterator[InstallCredentials | None]:
-    """Give what is tried after pull secrets, None where that is nothing. Raises `InvalidInput`."""
+    """
+    Give what is tried after pull secrets, None where that is nothing.
+
+    `warn` is told of what fails. Raises `InvalidInput`.
+    """
     found = tuple(providers)
-    own = settings.own(os.environ)
+    own = settings.own(os.environ, warn=warn)
     if not found and own is None:
         yield None
         return
-    credentials = InstallCredentials(Plugins(found), own)
+    credentials = InstallCredentials(Plugins(found, warn=warn), own)
     try:
         yield credentials
     finally:

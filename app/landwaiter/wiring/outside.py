@@ -17,6 +17,7 @@ from landwaiter.cosign.kms_settings import NO_KMS, KMSSettings
 from landwaiter.cosign.program import CosignProgram
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
 from landwaiter.policy.matching import Policy
+from landwaiter.providers.asking import Warn, silently
 from landwaiter.registry.client import RegistryClient
 from landwaiter.registry.credentials import ImageCoverage
 from landwaiter.registry.hosts import api_host
@@ -77,11 +78,13 @@ async def fact_source(
     collectors: CollectorRegistry | None = None,
     clock: Callable[[], float] = time.time,
     expressions: ConditionMetrics | None = None,
+    warn: Warn = silently,
 ) -> AsyncIterator[FactSource]:
     """
     Give a source of all facts for the body of the context; all work has ended behind it.
 
     `clock` tells how old attestations are, in seconds of Unix; `expressions` counts what they say.
+    `warn` is told of credentials that cannot be had, whether or not an image needs them.
     Raises `InvalidInput` when a file about registries or credentials does not load.
     """
     collectors = collectors or CollectorRegistry()
@@ -93,7 +96,7 @@ async def fact_source(
     def lane_of(host: str) -> str:
         return api_host(host) if client.is_named(host) else UNNAMED_LANE
 
-    async with client, further_credentials(settings.credentials, providers) as further:
+    async with client, further_credentials(settings.credentials, providers, warn=warn) as further:
         reader = PullSecretReader(view, registries.mirrors, further)
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
