@@ -5,6 +5,8 @@ What the admin says about single registries, in the file `registries.yaml` of th
       - host: registry.corp.example:5000
         caFile: corp-ca.pem
         tokenRealms: [login.corp.example]
+        clientCertificate: landwaiter.crt
+        clientKey: landwaiter.key
       - host: 10.0.0.5:5000
         plainHTTP: true
     nodeCredentials: ["*.dkr.ecr.*.amazonaws.com"]
@@ -39,6 +41,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import InvalidInput
+from landwaiter.registry.client_certificates import (
+    ClientCertificate,
+    check_client_certificate,
+)
 from landwaiter.registry.credentials import ImageCoverage
 from landwaiter.registry.hosts import api_host
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirror, Mirrors, Place
@@ -62,11 +68,13 @@ class HostSettings:
 
     `ca_file` holds authorities that are trusted besides the system's. `realms` are the
     host[:port] of token services that may be given the registry's credentials over https.
+    `client` is shown to the registry when it asks who we are.
     """
 
     plain_http: bool = False
     ca_file: Path | None = None
     realms: tuple[str, ...] = ()
+    client: ClientCertificate | None = None
 
 
 _UNNAMED: Final = HostSettings()
@@ -139,6 +147,31 @@ class RegistryEntry(_Model):
     plain_http: Annotated[bool, Field(alias="plainHTTP", strict=True)] = False
     ca_file: Path | None = None
     token_realms: tuple[HostName, ...] = ()
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+    def settings(self, folder: Path) -> HostSettings:
+        """Return what the entry says. Raises `InvalidInput`, which begins with the field."""
+        ca_file = folder / self.ca_file if self.ca_file else None
+        if ca_file and not ca_file.is_file():
+            raise InvalidInput(f"caFile: there is no file {str(ca_file)!r}")
+        return HostSettings(
+            plain_http=self.plain_http,
+            ca_file=ca_file,
+            realms=tuple(api_host(realm) for realm in self.token_realms),
+            client=self._client(folder),
+        )
+
+    def _client(self, folder: Path) -> ClientCertificate | None:
+        if self.client_certificate is None and self.client_key is None:
+            return None
+        if self.client_certificate is None or self.client_key is None:
+            raise InvalidInput("clientCertificate and clientKey are wanted together")
+        if self.plain_http:
+            raise InvalidInput("clientCertificate: plainHTTP: true given, nothing is shown then")
+        found = ClientCertificate(folder / self.client_certificate, folder / self.client_key)
+        check_client_certificate(found)
+        return found
 
 
 PlaceName = Annotated[str, StringConstraints(min_length=1, max_length=517)]
@@ -190,10 +223,10 @@ class RegistriesFile(_Model):
 
     def settings(self, folder: Path) -> RegistrySettings:
         """
-        Return what the file says; relative names of CA files are taken from `folder`.
+        Return what the file says; relative names of files are taken from `folder`.
 
-        Raises `InvalidInput` for a host that is named twice, for a CA file that is not there, and
-        for mirrors that are none.
+        Raises `InvalidInput` for a host that is named twice, for files that cannot be used, and for
+        mirrors that are none.
         """
         hosts: dict[str, HostSettings] = {}
         for index, entry in enumerate(self.registries):
@@ -201,14 +234,10 @@ class RegistriesFile(_Model):
             host = api_host(entry.host)
             if host in hosts:
                 raise InvalidInput(f"{where}.host: {entry.host!r} is named twice, once is wanted")
-            ca_file = folder / entry.ca_file if entry.ca_file else None
-            if ca_file and not ca_file.is_file():
-                raise InvalidInput(f"{where}.caFile: there is no file {str(ca_file)!r}")
-            hosts[host] = HostSettings(
-                plain_http=entry.plain_http,
-                ca_file=ca_file,
-                realms=tuple(api_host(realm) for realm in entry.token_realms),
-            )
+            try:
+                hosts[host] = entry.settings(folder)
+            except InvalidInput as problem:
+                raise InvalidInput(f"{where}.{problem}") from problem
         return RegistrySettings(hosts, Mirrors(tuple(self._mirrors())), self.node_credentials)
 
     def _mirrors(self) -> Iterator[Mirror]:

@@ -1,53 +1,75 @@
-"""Which certificate authorities are trusted for which registry."""
+"""Which certificate authorities are trusted for which registry, and who we are to it."""
 
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from landwaiter.errors import RegistryUnavailable
-from landwaiter.registry.settings import RegistrySettings
+from landwaiter.errors import InvalidInput, RegistryUnavailable
+from landwaiter.registry.client_certificates import ClientCertificate
+from landwaiter.registry.settings import HostSettings, RegistrySettings
+
+_Files = tuple[Path | None, ClientCertificate | None]
+_State = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    state: tuple[int, int]
+    state: _State
     context: ssl.SSLContext
 
 
 class TrustStore:
     """
-    TLS contexts by host: the system's authorities, and those of the host's CA file.
+    TLS contexts by host: the system's authorities and those of the host's CA file, our certificate.
 
-    A CA file is read again when its time or size has changed, so that a rotated authority is
-    trusted without a restart. While the new file does not load, the last good one stays.
-    One context a file is kept; files are only those of the settings.
+    Files are read again when the time or size of one has changed, so that what is rotated counts
+    without a restart. While the new ones do not load, the last good ones stay. One context is kept
+    for files that go together; files are only those of the settings. Our certificate is shown to
+    the host of its entry alone, for no other has a context with it.
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
         self._settings = settings
         self._system = ssl.create_default_context()
-        self._by_file: dict[Path, _Loaded] = {}
+        self._by_files: dict[_Files, _Loaded] = {}
 
     def context(self, host: str) -> ssl.SSLContext:
         """
         Return the context for connections to a host[:port].
 
-        Raises `RegistryUnavailable` when the host's CA file has never been readable.
+        Raises `RegistryUnavailable` when the host's files have never been readable.
         """
-        path = self._settings.of(host).ca_file
-        if path is None:
+        settings = self._settings.of(host)
+        files = (settings.ca_file, settings.client)
+        if files == (None, None):
             return self._system
-        loaded = self._by_file.get(path)
+        loaded = self._by_files.get(files)
         try:
-            status = path.stat()
-            state = (status.st_mtime_ns, status.st_size)
+            state = _state(settings)
             if loaded is None or loaded.state != state:
-                context = ssl.create_default_context()
-                context.load_verify_locations(cafile=path)
-                loaded = self._by_file[path] = _Loaded(state, context)
+                loaded = self._by_files[files] = _Loaded(state, _context(settings))
         except OSError as error:  # Also ssl.SSLError.
             if loaded is None:
                 raise RegistryUnavailable(
-                    f"the CA file {str(path)!r} of {host} cannot be used: {error}"
+                    f"the CA file {str(settings.ca_file)!r} of {host} cannot be used: {error}"
                 ) from error
+        except InvalidInput as error:
+            if loaded is None:
+                raise RegistryUnavailable(f"{host}: {error}") from error
         return loaded.context
+
+
+def _state(settings: HostSettings) -> _State:
+    client = settings.client
+    files = (settings.ca_file, *((client.certificate, client.key) if client else ()))
+    stats = (file.stat() for file in files if file is not None)
+    return tuple((each.st_mtime_ns, each.st_size) for each in stats)
+
+
+def _context(settings: HostSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        context.load_verify_locations(cafile=settings.ca_file)
+    if settings.client is not None:
+        settings.client.load_into(context)
+    return context
