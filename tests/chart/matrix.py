@@ -22,6 +22,14 @@ ANOTHER_POLICY: Final[Mapping[str, Any]] = {
         },
     },
 }
+A_PROVIDER: Final[Mapping[str, Any]] = {
+    "name": "ecr-credential-provider",
+    "matchImages": ["*.dkr.ecr.*.amazonaws.com"],
+    "defaultCacheDuration": "12h",
+    "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+    "args": ["get-credentials"],
+    "env": [{"name": "AWS_REGION", "value": "eu-west-1"}],
+}
 
 CHANGED: Final[Mapping[str, Any]] = {
     "fullnameOverride": "customs",
@@ -46,6 +54,11 @@ CHANGED: Final[Mapping[str, Any]] = {
     "mirrors": [{"signedAs": "docker.io", "pulledAs": ["harbor.example.com/hub"]}],
     "nodeCredentials": ["*.dkr.ecr.*.amazonaws.com"],
     "registryFiles": {"ca.pem": A_CA},
+    "registryFilesSecret": "client-certificate",
+    "credentialProviders.providers": [A_PROVIDER],
+    "credentialProviders.folder": "/more",
+    "registryCredentials.existingSecret": "own-credentials",
+    "registryCredentials.helperEnvironment": ["AWS_REGION"],
     "kms": [{"scheme": "awskms", "environment": ["AWS_REGION"]}],
     "webhook.timeoutSeconds": 20,
     "webhook.excludeNamespaces": ["cni-system"],
@@ -104,6 +117,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "extraEnv": [{"name": "TZ", "value": "UTC"}],
     "extraVolumes": [{"name": "more", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "temporary", "mountPath": "/more"}],
+    "extraInitContainers": [{"name": "plugins", "image": "registry.example.com/plugins:1"}],
     "serviceMonitor.enabled": True,
     "serviceMonitor.interval": "10s",
     "serviceMonitor.labels": {"release": "prometheus"},
@@ -119,6 +133,9 @@ _WITH_SECRET: Final = {"tls": {"mode": "secret", "secretName": "certificate"}}
 
 TOGETHER: Final[Mapping[str, Mapping[str, Any]]] = {
     "registryFiles": {"registries": [{"host": "registry.example.com", "caFile": "ca.pem"}]},
+    "registryFilesSecret": {"registries": [{"host": "registry.example.com"}]},
+    "credentialProviders.providers": {"credentialProviders": {"folder": "/more"}},
+    "registryCredentials.helperEnvironment": {"registryCredentials": {"existingSecret": "own"}},
     "tls.secretName": _WITH_SECRET,
     "tls.ca": _WITH_SECRET,
     "tls.certManager": {"tls": {"mode": "certManager"}},
@@ -158,6 +175,9 @@ INSTALLS: Final[Mapping[str, Mapping[str, Any]]] = {
         "registries": CHANGED["registries"],
         "mirrors": CHANGED["mirrors"],
         "registryFiles": CHANGED["registryFiles"],
+        "registryFilesSecret": CHANGED["registryFilesSecret"],
+        "credentialProviders": {"providers": [A_PROVIDER], "folder": "/more"},
+        "registryCredentials": {"existingSecret": "own", "helperEnvironment": ["AWS_REGION"]},
         "kms": CHANGED["kms"],
         "webhook": {"timeoutSeconds": 20, "excludeNamespaces": ["cni-system", "csi-system"]},
         "clientAuth": _WITH_CLIENTS["clientAuth"],
@@ -190,6 +210,7 @@ INSTALLS: Final[Mapping[str, Mapping[str, Any]]] = {
         "extraEnv": CHANGED["extraEnv"],
         "extraVolumes": CHANGED["extraVolumes"],
         "extraVolumeMounts": CHANGED["extraVolumeMounts"],
+        "extraInitContainers": CHANGED["extraInitContainers"],
         **OPERATORS,
     },
     "private control plane": {"hostNetwork": True, "ports": {"webhook": 10250, "metrics": 10251}},

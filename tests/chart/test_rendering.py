@@ -10,7 +10,7 @@ import click
 import pytest
 import yaml
 
-from chart.matrix import A_CA, ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
+from chart.matrix import A_CA, A_PROVIDER, ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
 from landwaiter.admission.http import RequestLimits
 from landwaiter.cel.worker import MEMORY_MAX_BYTES
 from landwaiter.cli.main import main
@@ -18,6 +18,7 @@ from landwaiter.cli.serve import _settings, serve
 from landwaiter.cli.webhook_options import _timeout as timeout_of
 from landwaiter.cosign.kms_settings import KMSAccess, KMSFile, KMSSettings
 from landwaiter.policy.sources import load_policies
+from landwaiter.providers.config import CredentialProviderConfig
 from landwaiter.registry.settings import RegistriesFile
 from landwaiter.rules.verdict import Action
 from landwaiter.serving.connection import ConnectionLimits
@@ -108,6 +109,37 @@ def test_mirrors_need_no_settings_of_registries(helm: Helm) -> None:
 
     assert yaml.safe_load(text) == {"registries": [], "mirrors": mirrors, "nodeCredentials": []}
     assert any(each.startswith("--registries=") for each in options_of(container))
+
+
+def test_plugins_load(helm: Helm, tmp_path: Path) -> None:
+    """The file of the plugins is one that is read as the kubelet reads its own."""
+    objects = helm.objects(INSTALLS["everything"])
+    config_map = named(objects, "ConfigMap", "customs-credential-providers")
+    folder = written(tmp_path / "providers", config_map)
+    (folder / A_PROVIDER["name"]).touch(mode=0o755)
+    document = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+    (provider,) = CredentialProviderConfig.of(document).plugins(folder)
+
+    assert (tuple(A_PROVIDER["matchImages"]), 43_200.0, {"AWS_REGION": "eu-west-1"}) == (
+        provider.patterns,
+        provider.default_seconds,
+        provider.program.environment,
+    )
+
+
+def test_nobody_else_may_read_what_is_secret(helm: Helm) -> None:
+    """Private keys and passwords are files that the process's group alone reads."""
+    volumes = {
+        each["name"]: each for each in pod_template(helm, INSTALLS["everything"])["spec"]["volumes"]
+    }
+    credentials = volumes["registry-credentials"]["secret"]
+    registries = volumes["registries"]["projected"]
+
+    assert [0o440, 0o440] == [credentials["defaultMode"], registries["defaultMode"]]
+    assert [{"key": ".dockerconfigjson", "path": "config.json"}] == credentials["items"]
+    assert ["client-certificate", "customs-registries"] == [
+        each["name"] for source in registries["sources"] for each in source.values()
+    ]
 
 
 def test_key_management_services_load(helm: Helm, tmp_path: Path) -> None:
@@ -252,10 +284,14 @@ def test_what_is_read_at_the_start_changes_with_a_restart(helm: Helm) -> None:
     registries = [{"registries": [{"host": host}]} for host in hosts]
     mirrors = [{"mirrors": [{"signedAs": "quay.io", "readFrom": [host]}]} for host in hosts]
     kms = [{"kms": [{"scheme": scheme}]} for scheme in ("awskms", "gcpkms")]
-    values: list[Mapping[str, Any]] = [*registries, *mirrors, *kms]
+    plugins = [
+        {"credentialProviders": {"folder": "/p", "providers": [{**A_PROVIDER, "name": name}]}}
+        for name in ("a", "b")
+    ]
+    values: list[Mapping[str, Any]] = [*registries, *mirrors, *kms, *plugins]
     every = [pod_template(helm, each) for each in values]
 
-    assert 6 == len({json.dumps(each) for each in every})
+    assert 8 == len({json.dumps(each) for each in every})
 
 
 def test_credentials_of_nodes_need_no_registries(helm: Helm, tmp_path: Path) -> None:

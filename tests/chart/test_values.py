@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from chart.matrix import A_CA, A_DIGEST, CHANGED, GUARDED, INSTALLS, merged, nested, together
+from chart.matrix import (
+    A_CA,
+    A_DIGEST,
+    A_PROVIDER,
+    CHANGED,
+    GUARDED,
+    INSTALLS,
+    merged,
+    nested,
+    together,
+)
 from landwaiter import __version__
 from realparts.helm import CHART, KUBE_VERSION, RELEASE, Helm
 from repository.chart_values import SCHEMA, chart_values, schema_text
@@ -159,6 +169,18 @@ DISAGREEING: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "a file in the place of the registries": (
         {"registries": CHANGED["registries"], "registryFiles": {"registries.yaml": "x"}},
         "registryFiles: registries.yaml is the file of the registries",
+    ),
+    "plugins of nowhere": (
+        {"credentialProviders": {"providers": [A_PROVIDER]}},
+        "credentialProviders.folder: wanted, the folder of the plugins",
+    ),
+    "files of no registry": (
+        {"registryFilesSecret": "ours"},
+        "registryFilesSecret: given, but there are no registries that could name its files",
+    ),
+    "variables of no helper": (
+        {"registryCredentials": {"helperEnvironment": ["AWS_REGION"]}},
+        "registryCredentials.helperEnvironment: given, but existingSecret, which could name",
     ),
     "fewer Pods than the fewest": (
         {"autoscaling": {"enabled": True, "minReplicas": 7}},

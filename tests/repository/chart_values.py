@@ -19,9 +19,10 @@ import yaml
 
 from landwaiter.cosign.kms_settings import KMSEntry
 from landwaiter.policy.documents import KINDS, schema_of
+from landwaiter.providers.config import ProviderEntry
 from landwaiter.registry.settings import MirrorEntry, RegistryEntry
 
-ENTRIES = (RegistryEntry, MirrorEntry, KMSEntry)
+ENTRIES = (RegistryEntry, MirrorEntry, KMSEntry, ProviderEntry)
 """Parts of the install's own files that stand in values."""
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "landwaiter"

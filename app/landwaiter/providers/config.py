@@ -32,6 +32,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
@@ -109,7 +110,9 @@ class ProviderEntry(_Model):
 
     name: Annotated[str, StringConstraints(max_length=255), AfterValidator(_check_name)]
     match_images: Annotated[list[MatchImage], Field(min_length=1, max_length=_MOST)]
-    default_cache_duration: Annotated[float, BeforeValidator(_seconds)]
+    default_cache_duration: Annotated[
+        float, BeforeValidator(_seconds), WithJsonSchema({"type": "string"})
+    ]
     api_version: Literal[
         "credentialprovider.kubelet.k8s.io/v1",
         "credentialprovider.kubelet.k8s.io/v1beta1",

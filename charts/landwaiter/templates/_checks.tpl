@@ -15,6 +15,15 @@ Refuse values that do not go together, which no schema can say in words that hel
 {{- if ne (empty $client.name) (empty (or $client.ca $client.existingConfigMap)) -}}
 {{- fail "clientAuth.name and clientAuth.ca (or existingConfigMap) go together: the authority vouches for callers, the name says which of them is the API server" -}}
 {{- end -}}
+{{- if and .Values.credentialProviders.providers (not .Values.credentialProviders.folder) -}}
+{{- fail "credentialProviders.folder: wanted, the folder of the plugins" -}}
+{{- end -}}
+{{- if and .Values.registryFilesSecret (not .Values.registries) -}}
+{{- fail "registryFilesSecret: given, but there are no registries that could name its files" -}}
+{{- end -}}
+{{- if and .Values.registryCredentials.helperEnvironment (not .Values.registryCredentials.existingSecret) -}}
+{{- fail "registryCredentials.helperEnvironment: given, but existingSecret, which could name helpers, is not" -}}
+{{- end -}}
 {{- $least := add .Values.drain.timeoutSeconds 45 -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $least) -}}
 {{- fail (printf "terminationGracePeriodSeconds: %d given, at least %d wanted: drain.timeoutSeconds, and 45 for the last answers" (int .Values.terminationGracePeriodSeconds) (int $least)) -}}
