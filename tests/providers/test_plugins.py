@@ -17,6 +17,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.providers import programs
 from landwaiter.providers.asking import (
     FAULT_SECONDS,
+    LONGEST_SECONDS,
     RUNS_AT_ONCE,
     SHORTEST_SECONDS,
     Warn,
@@ -307,7 +308,13 @@ async def test_an_answer_is_remembered_for_what_it_says(
 
 @pytest.mark.parametrize(
     ("duration", "seconds"),
-    [("None", 3600.0), ("'2h'", 7200.0), ("'1m'", 60.0), ("'0s'", SHORTEST_SECONDS)],
+    [
+        ("None", 3600.0),
+        ("'2h'", 7200.0),
+        ("'1m'", 60.0),
+        ("'0s'", SHORTEST_SECONDS),
+        ("'1000h'", LONGEST_SECONDS),
+    ],
 )
 async def test_an_answer_is_good_for_as_long_as_it_says(
     tmp_path: Path, duration: str, seconds: float
