@@ -146,6 +146,10 @@ async def test_a_helper_may_give_an_identity_token(tmp_path: Path) -> None:
             "did not answer with a user name and a secret",
         ),
         (
+            'print(\'{"Username": "u", "Secret": "\\\\ud800"}\')',
+            "did not answer with a user name and a secret",
+        ),
+        (
             "while True: sys.stdout.write('x' * 65536)",
             "printed more than 262144 bytes and was ended",
         ),

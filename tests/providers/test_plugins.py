@@ -151,6 +151,10 @@ answer({{"{PATTERN}": (json.dumps(sys.argv[1:]), json.dumps([dict(os.environ), o
             "did not answer with a CredentialProviderResponse",
         ),
         (
+            'answer({"a": ("b", "\\ud800")})',
+            "did not answer with a CredentialProviderResponse",
+        ),
+        (
             f'answer({{"a": ("b", "{SECRET}")}}, kind="Request")',
             "did not answer with a CredentialProviderResponse",
         ),

@@ -113,7 +113,7 @@ async def test_a_rotated_certificate_is_shown_without_a_restart(authority: Autho
     """And a new one that does not load leaves the last good one."""
     client = shown(authority)
     newer = shown(authority, "newer")
-    found = []
+    found: list[str] = []
     async with FakeRegistry(tls=asking(authority)) as registry:
         digest = registry.add_image()
         async with client_for(settings(registry, authority, client)) as asked:

@@ -199,6 +199,19 @@ async def test_a_config_that_does_not_load_stops_the_start(
     assert str(caught.value).startswith(f"{tmp_path}/{problem}")
 
 
+async def test_a_docker_config_that_does_not_load_stops_the_start(tmp_path: Path) -> None:
+    """The message names the file, and quotes nothing."""
+    docker = written(tmp_path / "config.json", ["hunter2"])
+    with pytest.raises(InvalidInput) as caught:
+        async with (
+            FakeRegistry() as registry,
+            a_source(tmp_path, registry, CredentialSettings(docker_config=docker), FakeCluster()),
+        ):
+            pass
+
+    assert f"{docker}: the document is a list, a JSON object is wanted" == str(caught.value)
+
+
 def test_a_config_needs_the_folder_of_its_plugins(tmp_path: Path) -> None:
     """Programs are not looked for anywhere else."""
     with pytest.raises(InvalidInput) as caught:

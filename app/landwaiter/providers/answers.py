@@ -3,14 +3,14 @@ What a program answered, read as the kubelet and Docker read it; never quoted.
 
 Source: decodeResponse and ExecPlugin in pkg/credentialprovider/plugin/plugin.go of Kubernetes
 1.36.3 (unknown fields are refused, the version has to be the one that was asked in);
-client/client.go and credentials/error.go of docker-credential-helpers 0.9.4.
+client/client.go and credentials/error.go of docker-credential-helpers 0.9.5.
 """
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, TypeGuard, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import CredentialsUnavailable
@@ -51,9 +51,23 @@ class _Model(BaseModel):
     )
 
 
+def _is_text(value: object) -> TypeGuard[str]:
+    """Say whether it is a string that can be sent: JSON can spell halves of characters."""
+    return isinstance(value, str) and value == value.encode(errors="replace").decode()
+
+
+def _check_text(text: str) -> str:
+    if not _is_text(text):
+        raise ValueError("half a character")
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_check_text)]
+
+
 class _Login(_Model):
-    username: str = ""
-    password: str = ""
+    username: _Text = ""
+    password: _Text = ""
 
 
 def _duration(text: object) -> object:
@@ -110,7 +124,7 @@ def helper_answer(finished: Finished, key: str) -> tuple[Credential, ...]:
     _check_success(finished)
     document = _document(finished.output)
     username, secret = document.get("Username"), document.get("Secret")
-    if not isinstance(username, str) or not isinstance(secret, str):
+    if not _is_text(username) or not _is_text(secret):
         raise CredentialsUnavailable("did not answer with a user name and a secret")
     if username == _TOKEN_USER:
         return (Credential(key, "", "", secret),)

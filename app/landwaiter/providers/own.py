@@ -80,7 +80,7 @@ class OwnCredentials:
         asked = self._asked[helper.name]
 
         async def ask() -> Answer:
-            finished = await asked.runner.run(helper.key.encode())
+            finished = await asked.runner.run(helper.key.encode(errors="replace"))
             return Answer(helper_answer(finished, helper.key), helper.key, HELPER_SECONDS)
 
         return await asked.answers.given((helper.key,), ask, deadline=deadline)
