@@ -76,9 +76,10 @@ def a_finding(
     actions: frozenset[Action] = DENY,
     failure_policy: FailurePolicy = FailurePolicy.FAIL,
     exception: GrantedException | None = None,
+    stale_seconds: int | None = None,
 ) -> Finding:
     found = outcome or a_violation(rule)
-    return Finding(policy, RuleId(rule), actions, failure_policy, found, exception)
+    return Finding(policy, RuleId(rule), actions, failure_policy, found, exception, stale_seconds)
 
 
 def an_exception(name: str = "hotfix") -> GrantedException:

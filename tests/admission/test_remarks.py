@@ -26,7 +26,7 @@ from landwaiter.admission.remarks import (
     problem_annotation,
     warnings_of,
 )
-from landwaiter.rules.verdict import Action, FailurePolicy, UseVerdict, Verdict
+from landwaiter.rules.verdict import Action, Decision, FailurePolicy, UseVerdict, Verdict
 
 
 def test_semantics_17_the_most_important_warning_comes_first() -> None:
@@ -99,6 +99,35 @@ def test_undecided_under_ignore_is_a_warning_and_an_annotation() -> None:
             "more": 0,
         },
     ) == (warnings_of(verdict), json.loads(annotations_of(verdict)["undecided"]))
+
+
+def test_what_was_verified_before_is_a_warning_and_an_annotation() -> None:
+    """The person reads how long ago it was, and the auditor to the second."""
+    findings = (
+        a_finding(not_known(), rule="cosignSignatures", policy="p", stale_seconds=7_140),
+        a_finding(not_known(), rule="cosignSignatures", policy="q", stale_seconds=7_200),
+    )
+    verdict = a_verdict(*findings)
+    told = json.loads(annotations_of(verdict)["undecided"])["findings"]
+
+    assert (
+        (
+            (
+                "cosignSignatures: container app: registry.example.com answers 503; "
+                "verified 119 min ago, so admitted (policy p)"
+            ),
+            (
+                "cosignSignatures: container app: registry.example.com answers 503; "
+                "verified 2 h ago, so admitted (policy q)"
+            ),
+        ),
+        [(True, 7_140), (True, 7_200)],
+        Decision.ALLOW,
+    ) == (
+        warnings_of(verdict),
+        [(each["admitted"], each["verifiedSecondsAgo"]) for each in told],
+        verdict.decision,
+    )
 
 
 def test_equal_findings_of_several_policies_are_one_warning() -> None:

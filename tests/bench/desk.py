@@ -44,6 +44,7 @@ from landwaiter.deadline import Deadline
 from landwaiter.images.configuration import ImageConfiguration
 from landwaiter.images.platforms import Platform
 from landwaiter.images.reference import ImageReference, ShortNames
+from landwaiter.inventory.ledger import Ledger
 from landwaiter.manifests.documents import Document, read_documents
 from landwaiter.policy.judge import Judge
 from landwaiter.policy.policy_set import PolicySet
@@ -176,7 +177,9 @@ async def _desk(*, stands: bool, furnishing: Furnishing) -> AsyncIterator[Desk]:
             {
                 PlatformsQuestion: contents.platforms,
                 ConfigurationsQuestion: contents.configurations,
-                SignatureQuestion: Signatures(signatures, reader, authorities).answer,
+                SignatureQuestion: Signatures(
+                    signatures, reader, authorities, Ledger(), verifier.version
+                ).answer,
                 PullSecretQuestion: PullSecretStates(reader).answer,
             }
         )

@@ -158,7 +158,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
             (
                 "6: field spec.exceptions: no such field; there are "
                 "validationActions, failurePolicy, templates, match, matchConditions, rules, "
-                "actionOverrides"
+                "actionOverrides, staleIfUndecided"
             )
         ],
     ),
@@ -234,6 +234,33 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
     "other actions without namespaces": (
         {5: "  validationActions: [Warn]\n  actionOverrides: [{validationActions: [Deny]}]"},
         [("6: field spec.actionOverrides[0].namespaceSelector: nothing given, a mapping wanted")],
+    ),
+    "a time that is none": (
+        {5: "  validationActions: [Deny]\n  staleIfUndecided: 1d"},
+        [
+            (
+                '6: field spec.staleIfUndecided: "1d" given, hours or minutes are wanted, '
+                "such as 24h, at most 720h"
+            )
+        ],
+    ),
+    "a time that is too long": (
+        {5: "  validationActions: [Deny]\n  staleIfUndecided: 43201m"},
+        [
+            (
+                '6: field spec.staleIfUndecided: "43201m" given, hours or minutes are wanted, '
+                "such as 24h, at most 720h"
+            )
+        ],
+    ),
+    "a time for what nobody verifies": (
+        {5: "  validationActions: [Deny]\n  staleIfUndecided: 24h"},
+        [
+            (
+                "4: field spec: staleIfUndecided given, but nothing is verified: "
+                "cosignSignatures wanted"
+            )
+        ],
     ),
     "another failurePolicy": (
         {5: "  validationActions: [Deny]\n  failurePolicy: fail"},

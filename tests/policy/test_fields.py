@@ -32,13 +32,15 @@ class Effect:
     """
     What a field changes: the values it is given, and what is then observed, in order.
 
-    For a field in a list the values are the whole list, unless they go to the field itself.
+    For a field in a list the values are the whole list, unless they go to the field itself. `rules`
+    are those that it is for, None where any will do.
     """
 
     values: tuple[Any, ...]
     observe: Callable[[Policy], Any]
     observed: tuple[Any, ...]
     at_field: bool = False
+    rules: Mapping[str, Any] | None = None
 
 
 def applies(*, labels: Mapping[str, str], namespace: Mapping[str, str]) -> Callable[[Policy], Any]:
@@ -182,6 +184,12 @@ EFFECTS: dict[str, Effect] = {
     "spec.failurePolicy": Effect(
         ("Fail", "Ignore"), lambda p: str(p.failure_policy), ("Fail", "Ignore")
     ),
+    "spec.staleIfUndecided": Effect(
+        ("24h", "90m", "720h", "721h", "0h", "1d"),
+        lambda p: p.stale_within_seconds,
+        (86_400, 5_400, 2_592_000, REFUSED, REFUSED, REFUSED),
+        rules={"cosignSignatures": {"authorities": [{"name": "ci", "key": {"data": A_KEY}}]}},
+    ),
     "spec.templates": Effect(
         ("Deny", "Warn", "Skip"),
         lambda p: sorted(p.softened(p.actions, a_workload(is_template=True))),
@@ -271,8 +279,15 @@ RULE_EFFECTS: dict[str, Effect] = {
 
 FIELDS = dict(fields_of(ClusterImagePolicy))
 TENANT_FIELDS = dict(fields_of(ImagePolicy))
-NOT_TENANTS = ("spec.actionOverrides", "spec.match.namespaceSelector")
-"""What depends on the namespace's labels has no place in a policy that is for one namespace."""
+NOT_TENANTS = (
+    "spec.actionOverrides",
+    "spec.match.namespaceSelector",
+    "spec.staleIfUndecided",
+)
+"""
+What depends on the namespace's labels has no place in a policy that is for one namespace, and what
+admits more than is found out none in one that others than the admins write.
+"""
 TENANT_EFFECTS = {
     **{path: each for path, each in EFFECTS.items() if not path.startswith(NOT_TENANTS)},
     **{
@@ -297,6 +312,8 @@ TENANT_EFFECTS = {
 def document_with(good: dict[str, Any], path: str, effect: Effect, value: object) -> dict[str, Any]:
     """Return a good document with one field changed, or with the list that the field is in."""
     document = deepcopy(good)
+    if effect.rules is not None:
+        document["spec"]["rules"] = effect.rules
     at: Any = document
     *way, last = (path if effect.at_field else path.rpartition("[]")[0] or path).split(".")
     for step in way:

@@ -53,6 +53,8 @@ def outcome_label(finding: Finding) -> str:
         return "excepted"
     if isinstance(finding.outcome, Violation):
         return "violation"
+    if finding.stale_seconds is not None:
+        return "stale"
     is_let_through = Action.DENY in finding.actions and not finding.blocks
     return "let through" if is_let_through else "undecided"
 

@@ -32,6 +32,10 @@ VIOLATIONS_KEY: Final = "violations"
 UNDECIDED_KEY: Final = "undecided"
 PROBLEM_KEY: Final = "problem"
 EXCEPTIONS_KEY: Final = "exceptions"
+STALE_FIELD: Final = "verifiedSecondsAgo"
+
+MINUTES_TOLD: Final = 120
+"""From two hours on, how long ago something was verified is told in hours."""
 
 ANNOTATION_LIMIT_BYTES: Final = 4096
 """An audit event can hold the object twice; annotations should not add much to that."""
@@ -91,7 +95,7 @@ def _finding_lines(
 ) -> Iterator[Callable[[], str]]:
     """Yield what writes each line: of thousands only the first are written."""
     for use in uses:
-        merged: dict[tuple[str, Violation | Undecided, bool], list[str]] = {}
+        merged: dict[tuple[str, Violation | Undecided, str], list[str]] = {}
         stopping = use.stopping if use.findings else ()
         for finding in use.findings:
             if (
@@ -99,10 +103,24 @@ def _finding_lines(
                 and _is_warned_about(finding)
                 and finding.told not in stopping
             ):
-                key = (finding.rule, finding.outcome, Action.DENY in finding.actions)
+                key = (finding.rule, finding.outcome, _become_of(finding))
                 merged.setdefault(key, []).append(finding.policy)
-        for (rule, what, let_through), policies in merged.items():
-            yield partial(_line, use, rule, what, policies, let_through=let_through)
+        for (rule, what, end), policies in merged.items():
+            yield partial(_line, use, rule, what, policies, end=end)
+
+
+def _become_of(finding: Finding) -> str:
+    """Return what becomes of the image for all that is not known, with what it is put behind."""
+    if isinstance(finding.outcome, Violation):
+        return ""
+    if finding.stale_seconds is not None:
+        return f"; verified {_ago(finding.stale_seconds)} ago, so admitted"
+    return "; admitted unchecked" if Action.DENY in finding.actions else "; not known"
+
+
+def _ago(seconds: int) -> str:
+    minutes = seconds // 60
+    return f"{minutes} min" if minutes < MINUTES_TOLD else f"{minutes // 60} h"
 
 
 def _is_warned_about(finding: Finding) -> bool:
@@ -139,13 +157,11 @@ def _line(
     outcome: Violation | Undecided,
     policies: Sequence[str],
     *,
-    let_through: bool,
+    end: str,
 ) -> str:
     """Return the longest of several wordings that has no more characters than advised."""
     place = use.use.place
-    end = f" ({policies_named(policies)})"
-    if isinstance(outcome, Undecided):
-        end = f"; admitted unchecked{end}" if let_through else f"; not known{end}"
+    end = f"{end} ({policies_named(policies)})"
     subjects = (
         f"{cut(place.text, QUOTE_LIMIT_BYTES)} ({owner_of(place)})",
         owner_of(place),
@@ -200,6 +216,7 @@ def _annotated(use: UseVerdict, finding: Finding) -> dict[str, Any]:
         "reason": finding.outcome.reason,
         "detail": cut(finding.outcome.detail, detail_bytes),
         "admitted": not (finding.refuses or finding.blocks),
+        **({} if finding.stale_seconds is None else {STALE_FIELD: finding.stale_seconds}),
         **_exception_of(finding),
     }
 

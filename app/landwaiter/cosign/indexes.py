@@ -218,7 +218,7 @@ async def _each(*work: Coroutine[Any, Any, Outcome]) -> list[Outcome | Exception
 def _all_of(
     digests: Sequence[str], results: Sequence[Outcome | Exception], subject: ImageReference
 ) -> Outcome:
-    """Return a refusal if there is one, else raise a failure if there is one."""
+    """Return a refusal if there is one, else raise a failure, else the oldest success."""
     refused = [
         (digest, result)
         for digest, result in zip(digests, results, strict=True)
@@ -233,4 +233,5 @@ def _all_of(
         for result in results:
             if isinstance(result, kind):
                 raise result
-    return next(result for result in results if isinstance(result, Verified))
+    verified = (result for result in results if isinstance(result, Verified))
+    return min(verified, key=lambda result: result.at)

@@ -63,9 +63,14 @@ SIGNATURE_TYPE: Mapping[SignatureFormat, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The authority has signed this digest."""
+    """
+    The authority has signed this digest.
+
+    `at` is when finding that out began, on the clock of whoever found it out.
+    """
 
     format: SignatureFormat
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ asking again finds the result. All tasks are owned here and ended by `close`.
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self
@@ -103,6 +103,7 @@ class SignatureVerifier(Generic[KeychainT]):
         self._settings = settings
         self._observer = observer or Unobserved()
         self._memory = Memory(settings.lifetimes, clock=clock)
+        self._clock = clock
         self.program = CosignProgram(
             settings.program,
             RunLimits(settings.runs_at_once, settings.run_seconds),
@@ -195,13 +196,15 @@ class SignatureVerifier(Generic[KeychainT]):
     async def _find_out(
         self, asked: Asked, authority: Authority, keychain: KeychainT, namespace: str
     ) -> Finding:
-        limit = Deadline.after(self._settings.work_seconds)
+        limit, began = Deadline.after(self._settings.work_seconds), self._clock()
         finding: Finding
         lane = self._lane_of(asked.subject.registry)
         try:
             async with limit.timeout(), self._places.of(lane, namespace, asked):
                 material = await self._material(asked, authority.repository, keychain, limit)
                 finding = await judge(self._batches, material, authority)
+                if isinstance(finding, Verified):
+                    finding = replace(finding, at=began)
         except (TimeoutError, DeadlineExceeded):
             finding = Failure(
                 Unavailable,

@@ -78,6 +78,7 @@ class Hearing:
                     reported=is_told,
                     by_admin=each.policy.namespace is None,
                     exception=self.exceptions.granted(each.policy.name, rule.id, use),
+                    stale_within_seconds=each.policy.stale_within_seconds,
                 )
 
     def _unmatched(self, use: Use) -> Iterable[RuleInForce]:

@@ -29,6 +29,7 @@ from landwaiter.policy.policy_set import PolicySet
 from landwaiter.rules.evaluator import USES_A_TURN, evaluate
 from landwaiter.rules.protocol import FactSource, Inquiry, RuleId, Undecided
 from landwaiter.rules.verdict import Verdict
+from landwaiter.rules.verified_before import NOTHING_VERIFIED, Inventory
 
 NAMESPACE_LABELS = RuleId("namespaceSelector")
 """The rule id of a finding that a policy may apply, but nobody knows."""
@@ -65,12 +66,14 @@ class Judge:
         install: PolicyInstallSettings = DEFAULTS,
         clock: Clock = utc_now,
         conditions: Conditions = NO_CONDITIONS,
+        inventory: Inventory = NOTHING_VERIFIED,
     ) -> None:
         self._policies = policies
         self._source = source
         self._namespaces = namespaces
         self._clock = clock
         self._conditions = conditions
+        self._inventory = inventory
         self._refuses_unmatched = install.unmatched_images is UnmatchedImages.DENY
 
     async def judge(self, case: Case, side: Side) -> Verdict:
@@ -99,7 +102,7 @@ class Judge:
         inquiry = Inquiry(
             workload, case.deadline, case.dry_run, case.credentials_allowed, case.offers
         )
-        verdicts = await evaluate(charges, self._source, inquiry)
+        verdicts = await evaluate(charges, self._source, inquiry, self._inventory)
         verdicts = still_granted(hearing.with_doubts(verdicts), self._clock())
         return Verdict(verdicts, hearing.placeholder_warnings())
 

@@ -124,7 +124,9 @@ class Policy:
     `templates` is None where findings in templates are treated as those in Pods. `rules` are in
     the order of their ids. `users` is None where it does not matter who asks. The first of
     `action_overrides` that selects the namespace takes the place of `actions`. `namespace` is None
-    for a policy of the cluster; that of a namespace is written by whoever may do so there.
+    for a policy of the cluster; that of a namespace is written by whoever may do so there. What was
+    verified no longer ago than `stale_within_seconds` stands in for what cannot be found out; None
+    for nothing.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Policy:
     action_overrides: tuple[ActionOverride, ...] = ()
     namespace: str | None = None
     conditions: tuple[Condition, ...] = ()
+    stale_within_seconds: int | None = None
 
     @property
     def reads_namespace(self) -> bool:

@@ -18,8 +18,10 @@ from landwaiter.policy.condition_models import CONDITIONS_MAX, ConditionSettings
 from landwaiter.policy.match_models import ClusterMatchSettings, MatchSettings, subjects_of
 from landwaiter.policy.matching import EVERYTHING, Policy, TemplateAction
 from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
+from landwaiter.policy.stale_models import StaleField, seconds_of
 from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
+from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.named_expressions import distinct_names
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.settings import RuleSettings, Settings, in_cel
@@ -195,6 +197,10 @@ class ClusterPolicySpec(PolicySpec):
                 % "each.validationActions != ['Audit']",
                 "templates: Warn wants Deny or Warn in validationActions",
             ),
+            (
+                "!has(self.staleIfUndecided) || has(self.rules.cosignSignatures)",
+                "staleIfUndecided wants the rule cosignSignatures",
+            ),
         )
     )
 
@@ -207,6 +213,13 @@ class ClusterPolicySpec(PolicySpec):
     Where the namespace's labels cannot be read, the policy is undecided, as one that denies if any
     of the actions that it may have there is Deny.
     """
+    stale_if_undecided: StaleField | None = None
+    """
+    How long a verified signature admits the image while finding out is impossible: `24h`.
+
+    Only an image that is written with its digest, and that was verified under the same key and
+    settings; the time runs from the last success. By default nothing is admitted so.
+    """
     match: ClusterMatchSettings = Field(default_factory=ClusterMatchSettings)
     """What the policy is about; by default every image everywhere."""
 
@@ -216,12 +229,23 @@ class ClusterPolicySpec(PolicySpec):
         lists = (each.validation_actions for each in self.action_overrides)
         return {*self.validation_actions, *(action for actions in lists for action in actions)}
 
+    @model_validator(mode="after")
+    def _something_is_verified(self) -> Self:
+        rules = {rule_id for rule_id, _ in self.rules.given()}
+        if self.stale_if_undecided is not None and CosignSignatures.id not in rules:
+            raise ValueError(
+                f"staleIfUndecided given, but nothing is verified: {CosignSignatures.id} wanted"
+            )
+        return self
+
     def policy(self, name: str, folder: Path) -> Policy:
         """Return the policy as it is applied. Raises `InvalidPolicy`, as its document does."""
+        stale = self.stale_if_undecided
         return replace(
             super().policy(name, folder),
             namespace_selector=self.match.namespace_selector.selector(),
             action_overrides=tuple(each.override() for each in self.action_overrides),
+            stale_within_seconds=None if stale is None else seconds_of(stale),
         )
 
 

@@ -20,7 +20,8 @@ class RuleInForce:
     With `reported` False the rule is asked only whether it refuses already, to spare lookups;
     its finding is left to the answer on the other path (design, semantics 18). `by_admin` is False
     for a policy that others than the cluster's admins may write: no registry is asked for its sake.
-    `exception` is what lifts its findings, None where nothing does.
+    `exception` is what lifts its findings, None where nothing does. What was verified no longer ago
+    than `stale_within_seconds` stands in for what cannot be found out, None for nothing.
     """
 
     policy: str
@@ -30,8 +31,15 @@ class RuleInForce:
     reported: bool = True
     by_admin: bool = True
     exception: GrantedException | None = None
+    stale_within_seconds: int | None = None
 
-    def finding(self, outcome: Violation | Undecided, rule: RuleId | None = None) -> Finding:
+    def finding(
+        self,
+        outcome: Violation | Undecided,
+        rule: RuleId | None = None,
+        *,
+        stale_seconds: int | None = None,
+    ) -> Finding:
         """Return the outcome with the policy's name and actions."""
         return Finding(
             self.policy,
@@ -40,6 +48,7 @@ class RuleInForce:
             self.failure_policy,
             outcome,
             self.exception,
+            stale_seconds,
         )
 
     @property

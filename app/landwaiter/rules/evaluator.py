@@ -10,6 +10,9 @@ For rules that judge content a tag is resolved once per decision (semantics 9), 
 asked about `repository@digest`. A good image that was written without digest is still refused,
 or warned about, as the rule's `unpinned` says, for the kubelet will resolve the tag again. Where
 such a rule needs nothing to judge a use, the content does not matter to it, nor does the digest.
+
+What a rule could not find out about an image that is written with its digest may have been verified
+before, and then admits it where the policy says for how long (`verified_before.py`).
 """
 
 import asyncio
@@ -40,6 +43,7 @@ from landwaiter.rules.verdict import (
     Finding,
     UseVerdict,
 )
+from landwaiter.rules.verified_before import NOTHING_VERIFIED, Inventory, stands_in
 from landwaiter.workloads.values import ImageUse, UnreadableUse
 
 UNREADABLE = RuleId("imageReference")
@@ -61,7 +65,10 @@ With 200 policies one use takes 4 ms, and anybody who may write Pods can name th
 
 
 async def evaluate(
-    charges: Sequence[Charge], source: FactSource, inquiry: Inquiry
+    charges: Sequence[Charge],
+    source: FactSource,
+    inquiry: Inquiry,
+    inventory: Inventory = NOTHING_VERIFIED,
 ) -> tuple[UseVerdict, ...]:
     """
     Return the findings about each use, in the order given.
@@ -69,7 +76,7 @@ async def evaluate(
     Returns by the inquiry's deadline; what was not found out by then is `Undecided` with `retry`.
     """
     tasks = []
-    async with Gathering(source, inquiry) as gathering, asyncio.TaskGroup() as group:
+    async with Gathering(source, inquiry, inventory) as gathering, asyncio.TaskGroup() as group:
         for number, charge in enumerate(charges, start=1):
             tasks.append(group.create_task(_evaluate_use(charge, gathering, inquiry)))
             if number % USES_A_TURN == 0:
@@ -106,6 +113,7 @@ class _Result:
     outcomes: Outcomes = ()
     digest: str | None = None
     warnings: tuple[str, ...] = ()
+    stale_seconds: int | None = None
 
 
 _NOTHING_FOUND = _Result()
@@ -150,10 +158,11 @@ def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[tuple[_Tier, _A
 async def _results(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Result]:
     """Ask the rules of a tier; all that they need is found out at once."""
     gathering.begin(question for each in tier for question in each.rule.needs(use))
-    return [await _ask(each.rule, use, gathering) for each in tier]
+    return [await _ask(each, use, gathering) for each in tier]
 
 
-async def _ask(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
+async def _ask(in_force: RuleInForce, use: ImageUse, gathering: Gathering) -> _Result:
+    rule = in_force.rule
     needs = rule.needs(use)
     try:
         facts = NO_FACTS
@@ -161,10 +170,16 @@ async def _ask(rule: Rule, use: ImageUse, gathering: Gathering) -> _Result:
             facts = await gathering.facts(needs, lambda so_far: rule.judge(use, so_far) is None)
         outcome = rule.judge(use, facts)
     except ImageProblem as problem:
-        outcome = _not_readable(rule.id, use, problem)
+        return _Result((_not_readable(rule.id, use, problem),))
     if isinstance(outcome, Reservation):
         return _Result(warnings=(f"{use.path}: {rule.id}: {outcome.detail}",))
-    return _NOTHING_FOUND if outcome is None else _Result((outcome,))
+    if outcome is None:
+        return _NOTHING_FOUND
+    within = in_force.stale_within_seconds
+    if within is None or not isinstance(outcome, Undecided):
+        return _Result((outcome,))
+    age = stands_in(rule, use, facts, gathering.earlier, within_seconds=within)
+    return _Result((outcome,), stale_seconds=None if age is None else int(age))
 
 
 async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Result]:
@@ -179,8 +194,9 @@ async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gatherin
         return [_Result((digest,)) for _ in tier]
     pinned = replace(use, reference=use.reference.with_digest(digest))
     results = await _results(tier, pinned, gathering)
+    # The node may resolve the tag to something else that nobody has ever verified.
     return [
-        replace(result, digest=digest)
+        replace(result, digest=digest, stale_seconds=None)
         if result.outcomes
         else _unpinned(each.rule, pinned, digest, result.warnings)
         for each, result in zip(tier, results, strict=True)
@@ -216,7 +232,9 @@ def _not_readable(rule: RuleId, use: ImageUse, problem: ImageProblem) -> Violati
 def _with_result(verdict: UseVerdict, in_force: RuleInForce, result: _Result) -> UseVerdict:
     if not in_force.reported or result is _NOTHING_FOUND:
         return verdict
-    findings = tuple(in_force.finding(outcome) for outcome in result.outcomes)
+    findings = tuple(
+        in_force.finding(outcome, stale_seconds=result.stale_seconds) for outcome in result.outcomes
+    )
     return replace(
         verdict,
         digest=verdict.digest or result.digest,

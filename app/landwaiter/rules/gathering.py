@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 
 from landwaiter.errors import DeadlineExceeded, ImageProblem, Unavailable
 from landwaiter.rules.protocol import Answer, Facts, FactSource, Inquiry, Question, Undecided
+from landwaiter.rules.verified_before import NOTHING_VERIFIED, Earlier, Inventory
 
 _NOT_YET = Undecided("not known yet", "the answer has not come yet", retry=True)
 
@@ -22,8 +23,11 @@ class Gathering:
     being asked when the context is left is cancelled.
     """
 
-    def __init__(self, source: FactSource, inquiry: Inquiry) -> None:
+    def __init__(
+        self, source: FactSource, inquiry: Inquiry, inventory: Inventory = NOTHING_VERIFIED
+    ) -> None:
         self._source = source
+        self._inventory = inventory
         self._inquiry = inquiry
         self._asked: dict[Question[Any], asyncio.Task[Any]] = {}
         self._places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
@@ -79,6 +83,10 @@ class Gathering:
     async def ask(self, question: Question[Answer]) -> Answer | Undecided:
         """Return one answer. Raises `ImageProblem` when the image itself is the reason."""
         return cast("Answer | Undecided", await self._answered(self._begun(question)))
+
+    def earlier(self, question: Question[Answer]) -> Earlier[Answer] | None:
+        """Return what the answer was when it was last found out, None where that is not known."""
+        return self._inventory.earlier(question, self._inquiry)
 
     def _begun(self, question: Question[Any]) -> asyncio.Task[Any]:
         if (task := self._asked.get(question)) is None:

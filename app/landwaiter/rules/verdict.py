@@ -52,7 +52,9 @@ class Finding:
     """
     What one rule of one policy found about one image use.
 
-    `exception` is what lifts it, None where nothing does.
+    `exception` is what lifts it, None where nothing does. `stale_seconds` is how long ago that was
+    verified which is not known now, and which admits the use by the policy's `staleIfUndecided`;
+    None where nothing does.
     """
 
     policy: str
@@ -61,6 +63,7 @@ class Finding:
     failure_policy: FailurePolicy
     outcome: Violation | Undecided
     exception: GrantedException | None = None
+    stale_seconds: int | None = None
 
     @property
     def told(self) -> Told:
@@ -91,6 +94,7 @@ class Finding:
         """
         return (
             self.exception is None
+            and self.stale_seconds is None
             and Action.DENY in self.actions
             and isinstance(self.outcome, Undecided)
             and (self.outcome.retry or self.failure_policy is FailurePolicy.FAIL)

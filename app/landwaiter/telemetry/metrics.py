@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 SIDES: Final = ("enforce", "observe")
 DECISIONS: Final = ("allow", "deny", "undecided")
 ACTIONS: Final = ("Deny", "Warn", "Audit")
-OUTCOMES: Final = ("violation", "undecided", "let through", "excepted")
+OUTCOMES: Final = ("violation", "undecided", "let through", "stale", "excepted")
 HTTP_REFUSALS: Final = (
     "content type",
     "timeout parameter",

@@ -16,6 +16,7 @@ from landwaiter.cosign.kms import KMSKeys
 from landwaiter.cosign.kms_settings import NO_KMS, KMSSettings
 from landwaiter.cosign.program import CosignProgram
 from landwaiter.cosign.verifier import SignatureVerifier, VerifierSettings
+from landwaiter.inventory.ledger import Ledger
 from landwaiter.policy.matching import Policy
 from landwaiter.providers.asking import Warn, silently
 from landwaiter.registry.client import RegistryClient
@@ -79,11 +80,13 @@ async def fact_source(
     clock: Callable[[], float] = time.time,
     expressions: ConditionMetrics | None = None,
     warn: Warn = silently,
+    ledger: Ledger | None = None,
 ) -> AsyncIterator[FactSource]:
     """
     Give a source of all facts for the body of the context; all work has ended behind it.
 
-    `clock` tells how old attestations are, in seconds of Unix; `expressions` counts what they say.
+    `clock` tells how old attestations are, in seconds of Unix; `expressions` counts what they say;
+    what is verified goes into the `ledger`.
     `warn` is told of credentials that cannot be had, whether or not an image needs them.
     Raises `InvalidInput` when a file about registries or credentials does not load.
     """
@@ -124,7 +127,12 @@ async def fact_source(
                     PlatformsQuestion: contents.platforms,
                     ConfigurationsQuestion: contents.configurations,
                     SignatureQuestion: Signatures(
-                        signatures, reader, authorities, registries.mirrors
+                        signatures,
+                        reader,
+                        authorities,
+                        ledger or Ledger(),
+                        verifier.version,
+                        registries.mirrors,
                     ).answer,
                     AttestationQuestion: AttestationAnswers(
                         attestations, reader, authorities, conditions, registries.mirrors

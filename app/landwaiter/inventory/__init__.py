@@ -1,0 +1,1 @@
+"""What was verified before, by this process and by the others of the install."""

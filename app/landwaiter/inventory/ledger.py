@@ -1,0 +1,158 @@
+"""
+Everything that was verified, as the evaluator asks for it where it cannot be found out again.
+
+What this process has verified itself is in its memory; what it and the other replicas have verified
+before is in `Kept`, where the install keeps that. A success is noted with the time at which the
+work began, also when it is answered from memory for the hundredth time; and what is admitted by a
+success of before is none, so that its age is counted from the last time it was found out.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from landwaiter.inventory.verifications import Success, Verification
+from landwaiter.rules.protocol import Answer, Inquiry, Question
+from landwaiter.rules.verified_before import Earlier
+
+LEDGER_MAX: Final = 5_000
+"""Some 500 bytes each, besides what the memory of signatures holds of them already."""
+
+RENEWED_SECONDS: Final = 300.0
+"""
+How much later a success has to be to be noted anew.
+
+Clocks are set while a success is answered from memory, which makes it no other one.
+"""
+
+
+class Kept(Protocol):
+    """What outlives this process; every method returns at once and raises nothing."""
+
+    def offer(self, success: Success) -> None:
+        """Take a success to keep."""
+        ...
+
+    def withdraw(self, verification: Verification) -> None:
+        """Keep it no longer: it was refused since."""
+        ...
+
+    def when(self, verification: Verification) -> float | None:
+        """Return when that was last verified, as far as it is believed; None for nothing."""
+        ...
+
+
+class NothingKept:
+    """What an install has that keeps nothing: the memory of each process is all there is."""
+
+    def offer(self, success: Success) -> None:
+        """Do nothing."""
+
+    def withdraw(self, verification: Verification) -> None:
+        """Do nothing."""
+
+    def when(self, verification: Verification) -> float | None:  # noqa: ARG002  # As the protocol has it.
+        """Return None."""
+        return None
+
+
+NOTHING_KEPT: Final = NothingKept()
+
+
+def keeps(inquiry: Inquiry) -> bool:
+    """
+    Whether what is found out for an inquiry may be kept.
+
+    Only for an API server that is known as such, and never for a dry run (design, semantics 19 and
+    20).
+    """
+    return inquiry.credentials_allowed and not inquiry.dry_run
+
+
+@dataclass(slots=True)
+class _Noted:
+    """A success of this process; `is_offered` once it was given away to be kept."""
+
+    when: float
+    is_offered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What a question of one object is about, and what its answer is where that was verified."""
+
+    verification: Callable[[], Verification]
+    answer: Callable[[], Any]
+
+
+class Ledger:
+    """
+    An `Inventory` of the evaluator, of so many successes: the one that was noted first goes.
+
+    Used on one event loop.
+    """
+
+    def __init__(
+        self,
+        kept: Kept = NOTHING_KEPT,
+        *,
+        clock: Callable[[], float] = time.time,
+        limit: int = LEDGER_MAX,
+    ) -> None:
+        self._kept = kept
+        self._clock = clock
+        self._limit = limit
+        self._noted: dict[Verification, _Noted] = {}
+
+    def expect(
+        self,
+        question: Question[Answer],
+        inquiry: Inquiry,
+        verification: Callable[[], Verification],
+        answer: Callable[[], Answer],
+    ) -> None:
+        """
+        Note what a question is about, before it is found out: that may never end.
+
+        Both are called only where they are needed, which is seldom.
+        """
+        inquiry.notes[question] = _Expected(verification, answer)
+
+    def verified(
+        self, verification: Verification, inquiry: Inquiry, *, authority: str, age_seconds: float
+    ) -> None:
+        """Note that something was verified so many seconds ago; keep it where `keeps` says so."""
+        when = self._clock() - age_seconds
+        noted = self._noted.get(verification)
+        if noted is None or when > noted.when + RENEWED_SECONDS:
+            noted = self._note(verification, when)
+        if not noted.is_offered and keeps(inquiry):
+            noted.is_offered = True
+            self._kept.offer(Success(verification, authority, noted.when))
+
+    def refused(self, verification: Verification, inquiry: Inquiry) -> None:
+        """Forget the success of before: what was found out last counts."""
+        self._noted.pop(verification, None)
+        if keeps(inquiry):
+            self._kept.withdraw(verification)
+
+    def earlier(self, question: Question[Answer], inquiry: Inquiry) -> Earlier[Answer] | None:
+        """Return what was last found out, at once; None where that is not known."""
+        expected = inquiry.notes.get(question)
+        if not isinstance(expected, _Expected):
+            return None
+        verification = expected.verification()
+        noted = self._noted.get(verification)
+        times = [self._kept.when(verification), None if noted is None else noted.when]
+        known = [when for when in times if when is not None]
+        if not known:
+            return None
+        return Earlier(expected.answer(), max(0.0, self._clock() - max(known)))
+
+    def _note(self, verification: Verification, when: float) -> _Noted:
+        self._noted.pop(verification, None)
+        if len(self._noted) >= self._limit:
+            del self._noted[next(iter(self._noted))]
+        noted = self._noted[verification] = _Noted(when)
+        return noted

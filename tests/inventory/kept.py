@@ -1,0 +1,30 @@
+"""What outlives a process, in the memory of a test."""
+
+from dataclasses import dataclass, field
+
+from landwaiter.inventory.ledger import Kept
+from landwaiter.inventory.verifications import Success, Verification
+
+
+@dataclass
+class KeptInMemory:
+    """Keeps successes by their keys, as an install keeps them."""
+
+    successes: dict[str, Success] = field(default_factory=dict)
+    offered: int = 0
+
+    def offer(self, success: Success) -> None:
+        self.offered += 1
+        self.successes[success.verification.key] = success
+
+    def withdraw(self, verification: Verification) -> None:
+        self.successes.pop(verification.key, None)
+
+    def when(self, verification: Verification) -> float | None:
+        success = self.successes.get(verification.key)
+        return None if success is None else success.when
+
+
+def _protocol_holds() -> Kept:
+    """Let mypy say when the fake and its Protocol part ways."""
+    return KeptInMemory()
