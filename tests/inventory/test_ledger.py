@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from cosign.fakes import an_image
 from inventory.kept import KeptInMemory
+from inventory.verified import a_verification
 from landwaiter.inventory.ledger import RENEWED_SECONDS, Ledger
 from landwaiter.inventory.verifications import Success, Verification
 from landwaiter.rules.protocol import Question
@@ -16,12 +17,6 @@ NOW = 1_000_000.0
 @dataclass(frozen=True)
 class IsGood(Question[str]):
     name: str
-
-
-def a_verification(
-    name: str = "a", *, fingerprint: str = "f", covers: str = "Index"
-) -> Verification:
-    return Verification(an_image(f"r.example.com/{name}"), fingerprint, covers)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 Landwaiter as a process, with the rights it needs in a cluster, and its two webhook objects.
 
 Its account may watch namespaces, service accounts and policies, read Secrets by name, write
-ConfigMaps of its own namespace, and nothing else.
+ConfigMaps of its own namespace, keep what it has verified, and nothing else.
 """
 
 import json
@@ -288,6 +288,11 @@ def account_and_rights() -> list[Mapping[str, Any]]:
                     "verbs": ["update"],
                 },
                 {
+                    "apiGroups": [DOCUMENTS],
+                    "resources": ["verifiedimages"],
+                    "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+                },
+                {
                     "apiGroups": ["events.k8s.io"],
                     "resources": ["events"],
                     "verbs": ["create", "patch"],
@@ -311,6 +316,13 @@ def account_and_rights() -> list[Mapping[str, Any]]:
                     "resources": ["configmaps"],
                     "verbs": ["get", "create", "update"],
                 },
+                {
+                    "apiGroups": [""],
+                    "resources": ["secrets"],
+                    "resourceNames": ["verified-images"],
+                    "verbs": ["get", "list", "watch", "update"],
+                },
+                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
                 {
                     "apiGroups": ["coordination.k8s.io"],
                     "resources": ["leases"],

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from landwaiter.inventory.records import VERIFIED_IMAGES
 from landwaiter.policy.crd import RESOURCE_KINDS, definition_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "charts" / "landwaiter" / "files" / "crds"
-HEAD = "# Generated from app/landwaiter/policy by `make generate`; do not edit.\n"
+HEAD = "# Generated from the models by `make generate`; do not edit.\n"
 
 
 def crd_files() -> dict[Path, str]:
@@ -19,7 +20,7 @@ def crd_files() -> dict[Path, str]:
     return {
         FOLDER / f"{each.plural}.yaml": HEAD
         + yaml.safe_dump(definition_of(each), sort_keys=False, width=100)
-        for each in RESOURCE_KINDS
+        for each in (*RESOURCE_KINDS, VERIFIED_IMAGES)
     }
 
 

@@ -15,6 +15,10 @@ from landwaiter.cli.options import (
     policies_option,
     policy_install,
 )
+from landwaiter.cli.verified_image_options import (
+    verified_image_options,
+    verified_image_settings,
+)
 from landwaiter.cli.webhook_options import (
     own_namespace_of,
     tls_options,
@@ -71,6 +75,7 @@ from landwaiter.wiring.policies import ConfigMapName
     is_flag=True,
     help="Tell the cluster in Events of refused workloads and used exceptions; needs --client-ca.",
 )
+@verified_image_options
 @option(
     "--last-good-set",
     metavar="NAMESPACE/CONFIGMAP",
@@ -133,6 +138,7 @@ def _settings(given: Mapping[str, Any]) -> InstallSettings:
         own_namespace=_namespace_of_policies(given),
         events=_events(given),
         watches_accounts=not given["without_service_accounts"],
+        verified_images=verified_image_settings(given),
         otlp_endpoint=given["otlp_endpoint"],
     )
 

@@ -101,14 +101,23 @@ class ClusterObjects:
         return _content(request, await self._requests.send(request))
 
     async def delete(
-        self, resource: ApiResource, name: str, *, namespace: str = "", uid: str | None = None
+        self,
+        resource: ApiResource,
+        name: str,
+        *,
+        namespace: str = "",
+        uid: str | None = None,
+        version: str | None = None,
     ) -> bool:
         """
         Delete an object and return whether it was there.
 
-        With `uid` only that very object is deleted. Raises `ClusterConflict` for another one.
+        With `uid` only that very object is deleted, with `version` only that version of it. Raises
+        `ClusterConflict` for another one.
         """
-        body = None if uid is None else {"preconditions": {"uid": uid}}
+        given = {"uid": uid, "resourceVersion": version}
+        wanted = {key: value for key, value in given.items() if value is not None}
+        body = {"preconditions": wanted} if wanted else None
         request = _Target(resource, name, namespace).request("DELETE", "delete", body)
         answer = await self._requests.send(request)
         if answer.status == HTTPStatus.NOT_FOUND:

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from landwaiter.policy.documents import DocumentModel, schema_of
+from landwaiter.policy.documents import schema_of
 from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.models import API_VERSION, ClusterImagePolicy, ImagePolicy
+from landwaiter.rules.settings import Settings
 
 CATEGORY: Final = "landwaiter"
 
@@ -49,13 +50,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ResourceKind:
-    """A kind of document as a resource of the cluster."""
+    """A kind of document as a resource of the cluster; `has_status` where its status is written."""
 
-    model: DocumentModel
+    model: type[Settings]
     plural: str
     scope: str
     short_names: tuple[str, ...]
     columns: tuple[Column, ...]
+    has_status: bool = True
 
     @property
     def kind(self) -> str:
@@ -139,9 +141,9 @@ def definition_of(resource: ResourceKind) -> dict[str, Any]:
                     "name": version,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    **({"subresources": {"status": {}}} if resource.has_status else {}),
                     "additionalPrinterColumns": [_printed(each) for each in resource.columns],
-                    "schema": {"openAPIV3Schema": _document_schema(resource.model)},
+                    "schema": {"openAPIV3Schema": _document_schema(resource)},
                 }
             ],
         },
@@ -229,13 +231,13 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def _document_schema(model: DocumentModel) -> dict[str, Any]:
-    schema = dict(schema_of(model))
+def _document_schema(resource: ResourceKind) -> dict[str, Any]:
+    schema = dict(schema_of(resource.model))
     definitions = schema.pop("$defs", {})
     found = structural(schema, definitions)
     properties = {name: each for name, each in found["properties"].items() if name not in _OMITTED}
     required = [name for name in found["required"] if name not in _OMITTED]
-    status = _STATUS_SCHEMA if "spec" in properties else {}
+    status = _STATUS_SCHEMA if resource.has_status else {}
     return {**found, "properties": {**properties, **status}, "required": required}
 
 

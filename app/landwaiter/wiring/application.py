@@ -55,6 +55,7 @@ from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.temporary_folder import TemporaryFolder
+from landwaiter.wiring.verified_images import VerifiedImageSettings, verified_before
 from landwaiter.wiring.views import observe_views, unsettled
 from landwaiter.wiring.webhook import WebhookParts, webhook_kept
 from landwaiter.wiring.workload_events import workload_events
@@ -73,8 +74,8 @@ class InstallSettings:
     `policies` is None where none are in files, `own_namespace` where none are in the cluster;
     `last_good` is where the last good set is kept, None where it is not. With `events` the cluster
     is told of what is refused, and of exceptions that are used. Without `watches_accounts` service
-    accounts are asked for by name. `otlp_endpoint` is where traces go,
-    None for nowhere.
+    accounts are asked for by name. `verified_images` is where what was verified is kept, None for
+    the memory of each process. `otlp_endpoint` is where traces go, None for nowhere.
     """
 
     policies: Path | None
@@ -89,6 +90,7 @@ class InstallSettings:
     own_namespace: str | None = None
     events: bool = False
     watches_accounts: bool = True
+    verified_images: VerifiedImageSettings | None = None
     otlp_endpoint: str | None = None
 
 
@@ -111,6 +113,9 @@ async def _serve(settings: InstallSettings) -> None:
     PolicyMetrics(collectors, count=lambda: len(policies()), problems=lambda: policies.problems)
     async with (
         _cluster(settings, collectors) as cluster,
+        verified_before(
+            settings.verified_images, cluster.transport, policies, collectors
+        ) as verified,
         fact_source(
             settings.outside,
             policies=policies,
@@ -118,6 +123,7 @@ async def _serve(settings: InstallSettings) -> None:
             collectors=collectors,
             expressions=expressions,
             warn=_warned,
+            ledger=verified.ledger,
         ) as source,
         _watched(settings, policies, cluster),
         _backing(settings, policies, cluster, collectors) as backing,
@@ -136,6 +142,7 @@ async def _serve(settings: InstallSettings) -> None:
                 install=settings.install,
                 clock=cluster.now,
                 conditions=conditions,
+                inventory=verified.ledger,
             ),
             policies=policies,
             known_labels=namespaces.known_labels,
@@ -152,7 +159,8 @@ async def _serve(settings: InstallSettings) -> None:
             admission_app(gate),
             settings.server,
             readiness=Readiness(
-                {**cluster.checks, "temporaryFolder": TemporaryFolder().problem}, serving_metrics
+                {**cluster.checks, **verified.checks, "temporaryFolder": TemporaryFolder().problem},
+                serving_metrics,
             ),
             metrics=serving_metrics,
             registry=collectors,
