@@ -72,6 +72,8 @@ CHANGED: Final[Mapping[str, Any]] = {
     "clientAuth.ca": f"{A_CA}{A_CA}",
     "clientAuth.existingConfigMap": "api-server-ca",
     "events.enabled": False,
+    "verifiedImages.enabled": True,
+    "verifiedImages.max": 20_000,
     "access.secrets": False,
     "access.configMaps": False,
     "access.namespaces": ["shop"],
@@ -145,6 +147,8 @@ TOGETHER: Final[Mapping[str, Mapping[str, Any]]] = {
         "clientAuth": {"name": "kube-apiserver", "existingConfigMap": "ca"}
     },
     "events.enabled": _WITH_CLIENTS,
+    "verifiedImages": {**_WITH_CLIENTS, "verifiedImages": {"enabled": True}},
+    "verifiedImages.enabled": _WITH_CLIENTS,
     "serviceAccount.create": {"serviceAccount": {"name": "our-account"}},
     **{
         option: {option: {"enabled": True}}
@@ -181,6 +185,7 @@ INSTALLS: Final[Mapping[str, Mapping[str, Any]]] = {
         "kms": CHANGED["kms"],
         "webhook": {"timeoutSeconds": 20, "excludeNamespaces": ["cni-system", "csi-system"]},
         "clientAuth": _WITH_CLIENTS["clientAuth"],
+        "verifiedImages": {"enabled": True},
         "autoscaling": {"enabled": True},
         "networkPolicy": {
             "enabled": True,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -399,6 +399,37 @@ def test_events_are_written_where_the_api_server_is_known(helm: Helm) -> None:
         found.append(("--events=true" in options_of(container), everywhere))
 
     assert [(False, set()), (True, {"create", "patch"}), (False, set())] == found
+
+
+def test_verified_images_bring_their_rights_and_their_definition(helm: Helm) -> None:
+    """Neither is there while nothing is kept."""
+    proven = {"clientAuth": {"name": "kube-apiserver", "ca": A_CA}}
+    off, on = (
+        helm.objects(
+            {**proven, "verifiedImages": {"enabled": each}, "tls": {"mode": "certManager"}}
+        )
+        for each in (False, True)
+    )
+    secret = "secrets/landwaiter-verified-images"
+    lease = {"leases/landwaiter,landwaiter-policies"}
+
+    assert {
+        *(("", "verifiedimages", verb) for verb in ("get", "list", "watch")),
+        *(("", "verifiedimages", verb) for verb in ("create", "patch", "delete")),
+        (NAMESPACE, "secrets", "create"),
+        *((NAMESPACE, secret, verb) for verb in ("get", "list", "watch", "update")),
+        *(
+            (NAMESPACE, "leases/landwaiter,landwaiter-policies,landwaiter-verified-images", verb)
+            for verb in ("get", "update")
+        ),
+    } == rights(on) - rights(off)
+    assert lease == {what for _, what, _ in rights(off) - rights(on)}
+    assert {"verifiedimages.landwaiter.dev"} == definitions_in(on) - definitions_in(off)
+
+
+def definitions_in(objects: Iterable[Mapping[str, Any]]) -> set[str]:
+    kind = "CustomResourceDefinition"
+    return {each["metadata"]["name"] for each in objects if each["kind"] == kind}
 
 
 def _group(resource: str) -> str:

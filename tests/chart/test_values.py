@@ -138,6 +138,10 @@ DISAGREEING: Mapping[str, tuple[Mapping[str, Any], str]] = {
         {"clientAuth": {"name": "kube-apiserver", "ca": A_CA, "existingConfigMap": "ours"}},
         "clientAuth.ca, clientAuth.existingConfigMap: both given, one wanted",
     ),
+    "objects that anybody could have written": (
+        {"verifiedImages": {"enabled": True}},
+        "verifiedImages.enabled: wants clientAuth.name, or anybody could have objects written",
+    ),
     "an end before the drain": (
         {"terminationGracePeriodSeconds": 30},
         "terminationGracePeriodSeconds: 30 given, at least 145 wanted: drain.timeoutSeconds, and",

@@ -24,6 +24,9 @@ Refuse values that do not go together, which no schema can say in words that hel
 {{- if and .Values.registryCredentials.helperEnvironment (not .Values.registryCredentials.existingSecret) -}}
 {{- fail "registryCredentials.helperEnvironment: given, but existingSecret, which could name helpers, is not" -}}
 {{- end -}}
+{{- if and .Values.verifiedImages.enabled (not $client.name) -}}
+{{- fail "verifiedImages.enabled: wants clientAuth.name, or anybody could have objects written" -}}
+{{- end -}}
 {{- $least := add .Values.drain.timeoutSeconds 45 -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $least) -}}
 {{- fail (printf "terminationGracePeriodSeconds: %d given, at least %d wanted: drain.timeoutSeconds, and 45 for the last answers" (int .Values.terminationGracePeriodSeconds) (int $least)) -}}

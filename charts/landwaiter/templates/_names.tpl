@@ -81,6 +81,10 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{- define "landwaiter.verifiedImages" -}}
+{{- include "landwaiter.name" . }}-verified-images
+{{- end -}}
+
 {{/* Namespaces that are not judged, as a JSON list. */}}
 {{- define "landwaiter.leftOut" -}}
 {{- concat (list "kube-system" .Release.Namespace) .Values.webhook.excludeNamespaces | uniq | sortAlpha | toJson -}}
