@@ -21,6 +21,7 @@ from landwaiter.wiring.application import InstallSettings
 from landwaiter.wiring.credentials import CredentialSettings
 from landwaiter.wiring.outside import OutsideSettings
 from landwaiter.wiring.policies import ConfigMapName
+from landwaiter.wiring.verified_images import VerifiedImageSettings
 
 
 @pytest.fixture
@@ -317,6 +318,75 @@ def test_semantics_20_events_need_to_know_the_api_server(
 
     assert (2, []) == (result.exit_code, started)
     assert result.stderr.startswith("landwaiter: --events needs --client-ca")
+
+
+@WAYS
+def test_verified_images_are_kept_where_it_is_said(
+    files: dict[str, Path],
+    started: list[InstallSettings],
+    tmp_path: Path,
+    by_variable: bool,  # noqa: FBT001
+) -> None:
+    """The Secret of their seal, and how many there may be; the Role of the webhook owns it."""
+    authority = written(tmp_path / "ca.crt", "")
+    proven = {"client-ca": authority, "client-name": "kube-apiserver", "own-namespace": "lw"}
+    kept = {**proven, "verified-images-secret": "seal"}
+    webhook = {
+        "webhook-name": "guard",
+        "webhook-url": "https://lw.example.com",
+        "tls-ca": authority,
+    }
+    found = [
+        install_of(options, files, started, by_variable=by_variable).verified_images
+        for options in (
+            proven,
+            kept,
+            {**kept, "verified-images-max": 123},
+            {**kept, **webhook},
+        )
+    ]
+
+    assert [
+        None,
+        VerifiedImageSettings("lw", "seal", 5_000),
+        VerifiedImageSettings("lw", "seal", 123),
+        VerifiedImageSettings("lw", "seal", 5_000, "guard"),
+    ] == found
+
+
+def test_semantics_20_verified_images_need_to_know_the_api_server(
+    files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """Else anybody on the Pod network could have them written."""
+    options = {"verified-images-secret": "seal", "own-namespace": "lw"}
+    result = run("serve", *arguments(files | options))
+
+    assert (2, []) == (result.exit_code, started)
+    assert result.stderr.startswith("landwaiter: --verified-images-secret needs --client-ca")
+
+
+def test_verified_images_need_a_secret_that_can_be(
+    files: dict[str, Path], started: list[InstallSettings]
+) -> None:
+    """A name that no Secret has would keep nothing."""
+    result = run("serve", *arguments(files | {"verified-images-secret": "No Name"}))
+
+    assert (2, []) == (result.exit_code, started)
+    assert 'landwaiter: --verified-images-secret: "No Name" given' in result.stderr
+
+
+def test_verified_images_need_a_cluster(
+    files: dict[str, Path], tmp_path: Path, unlogged: None
+) -> None:
+    """There is nowhere else to keep them."""
+    authority = written(tmp_path / "ca.crt", "")
+    options = {"client-ca": authority, "client-name": "a", "own-namespace": "lw"}
+    result = run("serve", *arguments(files | options | {"verified-images-secret": "seal"}))
+
+    assert (2, "landwaiter: --verified-images-secret: given, but there is no cluster\n") == (
+        result.exit_code,
+        result.stderr,
+    )
 
 
 @pytest.mark.parametrize("name", ["client-ca", "client-name"])

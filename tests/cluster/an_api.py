@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from landwaiter.cluster.objects import Requests
-from landwaiter.cluster.requests import ApiAnswer, ApiRequest
+from landwaiter.cluster.requests import ApiAnswer, ApiRequest, PatchType
 from landwaiter.errors import ClusterUnavailable
 
 
@@ -37,12 +37,24 @@ class FakeAPI:
         if request.method in self.refused:
             return _status(403)
         body: Mapping[str, Any] = request.body or {}
+        if request.verb == "list":
+            return self._list(request.path)
         # Bodies are read before anything else is done, as a real one reads them from the wire.
-        return self._answer(request.method, request.path, json.loads(json.dumps(body)))
+        method = "POST" if self._is_new(request) else request.method
+        return self._answer(method, request.path, json.loads(json.dumps(body)))
+
+    def _is_new(self, request: ApiRequest) -> bool:
+        """Whether what is applied has to be made, which takes the path of all objects."""
+        is_applied = request.content_type == PatchType.APPLY
+        return is_applied and request.path not in self.objects
+
+    def _list(self, path: str) -> ApiAnswer:
+        items = [each for at, each in self.objects.items() if at.rpartition("/")[0] == path]
+        return _json({"metadata": {"resourceVersion": str(self.version)}, "items": items})
 
     def _answer(self, method: str, path: str, body: dict[str, Any]) -> ApiAnswer:
         if method == "POST":
-            path = f"{path}/{body['metadata']['name']}"
+            path = f"{path.removesuffix('/' + body['metadata']['name'])}/{body['metadata']['name']}"
             return _status(409) if path in self.objects else self._stored(path, body, 201)
         found = self.objects.get(path)
         if found is None:
@@ -54,8 +66,8 @@ class FakeAPI:
             case "PATCH":
                 return self._stored(path, {**found, **body, "metadata": metadata})
             case "DELETE":
-                wanted = body.get("preconditions", {}).get("uid", metadata["uid"])
-                same = wanted == metadata["uid"]
+                wanted = body.get("preconditions", {})
+                same = wanted.items() <= metadata.items()
                 return _json(self.objects.pop(path)) if same else _status(409)
             case _:
                 version = metadata["resourceVersion"]

@@ -84,6 +84,17 @@ Call = Callable[[ClusterObjects], Awaitable[Any]]
             ),
         ),
         (
+            lambda o: o.delete(CONFIG_MAPS, "set", namespace="lw", uid="u-1", version="7"),
+            (
+                "DELETE",
+                f"{A_PATH}/set",
+                "delete",
+                (),
+                {"preconditions": {"uid": "u-1", "resourceVersion": "7"}},
+                "application/json",
+            ),
+        ),
+        (
             lambda o: o.delete(CONFIG_MAPS, "set", namespace="lw", uid="u-1"),
             (
                 "DELETE",

@@ -26,6 +26,22 @@ def registries(*allow: str, deny: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"allowedRegistries": {key: each for key, each in lists.items() if each}}
 
 
+def signed(**settings: str) -> dict[str, Any]:
+    return {"cosignSignatures": {**SIGNED["cosignSignatures"], **settings}}
+
+
+STALE = "p: field spec.staleIfUndecided"
+TOO_LONG = (
+    f"{STALE}: whoever can keep the registry from answering has 169 h in which a signature that "
+    "was taken away still counts; 168h outlasts an outage [overBroad]"
+)
+NOT_FOR_TAGS = (
+    f"{STALE}: an image that is written without digest is not admitted by what was verified "
+    "before, and the policy lets such images in; unpinned: Deny has all of them written with one "
+    "[pointless]"
+)
+
+
 def denied(*images: str, expires: str | None = None) -> dict[str, Any]:
     entry: dict[str, Any] = {"images": list(images), "reason": "an incident"}
     return {
@@ -51,6 +67,16 @@ DENY = "p: field spec.rules.allowedRegistries.deny"
     [
         ({}, []),
         ({"rules": registries(TEAM, "docker.io/library", "*.example.org")}, []),
+        ({"rules": SIGNED, "staleIfUndecided": "168h"}, []),
+        ({"rules": SIGNED, "staleIfUndecided": "169h"}, [TOO_LONG]),
+        ({"rules": signed(unpinned="Warn"), "staleIfUndecided": "24h"}, [NOT_FOR_TAGS]),
+        (
+            {
+                "rules": {**signed(unpinned="Warn"), "pinnedTags": {"require": "digest"}},
+                "staleIfUndecided": "24h",
+            },
+            [],
+        ),
         (
             {"rules": registries(TEAM, "**")},
             [

@@ -15,6 +15,12 @@ from landwaiter.telemetry.api_observers import (
     APIMetrics,
     EventMetrics,
 )
+from landwaiter.telemetry.inventory_observers import (
+    IGNORED,
+    REMOVED,
+    WRITTEN,
+    InventoryMetrics,
+)
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
 from landwaiter.telemetry.observers import (
     ConditionMetrics,
@@ -36,6 +42,7 @@ def everything_counted() -> CollectorRegistry:
     _count_requests(Metrics(registry))
     _count_serving(ServingMetrics(registry))
     _count_outside(registry)
+    _count_inventory(InventoryMetrics(registry, count=lambda: 1))
     PolicyMetrics(registry, count=lambda: 1, problems=lambda: words.POLICY_SOURCES)
     views = ViewMetrics(registry)
     for view in (*words.VIEWS, *words.POLICY_VIEWS):
@@ -68,6 +75,15 @@ def _count_serving(metrics: ServingMetrics) -> None:
     metrics.ready(is_ready=True)
     metrics.certificate_loaded(begins=1.0, expires=2.0)
     metrics.certificate_refused()
+
+
+def _count_inventory(inventory: InventoryMetrics) -> None:
+    for cause in IGNORED:
+        inventory.ignored(cause)
+    for outcome in WRITTEN:
+        inventory.written(outcome)
+    for cause in REMOVED:
+        inventory.removed(cause)
 
 
 def _count_outside(registry: CollectorRegistry) -> None:

@@ -15,6 +15,9 @@ from landwaiter.cluster.paced_events import EventObserver, EventOutcome
 from landwaiter.cluster.watched import NAMESPACES, SERVICE_ACCOUNTS
 from landwaiter.cosign.observer import Answered, RunEnd, Unobserved
 from landwaiter.cosign.outcome import AttestationFormat, SignatureFormat
+from landwaiter.inventory.observer import InventoryObserver, Removed, Written
+from landwaiter.inventory.records import RESOURCE
+from landwaiter.inventory.sealing import Disbelief
 from landwaiter.policy.crd import RESOURCE_KINDS
 from landwaiter.telemetry import metrics as names
 from landwaiter.telemetry.api_observers import (
@@ -23,6 +26,12 @@ from landwaiter.telemetry.api_observers import (
     EVENT_OUTCOMES,
     APIMetrics,
     EventMetrics,
+)
+from landwaiter.telemetry.inventory_observers import (
+    IGNORED,
+    REMOVED,
+    WRITTEN,
+    InventoryMetrics,
 )
 from landwaiter.telemetry.metrics import (
     EXCEPTION_NAMES_LIMIT,
@@ -89,6 +98,10 @@ def test_every_name_begins_with_landwaiter() -> None:
         "landwaiter_registry_request_seconds",
         "landwaiter_request_seconds",
         "landwaiter_requests_in_flight",
+        "landwaiter_verified_image_writes",
+        "landwaiter_verified_images",
+        "landwaiter_verified_images_ignored",
+        "landwaiter_verified_images_removed",
         "landwaiter_view_age_seconds",
         "landwaiter_view_objects",
         "landwaiter_webhook_armed",
@@ -268,6 +281,7 @@ def test_the_cosign_observer_has_the_methods_that_the_verifier_calls() -> None:
     assert signatures(RequestObserver) == signatures(APIMetrics)
     assert signatures(EventObserver) == signatures(EventMetrics)
     assert signatures(JobObserver) == signatures(ConditionMetrics)
+    assert signatures(InventoryObserver) == signatures(InventoryMetrics)
 
 
 def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
@@ -285,6 +299,7 @@ def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
         CONDITION_ENDS,
         EVENT_OUTCOMES,
     )
+    assert (tuple(Disbelief), get_args(Written), get_args(Removed)) == (IGNORED, WRITTEN, REMOVED)
     assert POLICY_VIEWS == tuple(each.plural for each in RESOURCE_KINDS)
 
 
@@ -344,9 +359,28 @@ def test_each_resource_that_is_asked_for_has_its_own_series() -> None:
     kinds = {CONFIGURATIONS, CLUSTER_ROLES, SECRETS, ROLES, CONFIG_MAPS, LEASES, EVENTS}
     watched = {NAMESPACES, SERVICE_ACCOUNTS}
     policies = {resource_of(each.plural, each.scope) for each in RESOURCE_KINDS}
-    asked = {str(each) for each in kinds | watched | policies}
+    asked = {str(each) for each in kinds | watched | policies | {RESOURCE}}
 
     assert set(API_RESOURCES) == asked | {f"{each}/status" for each in policies}
+
+
+def test_verified_images_are_counted() -> None:
+    """What is kept, what is not believed, what is written and what is removed."""
+    registry = CollectorRegistry()
+    metrics = InventoryMetrics(registry, count=lambda: 7)
+    metrics.ignored("forged")
+    metrics.written("dropped")
+    metrics.removed("surplus")
+
+    assert [{(): 7.0}, {("forged",): 1.0}, {("dropped",): 1.0}, {("surplus",): 1.0}] == [
+        counted(registry, name)
+        for name in (
+            "landwaiter_verified_images",
+            "landwaiter_verified_images_ignored_total",
+            "landwaiter_verified_image_writes_total",
+            "landwaiter_verified_images_removed_total",
+        )
+    ]
 
 
 def test_conditions_are_counted() -> None:

@@ -9,6 +9,7 @@ from landwaiter.policy.lint_warnings import Comparer, LintCode, LintWarning
 from landwaiter.policy.matching import Operator, Policy
 from landwaiter.policy.problems import FieldPath
 from landwaiter.rules.allowed_registries import AllowedRegistries
+from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.denied_images import DeniedImages
 from landwaiter.rules.pinned_tags import LATEST, PinnedTags
 from landwaiter.rules.protocol import RuleId
@@ -30,11 +31,16 @@ PUBLIC_HOSTS: Final = tuple(
 """Registries on which everybody can have an account; the list is a hint and needs no upkeep."""
 
 _MATCH_IMAGES: Final = ("spec", "match", "images")
+_STALE: Final = ("spec", "staleIfUndecided")
+
+STALE_ADVISED_HOURS: Final = 168
+"""A week: longer than outages of registries last."""
 
 
 def of_one(policy: Policy, compare: Comparer) -> Iterator[LintWarning]:
     """Give the warnings about a policy, in the order of its fields."""
     yield from _opt_in(policy)
+    yield from _stale(policy)
     yield from _covered_twice(policy, policy.images, _MATCH_IMAGES, compare)
     for rule in policy.rules:
         if isinstance(rule, AllowedRegistries):
@@ -88,6 +94,33 @@ def _opt_in(policy: Policy) -> Iterator[LintWarning]:
             "make the Pod is enough to avoid it; select by namespace"
         )
         yield LintWarning(policy.name, LintCode.OPT_IN, ("spec", "match", "users"), text)
+
+
+def _stale(policy: Policy) -> Iterator[LintWarning]:
+    """Find what was verified before and admits for too long, or not what it is meant to."""
+    if (seconds := policy.stale_within_seconds) is None:
+        return
+    if seconds > STALE_ADVISED_HOURS * 3600:
+        text = (
+            f"whoever can keep the registry from answering has {seconds // 3600} h in which a "
+            f"signature that was taken away still counts; {STALE_ADVISED_HOURS}h outlasts an outage"
+        )
+        yield LintWarning(policy.name, LintCode.OVER_BROAD, _STALE, text)
+    if _lets_tags_in(policy):
+        text = (
+            "an image that is written without digest is not admitted by what was verified before, "
+            "and the policy lets such images in; unpinned: Deny has all of them written with one"
+        )
+        yield LintWarning(policy.name, LintCode.POINTLESS, _STALE, text)
+
+
+def _lets_tags_in(policy: Policy) -> bool:
+    """Whether an image without digest can pass for all that the policy itself says."""
+    if any(isinstance(rule, PinnedTags) and rule.floating is None for rule in policy.rules):
+        return False
+    return any(
+        isinstance(rule, CosignSignatures) and rule.unpinned == "Warn" for rule in policy.rules
+    )
 
 
 def _of_registries(

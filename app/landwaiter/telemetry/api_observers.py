@@ -27,6 +27,7 @@ API_RESOURCES: Final = (
     "configmaps",
     *(f"{each}.landwaiter.dev" for each in POLICY_VIEWS),
     *(f"{each}.landwaiter.dev/status" for each in POLICY_VIEWS),
+    "verifiedimages.landwaiter.dev",
     "clusterroles.rbac.authorization.k8s.io",
     "events.events.k8s.io",
     "leases.coordination.k8s.io",
