@@ -68,6 +68,7 @@ def test_each_option_describes_the_patient(
         "webhook-timeout-seconds": 20,
         "tls-secret": "guard-tls",
         "last-good-set": "lw/last-good",
+        "verified-images-secret": "guard-seal",
         "policies": policies(tmp_path, PINNED),
         "registries": written(tmp_path / "r.yaml", "registries: [{host: registry.example.com}]"),
     }
@@ -87,6 +88,7 @@ def test_each_option_describes_the_patient(
             20,
             "guard-tls",
             ("lw", "last-good"),
+            verified_images="guard-seal",
         )
         == patient.install
     )

@@ -9,6 +9,7 @@ from doctor.pictures import INSTALL
 from landwaiter.cluster.access import Right
 from landwaiter.doctor.rights import rights_needed
 from landwaiter.wiring.cluster_policies import LEASE
+from landwaiter.wiring.verified_images import LEASE as VERIFIED_LEASE
 from realparts.guard import NAME, SECRET, rights
 from realparts.landwaiter import NAMESPACE, account_and_rights
 
@@ -38,6 +39,7 @@ def test_the_tests_install_has_just_the_rights_that_are_needed() -> None:
         tls_secret=SECRET,
         last_good=(NAMESPACE, "last-good"),
         policies_from_cluster=True,
+        verified_images="verified-images",
     )
 
     assert without_names(rights_needed(install)) == without_names(granted())
@@ -50,7 +52,9 @@ def without_names(rights: Iterable[Right]) -> set[Right]:
 
 def test_what_the_install_makes_is_named_where_it_can_be() -> None:
     """A right to one object is enough for whatever is not made anew."""
-    install = replace(INSTALL, last_good=("lw", "last-good"), policies_from_cluster=True)
+    install = replace(
+        INSTALL, last_good=("lw", "last-good"), policies_from_cluster=True, verified_images="seal"
+    )
     named = {"leases", "configmaps", "roles", "clusterroles", "validatingwebhookconfigurations"}
 
     assert {("create", "leases"), ("create", "configmaps")} | {
@@ -61,7 +65,7 @@ def test_what_the_install_makes_is_named_where_it_can_be() -> None:
         for right in rights_needed(install)
         if right.resource in named and not right.name
     }
-    assert LEASE in {right.name for right in rights_needed(install)}
+    assert {LEASE, VERIFIED_LEASE} <= {right.name for right in rights_needed(install)}
 
 
 def test_what_is_not_used_needs_no_right() -> None:
@@ -81,7 +85,9 @@ def test_the_documents_name_every_right() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")
     table = text[text.index("## Rights") : text.index("## Answers")]
     rows = [row for row in table.splitlines() if row.startswith("|")]
-    install = replace(INSTALL, last_good=("lw", "last-good"), policies_from_cluster=True)
+    install = replace(
+        INSTALL, last_good=("lw", "last-good"), policies_from_cluster=True, verified_images="seal"
+    )
     missing = [
         str(right)
         for right in rights_needed(install)

@@ -69,6 +69,16 @@ async def test_a_key_that_was_changed_is_taken_over() -> None:
     assert [Seal(A_KEY), Seal(ANOTHER)] == taken
 
 
+@pytest.mark.parametrize("entries", [{"tls.key": b"k"}, {"tls.key": b"k", ENTRY: A_KEY}])
+async def test_a_secret_that_is_for_something_else_is_left_alone(entries: dict[str, bytes]) -> None:
+    """Whoever has named the wrong one loses nothing by it, and nothing is sealed by it."""
+    store = Store(entries)
+    keeper, taken = a_replica(store)
+    await keeper.round()
+
+    assert (entries, []) == (store.entries, taken)
+
+
 async def test_nothing_is_made_while_it_is_not_known_what_is_there() -> None:
     """Else a second key would take the place of a good one."""
     store = Store(unknown="Landwaiter may not list it")

@@ -72,6 +72,11 @@ could not be looked at, else 0. Advice never changes it."""
     metavar="NAMESPACE/CONFIGMAP",
     help="Where the last good policies are kept, as `serve` is told.",
 )
+@option(
+    "--verified-images-secret",
+    metavar="NAME",
+    help="Secret of the seal of what was verified, as `serve` is told.",
+)
 @option("--policies", type=EXISTING_FOLDER, help="Folder of policy documents.")
 @option(
     "--policies-from-cluster",
@@ -121,6 +126,7 @@ def _patient(given: Mapping[str, Any]) -> Patient:
         policies_from_cluster=given["policies_from_cluster"],
         events=given["events"],
         broken=broken,
+        verified_images=given["verified_images_secret"] or "",
     )
     return Patient(
         install,

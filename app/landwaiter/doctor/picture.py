@@ -24,7 +24,8 @@ class Install:
     What the install was told, as far as it is examined.
 
     `paths` are those that its policies need, None where these are not known; `tls_secret` is
-    empty where the certificate is somebody else's. `broken` says what keeps the folder of policies
+    empty where the certificate is somebody else's, `verified_images` where what was verified is not
+    kept, and else the Secret of its seal. `broken` says what keeps the folder of policies
     from being loaded, and `needs_pull_secrets` that a policy which is known asks for them.
     """
 
@@ -39,6 +40,7 @@ class Install:
     events: bool = False
     broken: str = ""
     needs_pull_secrets: bool = False
+    verified_images: str = ""
 
     @property
     def last_good_sets(self) -> tuple[tuple[str, str], ...]:

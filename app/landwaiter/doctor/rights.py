@@ -6,6 +6,7 @@ from landwaiter.cluster.access import Right
 from landwaiter.cluster.events import CLUSTER_NAMESPACE
 from landwaiter.doctor.findings import Finding, Severity
 from landwaiter.doctor.picture import Install, Picture
+from landwaiter.inventory.records import RESOURCE
 from landwaiter.policy.crd import RESOURCE_KINDS
 from landwaiter.policy.models import API_VERSION
 
@@ -13,6 +14,9 @@ _READ = ("get", "list", "watch")
 
 STATUS_LEASE = "landwaiter-policies"
 """Who holds it writes the status of policies; `wiring.cluster_policies` says so too."""
+
+VERIFIED_LEASE = "landwaiter-verified-images"
+"""Who holds it removes what was verified long ago; `wiring.verified_images` says so too."""
 
 
 def rights_needed(install: Install) -> tuple[Right, ...]:
@@ -22,6 +26,7 @@ def rights_needed(install: Install) -> tuple[Right, ...]:
         *_to_keep_the_webhook(install),
         *_in_our_namespace(install),
         *_to_take_policies_from_the_cluster(install),
+        *_to_keep_verified_images(install),
     )
     return tuple(dict.fromkeys(rights))
 
@@ -76,6 +81,20 @@ def _to_take_policies_from_the_cluster(install: Install) -> Iterator[Right]:
     yield Right("create", "coordination.k8s.io", "leases", install.own_namespace)
     for verb in ("get", "update"):
         yield Right(verb, "coordination.k8s.io", "leases", install.own_namespace, STATUS_LEASE)
+
+
+def _to_keep_verified_images(install: Install) -> Iterator[Right]:
+    if not install.verified_images:
+        return
+    own = install.own_namespace
+    for verb in (*_READ, "create", "patch", "delete"):
+        yield Right(verb, RESOURCE.group, RESOURCE.plural)
+    yield Right("create", "", "secrets", own)
+    for verb in (*_READ, "update"):
+        yield Right(verb, "", "secrets", own, install.verified_images)
+    yield Right("create", "coordination.k8s.io", "leases", own)
+    for verb in ("get", "update"):
+        yield Right(verb, "coordination.k8s.io", "leases", own, VERIFIED_LEASE)
 
 
 def rights_to_leave_out(picture: Picture) -> frozenset[Right]:

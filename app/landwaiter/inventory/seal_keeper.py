@@ -59,6 +59,9 @@ class SealKeeper:
             self._note_fault(problem)
             return
         version = self._store.latest()
+        if version is not None and (others := version.entries.keys() - {ENTRY}):
+            self._note_fault(f'it has an entry "{min(others):.100}", and so is not for this')
+            return
         seal = None if version is None else _seal_in(version.entries)
         if seal is None:
             seal = Seal.new()
