@@ -1,5 +1,7 @@
 """What outlives a process, in the memory of a test."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from landwaiter.inventory.ledger import Kept
@@ -12,6 +14,7 @@ class KeptInMemory:
 
     successes: dict[str, Success] = field(default_factory=dict)
     offered: int = 0
+    now: Callable[[], float] = time.time
 
     def offer(self, success: Success) -> None:
         self.offered += 1
@@ -22,7 +25,9 @@ class KeptInMemory:
 
     def when(self, verification: Verification) -> float | None:
         success = self.successes.get(verification.key)
-        return None if success is None else success.when
+        if success is None or (success.ends is not None and success.ends <= self.now()):
+            return None
+        return success.when
 
 
 def _protocol_holds() -> Kept:

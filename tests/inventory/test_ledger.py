@@ -99,6 +99,21 @@ def test_what_is_refused_later_is_forgotten_and_withdrawn() -> None:
     assert (1, {}, None) == (len(dry), kept.successes, earlier(ledger, a_verification()))
 
 
+def test_a_success_that_is_none_any_more_is_not_found() -> None:
+    """It is kept for no longer either."""
+    kept, clock = KeptInMemory(), Clock()
+    ledger = Ledger(kept, clock=clock)
+    kept.now = clock
+    ledger.verified(a_verification(), an_inquiry(), authority="ci", age_seconds=10, good_seconds=60)
+    found = []
+    for seconds in (0.0, 59.0, 60.0):
+        clock.seconds = NOW + seconds
+        found.append(earlier(ledger, a_verification()) is not None)
+
+    assert [True, True, False] == found
+    assert [NOW + 60] == [each.ends for each in kept.successes.values()]
+
+
 def test_the_one_that_was_noted_first_goes() -> None:
     """Whoever runs many images takes no more memory for it, and the oldest is worth the least."""
     ledger = Ledger(clock=lambda: NOW, limit=2)
@@ -119,7 +134,7 @@ def test_each_part_of_a_verification_shapes_its_key() -> None:
             a_verification(),
             a_verification("b"),
             a_verification(fingerprint="g"),
-            a_verification(covers="Both"),
+            a_verification(wanted="Both"),
             Verification(subject, 'f", "Index', ""),
         )
     }

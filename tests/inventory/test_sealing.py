@@ -5,14 +5,17 @@ from dataclasses import replace
 import pytest
 
 from inventory.sealed import DAY, NOW, SEAL, a_record, an_object, with_fields
+from inventory.verified import a_verification
 from landwaiter.inventory.records import Record, content_of
 from landwaiter.inventory.sealing import FUTURE_SECONDS, Disbelief, NotBelieved, Seal
+from landwaiter.inventory.verifications import Success
 
 ANOTHER_HASH = "0" * 64
 CHANGES = {
     "repository": "r.example.com/evil",
     "digest": f"sha256:{ANOTHER_HASH}",
     "authority": "evil",
+    "evidence": "https://slsa.dev/provenance/v1",
     "key": ANOTHER_HASH,
     "when": "2025-11-24T17:00:00Z",
     "until": "2099-01-01T00:00:00Z",
@@ -113,6 +116,16 @@ def test_what_is_malformed_is_not_believed(content: dict[str, object]) -> None:
     assert NotBelieved(Disbelief.MALFORMED) == SEAL.opened(content, now=NOW)
 
 
+def test_a_record_ends_with_what_it_was_verified_by() -> None:
+    """An attestation may grow too old before it is removed."""
+    success = Success(a_verification(), "ci", NOW)
+    ends = [None, NOW + 5.5, NOW + 2.0 * DAY]
+
+    assert [NOW + DAY, NOW + 5, NOW + DAY] == [
+        Record.of(replace(success, ends=each), keep_seconds=DAY).until for each in ends
+    ]
+
+
 def test_no_representation_shows_the_key() -> None:
     """It would be in a log."""
     assert ("Seal()", 32, False) == (repr(SEAL), len(Seal.new().key), Seal.new() == Seal.new())
@@ -120,6 +133,6 @@ def test_no_representation_shows_the_key() -> None:
 
 def test_what_is_written_fits_into_the_definition() -> None:
     """A name that nobody could write otherwise is cut, and keeps its seal."""
-    odd = Record("r", f"sha256:{ANOTHER_HASH}", "é" * 253, ANOTHER_HASH, 0, 1)
+    odd = Record("r", f"sha256:{ANOTHER_HASH}", "é" * 253, "signature", ANOTHER_HASH, 0, 1)
 
     assert odd == SEAL.opened(content_of(odd, SEAL.of(odd)), now=0)

@@ -5,6 +5,6 @@ from landwaiter.inventory.verifications import Verification
 
 
 def a_verification(
-    name: str = "a", *, fingerprint: str = "f", covers: str = "Index"
+    name: str = "a", *, fingerprint: str = "f", wanted: str = "Index"
 ) -> Verification:
-    return Verification(an_image(f"r.example.com/{name}"), fingerprint, covers)
+    return Verification(an_image(f"r.example.com/{name}"), fingerprint, wanted)

@@ -258,7 +258,7 @@ DOCUMENTS: dict[str, tuple[dict[int, str], list[str]]] = {
         [
             (
                 "4: field spec: staleIfUndecided given, but nothing is verified: "
-                "cosignSignatures wanted"
+                "attestations or cosignSignatures wanted"
             )
         ],
     ),

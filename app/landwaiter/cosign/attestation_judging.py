@@ -10,7 +10,7 @@ found only some of them good, each copy is judged alone.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from landwaiter.cosign.authority import Authority, Criterion
@@ -54,12 +54,13 @@ class Attested:
     The different statements that an authority has signed, as far as that is known.
 
     `detail` tells in one sentence why there are no more; `fault` is why that is not certain, None
-    where it is.
+    where it is. `at` is when finding that out began, on the clock of whoever found it out.
     """
 
     attestations: tuple[Attestation, ...]
     detail: str = ""
     fault: Failure | None = None
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

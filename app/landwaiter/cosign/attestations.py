@@ -182,6 +182,10 @@ class AttestationVerifier(Generic[KeychainT]):
             raise known.found.fault.error()
         return known.found
 
+    def age_seconds(self, found: Attested) -> float:
+        """Return how long ago it was begun to find that out."""
+        return self._clock() - found.at
+
     async def _recall(self, key: _Key, enough: Enough) -> _Known | Failure | None:
         known = self._successes.get(key[0])
         if known is not None:
@@ -194,7 +198,7 @@ class AttestationVerifier(Generic[KeychainT]):
         self, key: _Key, authority: Authority, keychain: KeychainT, namespace: str
     ) -> _Known | Failure:
         asked = key[0]
-        limit = Deadline.after(self._settings.work_seconds)
+        limit, began = Deadline.after(self._settings.work_seconds), self._clock()
         lane = self._lane_of(asked.subject.registry)
         try:
             async with limit.timeout(), self._places.of(lane, namespace, key):
@@ -221,7 +225,7 @@ class AttestationVerifier(Generic[KeychainT]):
             )
         except (ImageProblem, Unavailable) as error:
             return self._keep_failure(key, Failure.of(error))
-        return self._keep(key, _Known(found, self._clock()))
+        return self._keep(key, _Known(replace(found, at=began), self._clock()))
 
     def _keep(self, key: _Key, known: _Known) -> _Known:
         if known.found.fault is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from landwaiter.inventory.verifications import Success, Verification
+from landwaiter.inventory.verifications import SIGNATURE, Success, Verification
 from landwaiter.rules.protocol import Answer, Inquiry, Question
 from landwaiter.rules.verified_before import Earlier
 
@@ -75,6 +75,7 @@ class _Noted:
     """A success of this process; `is_offered` once it was given away to be kept."""
 
     when: float
+    ends: float | None = None
     is_offered: bool = False
 
 
@@ -120,16 +121,29 @@ class Ledger:
         inquiry.notes[question] = _Expected(verification, answer)
 
     def verified(
-        self, verification: Verification, inquiry: Inquiry, *, authority: str, age_seconds: float
+        self,
+        verification: Verification,
+        inquiry: Inquiry,
+        *,
+        authority: str,
+        age_seconds: float,
+        evidence: str = SIGNATURE,
+        good_seconds: float | None = None,
     ) -> None:
-        """Note that something was verified so many seconds ago; keep it where `keeps` says so."""
-        when = self._clock() - age_seconds
+        """
+        Note that something was verified so many seconds ago; keep it where `keeps` says so.
+
+        What it was verified by is enough for `good_seconds` from now on, None for ever.
+        """
+        now = self._clock()
+        when = now - age_seconds
         noted = self._noted.get(verification)
         if noted is None or when > noted.when + RENEWED_SECONDS:
             noted = self._note(verification, when)
+            noted.ends = None if good_seconds is None else now + good_seconds
         if not noted.is_offered and keeps(inquiry):
             noted.is_offered = True
-            self._kept.offer(Success(verification, authority, noted.when))
+            self._kept.offer(Success(verification, authority, noted.when, evidence, noted.ends))
 
     def refused(self, verification: Verification, inquiry: Inquiry) -> None:
         """Forget the success of before: what was found out last counts."""
@@ -143,12 +157,11 @@ class Ledger:
         if not isinstance(expected, _Expected):
             return None
         verification = expected.verification()
-        noted = self._noted.get(verification)
-        times = [self._kept.when(verification), None if noted is None else noted.when]
-        known = [when for when in times if when is not None]
-        if not known:
-            return None
-        return Earlier(expected.answer(), max(0.0, self._clock() - max(known)))
+        noted, now = self._noted.get(verification), self._clock()
+        known = [] if noted is None or (noted.ends or now + 1) <= now else [noted.when]
+        if (when := self._kept.when(verification)) is not None:
+            known.append(when)
+        return Earlier(expected.answer(), max(0.0, now - max(known))) if known else None
 
     def _note(self, verification: Verification, when: float) -> _Noted:
         self._noted.pop(verification, None)

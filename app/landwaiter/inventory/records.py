@@ -40,6 +40,8 @@ class VerifiedImageSpec(Settings):
     """The digest of the image."""
     authority: str = Field(min_length=1, max_length=AUTHORITY_MAX_CHARACTERS)
     """What a policy calls whoever has signed it."""
+    evidence: str = Field(min_length=1, max_length=1024)
+    """The type of the attestation that it was verified by, or `signature`."""
     key: Hash
     """A hash of the image and of everything that shapes its verification."""
     when: Time
@@ -77,6 +79,7 @@ VERIFIED_IMAGES: Final = ResourceKind(
         Column("Repository", ".spec.repository"),
         Column("Digest", ".spec.digest"),
         Column("Authority", ".spec.authority"),
+        Column("Evidence", ".spec.evidence", priority=1),
         Column("Verified", ".spec.when", "date"),
         Column("Until", ".spec.until", priority=1),
     ),
@@ -94,21 +97,24 @@ class Record:
     repository: str
     digest: str
     authority: str
+    evidence: str
     key: str
     when: int
     until: int
 
     @classmethod
     def of(cls, success: Success, *, keep_seconds: float) -> "Record":
-        """Return what is kept of a success for so long."""
+        """Return what is kept of a success for so long, or as long as it is one."""
         subject, when = success.verification.subject, int(success.when)
+        until = when + int(keep_seconds)
         return cls(
             subject.name,
             str(subject.digest),
             success.authority.encode(errors="replace").decode()[:AUTHORITY_MAX_CHARACTERS],
+            success.evidence,
             success.verification.key,
             when,
-            when + int(keep_seconds),
+            until if success.ends is None else min(until, int(success.ends)),
         )
 
     @property
@@ -122,6 +128,7 @@ class Record:
             "repository": self.repository,
             "digest": self.digest,
             "authority": self.authority,
+            "evidence": self.evidence,
             "key": self.key,
             "when": _written(self.when),
             "until": _written(self.until),
@@ -136,7 +143,13 @@ def name_of(key: str) -> str:
 def record_of(spec: VerifiedImageSpec) -> Record:
     """Return the record that fields say. Raises `ValueError` for a time that is none."""
     return Record(
-        spec.repository, spec.digest, spec.authority, spec.key, _read(spec.when), _read(spec.until)
+        spec.repository,
+        spec.digest,
+        spec.authority,
+        spec.evidence,
+        spec.key,
+        _read(spec.when),
+        _read(spec.until),
     )
 
 

@@ -9,8 +9,11 @@ changes in a policy that could change a verdict changes the key, so that nothing
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from landwaiter.images.reference import ImageReference
+
+SIGNATURE: Final = "signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +22,33 @@ class Verification:
     One thing that can be verified.
 
     `subject` has a digest and no tag. `fingerprint` is that of the authority with all that is
-    checked; `covers` is what of an image for several platforms has to be signed.
+    checked; `wanted` is what else a policy asks: what of an image for several platforms has to be
+    signed, or which attestations there have to be.
     """
 
     subject: ImageReference
     fingerprint: str
-    covers: str
+    wanted: str
 
     @property
     def key(self) -> str:
         """Return a hash of all of it, as 64 hexadecimal digits."""
-        shaping = [str(self.subject), self.fingerprint, self.covers]
+        shaping = [str(self.subject), self.fingerprint, self.wanted]
         return hashlib.sha256(json.dumps(shaping).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Success:
     """
-    That something was verified: by which authority of a policy, and when.
+    That something was verified: by which authority of a policy, by what, and when.
 
-    `when` is in seconds of Unix, by the clock of the API server where there is one.
+    `evidence` is the type of the attestation, or `signature`. `when` is in seconds of Unix, by the
+    clock of the API server where there is one; from `ends` on the same would not be enough any
+    more, None where that never is.
     """
 
     verification: Verification
     authority: str
     when: float
+    evidence: str = SIGNATURE
+    ends: float | None = None

@@ -8,8 +8,8 @@ from landwaiter.images.patterns import EVERYTHING, ImagePattern
 from landwaiter.policy.lint_warnings import Comparer, LintCode, LintWarning
 from landwaiter.policy.matching import Operator, Policy
 from landwaiter.policy.problems import FieldPath
+from landwaiter.policy.stale_models import VERIFYING
 from landwaiter.rules.allowed_registries import AllowedRegistries
-from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.denied_images import DeniedImages
 from landwaiter.rules.pinned_tags import LATEST, PinnedTags
 from landwaiter.rules.protocol import RuleId
@@ -118,9 +118,7 @@ def _lets_tags_in(policy: Policy) -> bool:
     """Whether an image without digest can pass for all that the policy itself says."""
     if any(isinstance(rule, PinnedTags) and rule.floating is None for rule in policy.rules):
         return False
-    return any(
-        isinstance(rule, CosignSignatures) and rule.unpinned == "Warn" for rule in policy.rules
-    )
+    return any(rule.id in VERIFYING and rule.unpinned == "Warn" for rule in policy.rules)
 
 
 def _of_registries(

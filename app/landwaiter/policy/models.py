@@ -18,10 +18,9 @@ from landwaiter.policy.condition_models import CONDITIONS_MAX, ConditionSettings
 from landwaiter.policy.match_models import ClusterMatchSettings, MatchSettings, subjects_of
 from landwaiter.policy.matching import EVERYTHING, Policy, TemplateAction
 from landwaiter.policy.metadata_models import Metadata, NamespacedMetadata
-from landwaiter.policy.stale_models import StaleField, seconds_of
+from landwaiter.policy.stale_models import VERIFYING, StaleField, seconds_of
 from landwaiter.policy.tenants import beyond_namespace
 from landwaiter.rules.catalogue import CATALOGUE
-from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.named_expressions import distinct_names
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.settings import RuleSettings, Settings, in_cel
@@ -198,8 +197,11 @@ class ClusterPolicySpec(PolicySpec):
                 "templates: Warn wants Deny or Warn in validationActions",
             ),
             (
-                "!has(self.staleIfUndecided) || has(self.rules.cosignSignatures)",
-                "staleIfUndecided wants the rule cosignSignatures",
+                (
+                    "!has(self.staleIfUndecided) || has(self.rules.cosignSignatures) || "
+                    "has(self.rules.attestations)"
+                ),
+                "staleIfUndecided wants cosignSignatures or attestations",
             ),
         )
     )
@@ -215,7 +217,7 @@ class ClusterPolicySpec(PolicySpec):
     """
     stale_if_undecided: StaleField | None = None
     """
-    How long a verified signature admits the image while finding out is impossible: `24h`.
+    How long what was verified admits an image while finding out is impossible: `24h`.
 
     Only an image that is written with its digest, and that was verified under the same key and
     settings; the time runs from the last success. By default nothing is admitted so.
@@ -232,10 +234,9 @@ class ClusterPolicySpec(PolicySpec):
     @model_validator(mode="after")
     def _something_is_verified(self) -> Self:
         rules = {rule_id for rule_id, _ in self.rules.given()}
-        if self.stale_if_undecided is not None and CosignSignatures.id not in rules:
-            raise ValueError(
-                f"staleIfUndecided given, but nothing is verified: {CosignSignatures.id} wanted"
-            )
+        if self.stale_if_undecided is not None and not rules & VERIFYING:
+            wanted = " or ".join(sorted(VERIFYING))
+            raise ValueError(f"staleIfUndecided given, but nothing is verified: {wanted} wanted")
         return self
 
     def policy(self, name: str, folder: Path) -> Policy:

@@ -10,10 +10,15 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, WithJsonSchema
 
 from landwaiter.images.reference import quoted
+from landwaiter.rules.attestations import Attestations
+from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.settings import in_cel
 
 STALE_MAX_HOURS: Final = 720
 """Thirty days: whoever stops a registry gains that much time, and an outage takes less."""
+
+VERIFYING: Final = frozenset(map(str, (Attestations.id, CosignSignatures.id)))
+"""The rules that something verified before can stand in for."""
 
 _FORM: Final = "^[1-9][0-9]{0,4}[hm]$"
 _UNIT_SECONDS: Final = {"h": 3600, "m": 60}

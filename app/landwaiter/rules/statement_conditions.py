@@ -5,7 +5,7 @@ Expressions see the `predicate` and nothing else, so what came of one for a stat
 One that cannot be told is not met: what makes it fail stands in the statement.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -62,6 +62,18 @@ class Conditions:
         if age_seconds > self.max_age_hours * _HOUR:
             return f"it is {age_seconds / _HOUR:.0f} h old"
         return None
+
+    def good_seconds(self, ages_seconds: Iterable[float | None]) -> float | None:
+        """
+        Return for how long statements of these ages certainly go on to count as they do now.
+
+        None for ever, and 0 where none of them counts.
+        """
+        if self.max_age_hours is None:
+            return None
+        young = [age for age in ages_seconds if self.age_problem(age) is None]
+        ages = [age for age in young if age is not None]
+        return max(0.0, self.max_age_hours * _HOUR - max(ages)) if ages else 0.0
 
     def predicate_problem(self, told: Sequence[Evaluated]) -> str | None:
         """Return why a statement does not count of whose predicate this came, in their order."""

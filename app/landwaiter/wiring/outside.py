@@ -121,6 +121,7 @@ async def fact_source(
             PullTrials(registry, lane_of=lane_of) as trials,
         ):
             authorities = AuthorityReader(view, repositories, kms)
+            ledger = ledger or Ledger()
             yield FactSources(
                 {
                     CurrentDigest: digests.answer,
@@ -130,12 +131,18 @@ async def fact_source(
                         signatures,
                         reader,
                         authorities,
-                        ledger or Ledger(),
+                        ledger,
                         verifier.version,
                         registries.mirrors,
                     ).answer,
                     AttestationQuestion: AttestationAnswers(
-                        attestations, reader, authorities, conditions, registries.mirrors
+                        attestations,
+                        reader,
+                        authorities,
+                        conditions,
+                        ledger,
+                        verifier.version,
+                        registries.mirrors,
                     ).answer,
                     PullSecretQuestion: PullSecretStates(
                         reader, of_nodes=of_nodes, trials=trials

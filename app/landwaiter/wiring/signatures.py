@@ -7,30 +7,22 @@ up where that fails. Where the authority itself cannot be had, nobody knows what
 
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.indexes import Covers, IndexVerifier
 from landwaiter.cosign.outcome import Verified
-from landwaiter.deadline import Deadline
 from landwaiter.inventory.ledger import LEDGER_MAX, Ledger, keeps
 from landwaiter.inventory.verifications import Verification
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.protocol import Inquiry
+from landwaiter.wiring.cosign_version import CosignVersion
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.trust import AuthorityReader, may_change
 
 TOLD_MAX: Final = LEDGER_MAX
-
-
-class CosignVersion(Protocol):
-    """Tells which cosign verifies."""
-
-    async def __call__(self, *, deadline: Deadline) -> str:
-        """Return its version. Raises `CosignUnavailable`."""
-        ...
 
 
 class Signatures:

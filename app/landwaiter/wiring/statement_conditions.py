@@ -87,13 +87,21 @@ class StatementConditions:
                 break
         return count, problems
 
+    def good_seconds(
+        self, attestations: Sequence[Attestation], conditions: Conditions
+    ) -> float | None:
+        """Return for how long what counts now certainly goes on to do so, None for ever."""
+        return conditions.good_seconds(map(self._age_seconds, attestations))
+
+    def _age_seconds(self, attestation: Attestation) -> float | None:
+        signed_at = attestation.signed_at
+        return None if signed_at is None else self._clock() - signed_at
+
     async def _problem(
         self, attestation: Attestation, conditions: Conditions, deadline: Deadline
     ) -> str | None:
         """Return why a statement does not count, half a sentence, None where it does."""
-        signed_at = attestation.signed_at
-        age_seconds = None if signed_at is None else self._clock() - signed_at
-        if (problem := conditions.age_problem(age_seconds)) is not None:
+        if (problem := conditions.age_problem(self._age_seconds(attestation))) is not None:
             return problem
         if not conditions.predicate:
             return None
