@@ -101,6 +101,18 @@ async def verified(
     )
 
 
+async def test_an_index_is_as_old_as_the_oldest_of_what_was_verified() -> None:
+    """What is admitted by it later counts its time from then."""
+    verdicts: dict[str, Outcome | Exception] = {
+        AMD: replace(GOOD, at=7.0),
+        ARM: replace(GOOD, at=3.0),
+    }
+    found = await verified(Outside(verdicts).room(), Covers.PLATFORMS)
+
+    assert isinstance(found, Verified)
+    assert 3.0 == found.at
+
+
 @pytest.mark.parametrize(
     ("signed", "admitting"),
     [

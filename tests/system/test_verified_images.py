@@ -190,13 +190,15 @@ def test_what_was_verified_passes_after_a_restart_without_the_registry(scene: Sc
     ]
     assert 1 == scene.landwaiter.metric("landwaiter_findings_total", outcome="stale")
     assert 1 == scene.landwaiter.metric("landwaiter_verified_images")
-    assert ["NAME", "REPOSITORY", "DIGEST", "AUTHORITY", "VERIFIED", "UNTIL"] == wide[0].split()
+    columns = ("NAME", "REPOSITORY", "DIGEST", "AUTHORITY", "EVIDENCE", "VERIFIED", "UNTIL")
+    assert columns == tuple(wide[0].split())
     assert [
         kept["metadata"]["name"],
         f"{scene.bench.host}/lasting/a",
         verified.partition("@")[2],
         "ci",
-    ] == wide[1].split()[:4]
+        "signature",
+    ] == wide[1].split()[:5]
 
 
 def test_attack_forged_copied_and_expired_objects_are_ignored_counted_and_told_of(
