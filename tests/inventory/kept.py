@@ -14,11 +14,15 @@ class KeptInMemory:
 
     successes: dict[str, Success] = field(default_factory=dict)
     offered: int = 0
+    is_full: bool = False
     now: Callable[[], float] = time.time
 
-    def offer(self, success: Success) -> None:
+    def offer(self, success: Success) -> bool:
         self.offered += 1
+        if self.is_full:
+            return False
         self.successes[success.verification.key] = success
+        return True
 
     def withdraw(self, verification: Verification) -> None:
         self.successes.pop(verification.key, None)

@@ -214,10 +214,9 @@ async def test_more_successes_than_may_wait_are_dropped(monkeypatch: pytest.Monk
     monkeypatch.setattr(keeping, "WAITING_MAX", 2)
     world = World()
     async with world.kept() as kept:
-        for name in ("a", "b", "a", "c"):
-            kept.offer(a_success(name))
+        taken = [kept.offer(a_success(name)) for name in ("a", "b", "a", "c")]
 
-    assert ["dropped"] == world.observed.writes
+    assert ([True, True, True, False], ["dropped"]) == (taken, world.observed.writes)
 
 
 async def test_what_cannot_be_written_is_tried_again_and_given_up() -> None:

@@ -87,6 +87,17 @@ def test_a_success_is_kept_once_until_there_is_a_later_one() -> None:
     assert [1, 1, 2] == offered
 
 
+def test_what_there_was_no_room_for_is_offered_again() -> None:
+    """A rollout of many images at once is kept with the next requests."""
+    kept = KeptInMemory(is_full=True)
+    ledger = Ledger(kept)
+    told = []
+    for kept.is_full in (True, False, False):
+        told.append(ledger.verified(a_verification(), an_inquiry(), authority="ci", age_seconds=0))
+
+    assert ([False, True, True], 2) == (told, kept.offered)
+
+
 def test_what_is_refused_later_is_forgotten_and_withdrawn() -> None:
     """What was found out last counts."""
     kept = KeptInMemory()

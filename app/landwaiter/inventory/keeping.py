@@ -117,9 +117,9 @@ class KeptImages:
         is_now = record.when <= now + FUTURE_SECONDS and now < record.until
         return float(record.when) if is_now else None
 
-    def offer(self, success: Success) -> None:
-        """Take a success to keep, and return at once."""
-        self._put(success.verification.key, success)
+    def offer(self, success: Success) -> bool:
+        """Take a success to keep, and return at once whether there was room for it."""
+        return self._put(success.verification.key, success)
 
     def withdraw(self, verification: Verification) -> None:
         """Keep it no longer."""
@@ -127,13 +127,14 @@ class KeptImages:
         if self._record(key) is not None or key in self._due or key == self._under_way:
             self._put(key, None)
 
-    def _put(self, key: str, success: Success | None) -> None:
+    def _put(self, key: str, success: Success | None) -> bool:
         if key not in self._due and len(self._due) >= WAITING_MAX:
             self._observer.written("dropped")
-            return
+            return False
         seconds = self._settings.seconds()
         self._due[key] = None if success is None else Record.of(success, keep_seconds=seconds)
         self._arrived.set()
+        return True
 
     def _record(self, key: str) -> Record | None:
         return None if self._watch is None else self._watch.values.get(("", name_of(key)))

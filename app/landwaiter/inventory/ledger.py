@@ -30,8 +30,8 @@ Clocks are set while a success is answered from memory, which makes it no other 
 class Kept(Protocol):
     """What outlives this process; every method returns at once and raises nothing."""
 
-    def offer(self, success: Success) -> None:
-        """Take a success to keep."""
+    def offer(self, success: Success) -> bool:
+        """Take a success to keep, and return whether there was room for it."""
         ...
 
     def withdraw(self, verification: Verification) -> None:
@@ -46,8 +46,9 @@ class Kept(Protocol):
 class NothingKept:
     """What an install has that keeps nothing: the memory of each process is all there is."""
 
-    def offer(self, success: Success) -> None:
-        """Do nothing."""
+    def offer(self, success: Success) -> bool:  # noqa: ARG002  # As the protocol has it.
+        """Return True: there is nothing to try again."""
+        return True
 
     def withdraw(self, verification: Verification) -> None:
         """Do nothing."""
@@ -129,11 +130,12 @@ class Ledger:
         age_seconds: float,
         evidence: str = SIGNATURE,
         good_seconds: float | None = None,
-    ) -> None:
+    ) -> bool:
         """
         Note that something was verified so many seconds ago; keep it where `keeps` says so.
 
-        What it was verified by is enough for `good_seconds` from now on, None for ever.
+        What it was verified by is enough for `good_seconds` from now on, None for ever. Returns
+        whether it is kept, so that the same need not be told again.
         """
         now = self._clock()
         when = now - age_seconds
@@ -142,8 +144,9 @@ class Ledger:
             noted = self._note(verification, when)
             noted.ends = None if good_seconds is None else now + good_seconds
         if not noted.is_offered and keeps(inquiry):
-            noted.is_offered = True
-            self._kept.offer(Success(verification, authority, noted.when, evidence, noted.ends))
+            success = Success(verification, authority, noted.when, evidence, noted.ends)
+            noted.is_offered = self._kept.offer(success)
+        return noted.is_offered
 
     def refused(self, verification: Verification, inquiry: Inquiry) -> None:
         """Forget the success of before: what was found out last counts."""

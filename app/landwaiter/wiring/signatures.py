@@ -12,7 +12,7 @@ from typing import Final
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.indexes import Covers, IndexVerifier
 from landwaiter.cosign.outcome import Verified
-from landwaiter.inventory.ledger import LEDGER_MAX, Ledger, keeps
+from landwaiter.inventory.ledger import LEDGER_MAX, Ledger
 from landwaiter.inventory.verifications import Verification
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
@@ -96,8 +96,7 @@ class Signatures:
         if isinstance(outcome, Verified):
             if not self._is_told(question, outcome):
                 age, name = self._clock() - outcome.at, authority.name
-                self._ledger.verified(verification(), inquiry, authority=name, age_seconds=age)
-                if keeps(inquiry):
+                if self._ledger.verified(verification(), inquiry, authority=name, age_seconds=age):
                     self._tell(question, outcome)
             return good()
         self._ledger.refused(verification(), inquiry)
