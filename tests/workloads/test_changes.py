@@ -7,7 +7,7 @@ import pytest
 from landwaiter.images.reference import ImageReference
 from landwaiter.workloads.changes import READABLE_FIELDS, fields_changed, is_old
 from landwaiter.workloads.nodes import NodeSelection
-from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
+from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, WindowsUser, Workload
 
 PLACE = ImagePlace("spec.containers[0].image", "app", "a.io/app:1", "Always")
 
@@ -79,8 +79,7 @@ def test_semantics_06_only_fields_that_are_read_count_as_changes() -> None:
         ("pull_policy", a_workload(a_use(replace(PLACE, pull_policy=None)))),
         ("run_as_user", a_workload(a_use(replace(PLACE, run_as_user=0)))),
         ("run_as_non_root", a_workload(a_use(replace(PLACE, run_as_non_root=False)))),
-        ("run_as_user_name", a_workload(a_use(replace(PLACE, run_as_user_name="x")))),
-        ("host_process", a_workload(a_use(replace(PLACE, host_process=True)))),
+        ("windows", a_workload(a_use(replace(PLACE, windows=WindowsUser("x"))))),
         (
             "read_only_root_filesystem",
             a_workload(a_use(replace(PLACE, read_only_root_filesystem=False))),
@@ -134,8 +133,7 @@ def test_the_fields_that_a_rule_may_read_are_those_of_the_values() -> None:
         "role",
         "run_as_user",
         "run_as_non_root",
-        "run_as_user_name",
-        "host_process",
+        "windows",
         "read_only_root_filesystem",
         "nodes",
     } == READABLE_FIELDS

@@ -14,6 +14,7 @@ from landwaiter.workloads.values import (
     ImageRole,
     ImageUse,
     UnreadableUse,
+    WindowsUser,
     Workload,
 )
 from landwaiter.workloads.walker import TEMPLATE_OF, read_workload
@@ -204,7 +205,7 @@ def test_a_containers_security_context_goes_before_its_pods(
 @pytest.mark.parametrize(
     ("of_pod", "own", "expected"),
     [
-        (None, None, (None, None)),
+        (None, None, None),
         ({}, {}, (None, None)),
         (None, {"runAsUserName": "a", "hostProcess": True}, ("a", True)),
         ({"runAsUserName": "a", "hostProcess": True}, None, ("a", True)),
@@ -217,7 +218,7 @@ def test_a_containers_windows_options_go_before_its_pods(
     field: str,
     of_pod: dict[str, Any] | None,
     own: dict[str, Any] | None,
-    expected: tuple[str | None, bool | None],
+    expected: tuple[str | None, bool | None] | None,
 ) -> None:
     """Field by field too."""
     container = a_container(securityContext={"windowsOptions": own})
@@ -227,7 +228,7 @@ def test_a_containers_windows_options_go_before_its_pods(
         .place
     )
 
-    assert expected == (place.run_as_user_name, place.host_process)
+    assert place.windows == (None if expected is None else WindowsUser(*expected))
 
 
 def test_an_image_volume_has_no_user() -> None:

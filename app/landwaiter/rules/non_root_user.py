@@ -41,7 +41,7 @@ from landwaiter.rules.image_content import (
 from landwaiter.rules.protocol import Facts, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.settings import PlatformField, RuleSettings
 from landwaiter.rules.windows_users import USUAL, problem_of_name
-from landwaiter.workloads.values import ImagePlace, ImageRole, ImageUse
+from landwaiter.workloads.values import ImagePlace, ImageRole, ImageUse, WindowsUser
 
 NamedUsers = Literal["Deny", "Allow"]
 
@@ -51,6 +51,7 @@ _NUMBER = re.compile(r"([+-]?)0*([0-9]{1,19})", re.ASCII)
 """What Go's ParseInt takes; one with more digits is out of range for it, and so a name."""
 _ROOT = "root"
 _WINDOWS = "windows"
+_NOT_SAID = WindowsUser()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class NonRootUser:
 
     id: ClassVar[RuleId] = RuleId("nonRootUser")
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"run_as_user", "run_as_non_root", "run_as_user_name", "host_process", "nodes"}
+        {"run_as_user", "run_as_non_root", "windows", "nodes"}
     )
     judges_content: ClassVar[bool] = True
     vouches_for_registry: ClassVar[bool] = False
@@ -71,10 +72,10 @@ class NonRootUser:
     def needs(self, use: ImageUse) -> tuple[ConfigurationsQuestion, ...]:
         """Ask for the image's own user where the Pod does not say who runs it."""
         place = use.place
-        if place.role is ImageRole.VOLUME or place.host_process:
+        if place.role is ImageRole.VOLUME or _on_windows(place).host_process:
             return ()
         is_windows = place.nodes.is_only(_WINDOWS)
-        said = place.run_as_user_name if is_windows else place.run_as_user
+        said = _on_windows(place).name if is_windows else place.run_as_user
         if said is not None:
             return ()
         return (ConfigurationsQuestion(use.reference, self.platforms, place.nodes),)
@@ -106,13 +107,13 @@ class NonRootUser:
         place = use.place
         if place.role is ImageRole.VOLUME:
             return None
-        if place.host_process:
+        if _on_windows(place).host_process:
             return self._violation(
                 "hostProcess is true, so it runs on the Windows node itself; a container is wanted",
                 f"take hostProcess out of {_windows(use)}, or of the Pod's",
             )
         if place.nodes.is_only(_WINDOWS):
-            return self._of_windows_pod(use, place.run_as_user_name or "")
+            return self._of_windows_pod(use, _on_windows(place).name or "")
         return self._of_pod(use, place.run_as_user or 0)
 
     def _violation(self, detail: str, remedy: str) -> Violation:
@@ -158,13 +159,17 @@ class NonRootUser:
 
     def _problem_on_windows(self, image: ImageConfiguration, place: ImagePlace) -> str:
         trusted = self.named_users == "Allow"
-        if (said := place.run_as_user_name) is not None:
+        if (said := _on_windows(place).name) is not None:
             problem = problem_of_name(said, named_users_are_trusted=trusted)
             return problem and f"on Windows its runAsUserName is {problem}"
         if not image.user:
             return "it has no USER, so it runs as ContainerAdministrator; another user is wanted"
         problem = problem_of_name(image.user, named_users_are_trusted=trusted)
         return problem and f"its USER is {problem}"
+
+
+def _on_windows(place: ImagePlace) -> WindowsUser:
+    return place.windows or _NOT_SAID
 
 
 def _is_windows(image: ImageConfiguration, place: ImagePlace) -> bool:

@@ -18,6 +18,14 @@ class ImageRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class WindowsUser:
+    """As whom a container runs on Windows, and whether on the node itself; None where not said."""
+
+    name: str | None = None
+    host_process: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImagePlace:
     """
     One place of a workload that names an image, as it was written.
@@ -27,9 +35,8 @@ class ImagePlace:
     the volume for an image volume; `pull_policy` is None where none was written.
 
     `run_as_user` and `run_as_non_root` are those of the container, else of its Pod, None where
-    neither says, and so are `run_as_user_name` and `host_process`, which count on Windows;
-    `read_only_root_filesystem` is the container's. An image volume has none of these. `nodes` are
-    those that the Pod can run on.
+    neither says, and so is `windows`, which counts there; `read_only_root_filesystem` is the
+    container's. An image volume has none of these. `nodes` are those that the Pod can run on.
     """
 
     path: str
@@ -39,8 +46,7 @@ class ImagePlace:
     role: ImageRole = ImageRole.CONTAINER
     run_as_user: int | None = None
     run_as_non_root: bool | None = None
-    run_as_user_name: str | None = None
-    host_process: bool | None = None
+    windows: WindowsUser | None = None
     read_only_root_filesystem: bool | None = None
     nodes: NodeSelection = ANY_NODE
 

@@ -42,10 +42,11 @@ from landwaiter.workloads.values import (
     ImageRole,
     ImageUse,
     UnreadableUse,
+    WindowsUser,
     Workload,
 )
 
-Said = TypeVar("Said", int, bool, str)
+Said = TypeVar("Said", bool, str)
 
 REFERENCES_MAX: Final = 8_192
 """Parsed references that are kept, of the texts used last; about 1 kB each, 3 kB at most."""
@@ -187,27 +188,37 @@ def _places(spec: PodSpec, at: str, nodes: NodeSelection) -> Iterator[ImagePlace
                 nodes=nodes,
             )
     of_pod = spec.security_context or _SAYS_NOTHING
-    pods_windows = of_pod.windows_options or _NO_WINDOWS_OPTIONS
+    pods_windows = of_pod.windows_options
     for field, attribute, role in _CONTAINER_LISTS:
         containers: list[Container] | None = getattr(spec, attribute)
         for index, container in enumerate(containers or ()):
             own = container.security_context or _SAYS_NOTHING
-            windows = own.windows_options or _NO_WINDOWS_OPTIONS
+            user, non_root, windows = own.run_as_user, own.run_as_non_root, own.windows_options
             yield ImagePlace(
                 path=f"{at}.{field}[{index}].image",
                 container=container.name or "",
                 text=container.image or "",
                 pull_policy=container.image_pull_policy or None,
                 role=role,
-                run_as_user=_first_said(own.run_as_user, of_pod.run_as_user),
-                run_as_non_root=_first_said(own.run_as_non_root, of_pod.run_as_non_root),
-                run_as_user_name=_first_said(
-                    windows.run_as_user_name, pods_windows.run_as_user_name
+                # What a container does not say its Pod does, as the kubelet has it.
+                run_as_user=of_pod.run_as_user if user is None else user,
+                run_as_non_root=of_pod.run_as_non_root if non_root is None else non_root,
+                windows=(
+                    None
+                    if windows is None and pods_windows is None
+                    else _windows_user(windows, pods_windows)
                 ),
-                host_process=_first_said(windows.host_process, pods_windows.host_process),
                 read_only_root_filesystem=own.read_only_root_filesystem,
                 nodes=nodes,
             )
+
+
+def _windows_user(own: WindowsOptions | None, of_pod: WindowsOptions | None) -> WindowsUser:
+    own, of_pod = own or _NO_WINDOWS_OPTIONS, of_pod or _NO_WINDOWS_OPTIONS
+    return WindowsUser(
+        _first_said(own.run_as_user_name, of_pod.run_as_user_name),
+        _first_said(own.host_process, of_pod.host_process),
+    )
 
 
 def _first_said(own: Said | None, of_pod: Said | None) -> Said | None:

@@ -22,7 +22,7 @@ from landwaiter.rules.non_root_user import (
 )
 from landwaiter.rules.protocol import NO_FACTS, Facts, Undecided, Violation
 from landwaiter.workloads.nodes import Choice, NodeSelection, NodeTerm
-from landwaiter.workloads.values import ImagePlace, ImageRole, ImageUse
+from landwaiter.workloads.values import ImagePlace, ImageRole, ImageUse, WindowsUser
 
 A_DIGEST = f"sha256:{'a' * 64}"
 IMAGE = f"registry.example.com/app@{A_DIGEST}"
@@ -203,7 +203,7 @@ def test_the_name_of_a_windows_user_says_what_it_may_do(
     """Of the Pod as of the image; `runAsNonRoot` wants no number there, and lifts nothing."""
     rule = NonRootUser(named_users)
     place = {"nodes": WINDOWS, "run_as_non_root": run_as_non_root}
-    of_pod = rule.judge(a_use(run_as_user_name=name, **place), NO_FACTS)
+    of_pod = rule.judge(a_use(windows=WindowsUser(name), **place), NO_FACTS)
     said = [of_pod.detail if isinstance(of_pod, Violation) else ""]
     if name:
         said.append(verdict_on(a_use(**place), name, rule, Platform("windows", "amd64")))
@@ -222,7 +222,8 @@ def test_an_image_for_windows_without_user_runs_as_its_administrator() -> None:
 def test_a_pod_for_windows_alone_that_names_a_user_needs_no_image() -> None:
     """Whatever the tag comes to mean; a number, which Windows ignores, is not enough for it."""
     named, numbered = (
-        a_use(nodes=WINDOWS, **said) for said in ({"run_as_user_name": "x"}, {"run_as_user": 1000})
+        a_use(nodes=WINDOWS, **said)
+        for said in ({"windows": WindowsUser("x")}, {"run_as_user": 1000})
     )
 
     assert (0, 1) == (len(NonRootUser().needs(named)), len(NonRootUser().needs(numbered)))
@@ -230,7 +231,7 @@ def test_a_pod_for_windows_alone_that_names_a_user_needs_no_image() -> None:
 
 def test_the_images_of_an_index_are_judged_by_their_own_system() -> None:
     """Where the Pod may run on any node, the name counts for Windows and the USER for Linux."""
-    rule, use = NonRootUser(), a_use(run_as_user_name="ContainerAdministrator")
+    rule, use = NonRootUser(), a_use(windows=WindowsUser("ContainerAdministrator"))
     images = (
         ImageConfiguration(f"sha256:{1:064x}", AMD64, "1000"),
         ImageConfiguration(f"sha256:{2:064x}", Platform("windows", "amd64"), "ContainerUser"),
@@ -252,7 +253,7 @@ def test_the_images_of_an_index_are_judged_by_their_own_system() -> None:
 
 def test_a_container_on_the_node_itself_is_refused_whoever_runs_it() -> None:
     """`hostProcess` is no container at all."""
-    use = a_use(nodes=WINDOWS, host_process=True, run_as_user_name="ContainerUser")
+    use = a_use(nodes=WINDOWS, windows=WindowsUser("ContainerUser", host_process=True))
     found = NonRootUser("Allow").judge(use, NO_FACTS)
 
     assert isinstance(found, Violation)
@@ -326,8 +327,7 @@ def test_semantics_06_a_template_is_judged_again_when_its_users_or_nodes_change(
     assert NonRootUser.reads == {
         "run_as_user",
         "run_as_non_root",
-        "run_as_user_name",
-        "host_process",
+        "windows",
         "nodes",
     }
 
