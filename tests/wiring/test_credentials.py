@@ -10,6 +10,7 @@ import pytest
 
 from landwaiter.errors import AccessDenied, CredentialsUnavailable, InvalidInput
 from landwaiter.images.reference import ImageReference
+from landwaiter.providers.asking import Warn, silently
 from landwaiter.registry.docker_config import credentials_of_secret
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secret_answers import PullSecretQuestion
@@ -34,13 +35,18 @@ def plugins(folder: Path, *entries: dict[str, Any]) -> CredentialSettings:
 
 @asynccontextmanager
 async def a_source(
-    folder: Path, registry: FakeRegistry, credentials: CredentialSettings, cluster: FakeCluster
+    folder: Path,
+    registry: FakeRegistry,
+    credentials: CredentialSettings,
+    cluster: FakeCluster,
+    *,
+    warn: Warn = silently,
 ) -> AsyncIterator[FactSource]:
     file = written(
         folder / "registries.yaml", {"registries": [{"host": registry.host, "plainHTTP": True}]}
     )
     settings = OutsideSettings(file, "cosign", credentials=credentials)
-    async with fact_source(settings, policies=list, view=cluster) as source:
+    async with fact_source(settings, policies=list, view=cluster, warn=warn) as source:
         yield source
 
 
@@ -114,15 +120,19 @@ async def test_a_plugin_that_fails_leaves_it_open(tmp_path: Path) -> None:
         registry.add_image()
         a_plugin(tmp_path, "sys.exit(1)")
         settings = plugins(tmp_path, an_entry([registry.host]))
-        async with a_source(tmp_path, registry, settings, FakeCluster()) as source:
+        warned: list[str] = []
+        async with a_source(
+            tmp_path, registry, settings, FakeCluster(), warn=warned.append
+        ) as source:
             with pytest.raises(CredentialsUnavailable) as fault:
                 await source.answer(CurrentDigest(image(registry)), an_inquiry())
 
+        failure = 'the credential provider "example-credential-provider" ended with exit status 1'
         assert (
             f"{registry.host} wants to know who asks for team/app (401); it accepts basic, and "
-            'there is no credential to answer with; the credential provider "example-credential-'
-            'provider" ended with exit status 1'
-        ) == str(fault.value)
+            f"there is no credential to answer with; {failure}",
+            [f"{registry.host}/team/app: {failure}"],
+        ) == (str(fault.value), warned)
 
 
 @pytest.mark.parametrize("counts", [True, False])
