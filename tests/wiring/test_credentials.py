@@ -128,9 +128,9 @@ async def test_a_plugin_that_fails_leaves_it_open(tmp_path: Path) -> None:
                 await source.answer(CurrentDigest(image(registry)), an_inquiry())
 
         failure = 'the credential provider "example-credential-provider" ended with exit status 1'
+        denial = "who asks for team/app (401); it accepts basic, and there is no credential"
         assert (
-            f"{registry.host} wants to know who asks for team/app (401); it accepts basic, and "
-            f"there is no credential to answer with; {failure}",
+            f"{registry.host} wants to know {denial} to answer with; {failure}",
             [f"{registry.host}/team/app: {failure}"],
         ) == (str(fault.value), warned)
 
