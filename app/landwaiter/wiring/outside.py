@@ -71,7 +71,7 @@ class OutsideSettings:
 
 
 @asynccontextmanager
-async def fact_source(
+async def fact_source(  # noqa: PLR0913  # What each user of facts gives, passed by name.
     settings: OutsideSettings,
     *,
     policies: Callable[[], Iterable[Policy]],
