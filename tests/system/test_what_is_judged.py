@@ -351,7 +351,7 @@ def test_semantics_05_portieris_508_scaled_from_zero_the_pods_are_judged(
             event["verb"] == "create"
             and event.get("objectRef", {}).get("resource") == "pods"
             and event["objectRef"].get("namespace") == namespace
-            and "replicaset-controller" in event["user"]["username"]
+            and "replicaset-controller" in event["user"].get("username", "")
         )
     )
     seen = (event["responseStatus"]["code"], event["user"]["username"].rpartition(":")[2])
