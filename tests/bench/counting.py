@@ -27,8 +27,8 @@ from bench.figures import Figure, at_most
 from bench.reviews import reviews
 
 WARM_ROUNDS = 3
-PROCESSES = 20
-COUNTS_A_PROCESS = 5
+PROCESSES = 10
+COUNTS_A_PROCESS = 10
 COUNT_SECONDS = 120.0
 
 Work = Callable[[bytes], Awaitable[bytes]]

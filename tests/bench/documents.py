@@ -10,14 +10,33 @@ from pathlib import Path
 
 from bench.figures import Figure
 from bench.report import HEADER, Machines, lines_of, machine_lines, machines_of, middle, read
+from bench.run import CASES
 from bench.scale_out import REPLICAS, processes
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
 
 
 def targets() -> str:
-    """Return a table of the figures that have a target."""
-    return targets_table(read(FILE).values())
+    """Return a table of the figures that have a target, and what they were measured on."""
+    machines = machines_of(FILE)
+    return f"{targets_table(read(FILE).values())}\n{circumstances(machines, CASES)}\n"
+
+
+def circumstances(machines: Machines, cases: Iterable[str]) -> str:
+    """Return on what figures were measured, how busy it was, and which cases are missing."""
+    on = ", ".join(dict.fromkeys(each["machine"] for each in machines.values()))
+    busy = " to ".join(f"{load:g}" for load in _ends([_load(each) for each in machines.values()]))
+    missing = ", ".join(f"`{case}`" for case in cases if case not in machines)
+    left_out = f" Not measured this time: {missing}." if missing else ""
+    return f"Measured on: {on}; load of other work at the beginning: {busy}.{left_out}"
+
+
+def _load(machine: Mapping[str, str]) -> float:
+    return float(machine["load"].split()[0])
+
+
+def _ends(values: list[float]) -> list[float]:
+    return sorted({min(values), max(values)})
 
 
 def targets_table(figures: Iterable[Figure]) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.documents import parts_table, sizing_tables, targets_table, whole_text
+from bench.documents import circumstances, parts_table, sizing_tables, targets_table, whole_text
 from bench.figures import Figure, at_most
 from bench.report import comparison, line_of, lines_of, machines_of, read, write
 from bench.run import in_order
@@ -68,6 +68,19 @@ def test_figures_stand_in_the_order_of_their_cases() -> None:
     cold, start = Figure("cold", "one", "ms", (1.0,)), Figure("start", "ready", "s", (1.0,))
 
     assert [start, FIGURE, cold] == in_order([cold, FIGURE, start])
+
+
+def test_documents_say_how_busy_the_machine_was_and_what_is_missing() -> None:
+    """Figures of a busy machine are worth less, and a case that is not there says nothing."""
+    machines = {
+        "warm": {"machine": "2 cores", "load": "0.5 before the first case"},
+        "cold": {"machine": "2 cores", "load": "9 before the first case"},
+    }
+
+    assert (
+        "Measured on: 2 cores; load of other work at the beginning: 0.5 to 9. "
+        "Not measured this time: `storm`."
+    ) == circumstances(machines, ["warm", "cold", "storm"])
 
 
 def test_the_parts_are_those_of_their_case() -> None:
