@@ -119,7 +119,16 @@ CHANGED: Final[Mapping[str, Any]] = {
     "extraEnv": [{"name": "TZ", "value": "UTC"}],
     "extraVolumes": [{"name": "more", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "temporary", "mountPath": "/more"}],
-    "extraInitContainers": [{"name": "plugins", "image": "registry.example.com/plugins:1"}],
+    "extraInitContainers": [
+        {
+            "name": "plugins",
+            "image": "registry.example.com/plugins:1",
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+    ],
     "serviceMonitor.enabled": True,
     "serviceMonitor.interval": "10s",
     "serviceMonitor.labels": {"release": "prometheus"},

@@ -16,7 +16,7 @@ from realparts.landwaiter import NAMESPACE, account_and_rights
 
 def granted() -> Iterator[Right]:
     """Yield every right of the tests' roles, one for each verb, resource and name."""
-    for role in (*account_and_rights(), *rights()):
+    for role in (*account_and_rights(keeps_verified_images=True), *rights()):
         namespace = role["metadata"].get("namespace", "") if role["kind"] == "Role" else ""
         for rule in role.get("rules", ()):
             yield from _of(rule, namespace)

@@ -262,7 +262,17 @@ class Landwaiter:
         self.stop()
 
 
-def account_and_rights() -> list[Mapping[str, Any]]:
+def account_and_rights(*, keeps_verified_images: bool = False) -> list[Mapping[str, Any]]:
+    """Return the account of most tests, and what it may do."""
+    of_its_secret = [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["verified-images"],
+            "verbs": ["get", "list", "watch", "update"],
+        },
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+    ]
     group = "rbac.authorization.k8s.io"
     watched = ["namespaces", "serviceaccounts"]
     kinds = ["clusterimagepolicies", "imagepolicies", "imagepolicyexceptions"]
@@ -316,13 +326,7 @@ def account_and_rights() -> list[Mapping[str, Any]]:
                     "resources": ["configmaps"],
                     "verbs": ["get", "create", "update"],
                 },
-                {
-                    "apiGroups": [""],
-                    "resources": ["secrets"],
-                    "resourceNames": ["verified-images"],
-                    "verbs": ["get", "list", "watch", "update"],
-                },
-                {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+                *(of_its_secret if keeps_verified_images else ()),
                 {
                     "apiGroups": ["coordination.k8s.io"],
                     "resources": ["leases"],

@@ -23,7 +23,7 @@ from landwaiter.inventory.sealing import Seal
 from landwaiter.policy.crd import definition_of
 from landwaiter.wiring.verified_images import LEASE
 from realparts.control_plane import ControlPlane
-from realparts.landwaiter import NAMESPACE, Landwaiter
+from realparts.landwaiter import NAMESPACE, Landwaiter, account_and_rights
 from realparts.processes import wait_until
 from realparts.registries import CraneRegistry
 from realparts.signing import SigningKey
@@ -156,6 +156,7 @@ def scene(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> It
                 f"--own-namespace={NAMESPACE}",
                 "--verified-images-secret=verified-images",
             ],
+            rights=account_and_rights(keeps_verified_images=True),
         )
         with landwaiter:
             installation = Installation(cluster, landwaiter)

@@ -208,11 +208,15 @@ def everything_in(api: ControlPlane) -> set[str]:
 
 
 def _collections(api: ControlPlane) -> Iterator[tuple[str, str]]:
-    """Yield each kind that can be listed and deleted, and the path of all of its objects."""
+    """
+    Yield each kind that can be listed and deleted, and the path of all of its objects.
+
+    A group may have gone since it was named, with its last definition.
+    """
     groups = api.request("GET", "/apis").body["groups"]
     preferred = [group["preferredVersion"]["groupVersion"] for group in groups]
     for root in ("/api/v1", *(f"/apis/{version}" for version in preferred)):
-        for resource in api.request("GET", root).body["resources"]:
+        for resource in api.request("GET", root).body.get("resources", []):
             can = {"list", "delete"} <= set(resource["verbs"])
             if can and "/" not in resource["name"] and resource["kind"] not in PASSING:
                 yield resource["kind"], f"{root}/{resource['name']}"
