@@ -84,18 +84,22 @@ class Scene:
             path = f"{pods_of(self.namespace)}?dryRun=All"
             answer = self.cluster.request("POST", path, pod, user="developer")
             return told_by_api(answer.status, answer.body)
-        replica = self.install.watched[0].replica
+        return self.ask_at(self.install.watched[0], question, number)
+
+    def ask_at(self, watched: Watched, question: Question, number: int) -> str:
+        """Ask one replica."""
         tls = ssl.create_default_context(cadata=self.install.bundle())
-        return post(replica.port, tls, question, number)
+        return post(watched.replica.port, tls, question, number)
 
     def learned(self) -> list[Asked]:
         """Return the questions with their answers by set 0 and by set 1, which is left in force."""
         wanted = questions(self.install.signed)
         even = learn(wanted, self.ask, 0)
         self.install.change_policies()
-        by_api = next(each for each in wanted if each.to_api)
         wait_until(
-            lambda: all("-g000001" in self.ask(each, 1) for each in (wanted[0], by_api, by_api)),
+            lambda: all(
+                "-g000001" in self.ask_at(each, wanted[0], 1) for each in self.install.watched
+            ),
             within_seconds=IN_FORCE_SECONDS,
             what="set 1 at both replicas",
         )
