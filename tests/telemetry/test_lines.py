@@ -101,7 +101,7 @@ def test_the_end_waits_a_moment_for_what_is_not_written() -> None:
         writer.msg("last")
         found = read_until(reading, "last")
 
-    assert (4, True) == (len(found), took < 5)
+    assert (4, True) == (len(found), 0.1 <= took < 5)
 
 
 @pytest.mark.parametrize("is_file", [True, False])

@@ -216,7 +216,10 @@ def _collections(api: ControlPlane) -> Iterator[tuple[str, str]]:
     groups = api.request("GET", "/apis").body["groups"]
     preferred = [group["preferredVersion"]["groupVersion"] for group in groups]
     for root in ("/api/v1", *(f"/apis/{version}" for version in preferred)):
-        for resource in api.request("GET", root).body.get("resources", []):
+        answer = api.request("GET", root)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            continue
+        for resource in answer.body["resources"]:
             can = {"list", "delete"} <= set(resource["verbs"])
             if can and "/" not in resource["name"] and resource["kind"] not in PASSING:
                 yield resource["kind"], f"{root}/{resource['name']}"
