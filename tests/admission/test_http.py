@@ -174,14 +174,18 @@ async def test_a_query_of_other_things_is_passed_over(query: str) -> None:
 
 
 async def test_semantics_15_the_timeout_of_the_request_is_the_deadline() -> None:
-    """What the API server says is passed on to the judge."""
+    """
+    What the API server says is passed on to the judge, each time less the same margin.
+
+    The second arrives later, on a busy machine by seconds.
+    """
     judge = FixedJudge()
     application = an_application(judge)
     await ask(application, a_body(), query="timeout=30s")
     await ask(application, a_body(), query="timeout=5s")
     far, near = (case.deadline.at for case, _ in judge.asked)
 
-    assert True is (20 < far - near < 30)
+    assert pytest.approx(25, abs=5) == far - near
 
 
 TOO_LARGE = refusal(413, f"the body has more than {7 * MEBIBYTE} bytes")

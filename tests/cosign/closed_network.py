@@ -38,8 +38,8 @@ def isolated() -> list[str]:
     """
     Return what runs a command in a namespace of its own.
 
-    Where that cannot be had a test is passed over, but for continuous integration, where nobody
-    would notice.
+    Where that cannot be had, as without root where users may make none, a test is passed over; but
+    for continuous integration, where nobody would notice.
     """
     unshare = shutil.which("unshare") or "unshare"
     for way in WAYS:

@@ -26,7 +26,7 @@ def test_many_are_spoilt_but_still_ask() -> None:
         except (ValueError, RecursionError):
             continue
 
-    assert True is (asking >= 100)
+    assert asking >= 100
 
 
 def a_body(victim: Victim) -> bytes:

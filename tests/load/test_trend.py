@@ -23,20 +23,24 @@ def samples(*, slope: float, seed: int, seconds: int = 300) -> list[Sample]:
 
 @pytest.mark.parametrize("slope", [0.0, 5_000.0, 100_000.0])
 def test_the_slope_lies_where_it_is_said_to_lie(slope: float) -> None:
-    """In 38 of 40 series, as is said; two more are left to chance."""
+    """
+    In 38 of 40 series, as 95 % are; two more are left to chance.
+
+    The series are the same in each run.
+    """
     within = 0
     for seed in range(40):
         found = trend(samples(slope=slope, seed=seed), block_seconds=5)
         within += found.low <= slope <= found.high
 
-    assert True is (within >= 36)
+    assert within >= 36
 
 
 def test_what_comes_and_goes_is_no_growth() -> None:
     """Twenty mebibytes for a second now and then, and still less than ten kilobytes a second."""
     found = trend(samples(slope=0.0, seed=1), block_seconds=5)
 
-    assert True is (-10_000 < found.low <= found.slope <= found.high < 10_000)
+    assert -10_000 < found.low <= found.slope <= found.high < 10_000
 
 
 def test_a_straight_line_has_one_slope() -> None:

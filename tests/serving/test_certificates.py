@@ -194,7 +194,7 @@ def test_the_end_of_the_certificate_is_told(certificates: Certificates, tmp_path
     expires = mounted(tmp_path / "m", pair).reloads.expiries[0]
     left = datetime.fromtimestamp(expires, UTC) - datetime.now(UTC)
 
-    assert True is (timedelta(hours=1) < left <= timedelta(hours=3))
+    assert timedelta(hours=1) < left <= timedelta(hours=3)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,11 @@ def test_the_count_is_the_same_in_every_run() -> None:
 
 
 def test_work_that_is_added_is_counted() -> None:
-    """Else the gate would let everything pass."""
+    """
+    Else the gate would let everything pass.
+
+    A round of the loop takes from three instructions to thirty, by the version of Python.
+    """
 
     def added() -> int:
         return sum(number for number in range(1000))
@@ -49,7 +53,7 @@ def test_work_that_is_added_is_counted() -> None:
     with Counter() as counter:
         added()
 
-    assert True is (3000 < counter.instructions < 30_000)
+    assert 3000 < counter.instructions < 30_000
 
 
 def test_an_alarm_is_counted_where_a_limit_is_passed() -> None:
