@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from bench.loading import ECHOED, Bodies, load, specification
 from bench.reviews import Rollout, reviews
 from bench.scene import Scene
 from realparts.certificates import Authority
+from realparts.in_a_thread import InAThread
 
 ROLLOUT = Rollout("web-0", "shop", (f"registry.example.com/shop/a@sha256:{'1' * 64}",))
 
@@ -63,17 +63,10 @@ def an_api_server(folder: Path, status: int, created: list[str]) -> Iterator[Ord
     context.load_cert_chain(pair.certificate, pair.key)
     objects = folder / "objects"
     objects.write_text("\n".join(json.dumps({"name": f"pod-{n}"}) for n in range(7)), "utf-8")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield Order(
-                server.server_port, str(authority.certificate), "token", "/p", str(objects), 3
-            )
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with InAThread(server):
+        yield Order(server.server_port, str(authority.certificate), "token", "/p", str(objects), 3)
 
 
 def test_each_object_is_created_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from landwaiter.cluster import transport as transport_module
 from landwaiter.cluster.keys import ObjectKey, Resource
 from landwaiter.cluster.transport import ANSWER_MAX_BYTES, THREADS, AccessRefused, ApiTransport
 from landwaiter.errors import ClusterUnavailable
+from realparts.in_a_thread import InAThread
 
 A_SECRET = ObjectKey(Resource.SECRETS, "shop", "acr")
 THE_SECRET = 'secret "acr" in namespace "shop"'
@@ -80,15 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
 def api_server(status: int = 200, body: bytes = b"{}", mode: str = "whole") -> Iterator[_Server]:
     server = _Server(status, body)
     server.mode = mode
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with InAThread(server):
+        try:
+            yield server
+        finally:
+            server.release.set()
 
 
 def kubeconfig(folder: Path, url: str) -> Path:

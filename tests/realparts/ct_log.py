@@ -13,28 +13,27 @@ import struct
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from types import TracebackType
-from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from realparts.in_a_thread import InAThread
+
 POISON = bytes.fromhex("3013060a2b06010401d6790204030101ff04020500")
 """The critical extension that keeps what is shown to a log from being a certificate."""
 PRECERTIFICATE_ENTRY, SHA256, ECDSA = 1, 4, 3
 
 
-class CertificateLog:
+class CertificateLog(InAThread):
     """A log, from `with` or `start` to `stop`; it runs in a thread of the test's process."""
 
     def __init__(self, folder: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.log = self
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        super().__init__(self._server)
         public = self._key.public_key()
         self._id = hashlib.sha256(
             public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -49,16 +48,6 @@ class CertificateLog:
     def url(self) -> str:
         """Return where the log is."""
         return f"http://127.0.0.1:{self._server.server_port}/log"
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and free the port."""
-        self._server.shutdown()
-        self._thread.join(timeout=10)
-        self._server.server_close()
 
     def promise(self, chain: list[bytes]) -> dict[str, object]:
         """Return the signed timestamp for what a certificate will be, and its issuer."""
@@ -80,18 +69,6 @@ class CertificateLog:
                 struct.pack(">BBH", SHA256, ECDSA, len(signature)) + signature
             ).decode(),
         }
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def without_poison(precertificate: bytes) -> bytes:

@@ -9,24 +9,23 @@ Source: OpenID Connect Discovery 1.0.
 import json
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from realparts.in_a_thread import InAThread
 from realparts.web_tokens import TokenKey
 
 AUDIENCE = "sigstore"
 TOKEN_SECONDS = 600
 
 
-class OIDCIssuer:
+class OIDCIssuer(InAThread):
     """An issuer, from `with` or `start` to `stop`; it runs in a thread of the test's process."""
 
     def __init__(self) -> None:
         self._key = TokenKey()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.documents = self._documents()
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        super().__init__(self._server)
 
     @property
     def url(self) -> str:
@@ -48,16 +47,6 @@ class OIDCIssuer:
         }
         return self._key.signed(payload)
 
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and free the port."""
-        self._server.shutdown()
-        self._thread.join(timeout=10)
-        self._server.server_close()
-
     def _documents(self) -> dict[str, dict[str, Any]]:
         discovery = {
             "issuer": self.url,
@@ -69,18 +58,6 @@ class OIDCIssuer:
             "id_token_signing_alg_values_supported": ["RS256"],
         }
         return {"/.well-known/openid-configuration": discovery, "/keys": self._key.key_set()}
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 class _Server(ThreadingHTTPServer):

@@ -14,12 +14,11 @@ import time
 import uuid
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from realparts.certificates import Authority
+from realparts.in_a_thread import InAThread
 from realparts.registries import Login
 from realparts.web_tokens import TokenKey
 
@@ -27,7 +26,7 @@ SERVICE = ISSUER = "test"
 TOKEN_SECONDS = 300
 
 
-class TokenService:
+class TokenService(InAThread):
     """A token service over TLS, from `with` on; it runs in a thread of the test's process."""
 
     def __init__(
@@ -42,7 +41,7 @@ class TokenService:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        super().__init__(self._server)
 
     @property
     def host(self) -> str:
@@ -77,20 +76,6 @@ class TokenService:
             "access": access,
         }
         return {"token": self._key.signed(claims), "expires_in": TOKEN_SECONDS}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join(timeout=10)
-        self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from landwaiter.admission.reply import call_refused
 from realparts.api_client import Answer
 from realparts.control_plane import ControlPlane
+from realparts.in_a_thread import InAThread
 from realparts.landwaiter import CONFIGURATIONS, Landwaiter
 from realparts.processes import ChildProcess, wait_until
 from system.installation import Installation, a_policy, annotations_of, documents
@@ -185,18 +185,15 @@ def a_refusing_webhook(
     pair = installation.landwaiter.authority.issue_server("refusing")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with InAThread(server):
         labels = {"refused-by": f"port-{server.server_port}"}
         webhooks = installation.landwaiter.webhooks(namespace_labels=labels)
         for each in webhooks["webhooks"]:
             each["clientConfig"]["url"] = f"https://127.0.0.1:{server.server_port}/"
         control_plane.request("POST", CONFIGURATIONS, webhooks)
         yield control_plane.new_namespace(labels=labels), text
-        server.shutdown()
-        thread.join()
 
 
 def test_the_text_of_a_call_that_is_refused_reaches_the_person(

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from realparts.certificates import Authority
 from realparts.control_plane import ControlPlane
+from realparts.in_a_thread import InAThread
 from realparts.processes import wait_until
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -174,19 +174,14 @@ def test_the_api_server_names_itself_to_webhooks(
     context.load_cert_chain(serving.certificate, serving.key)
     namespace = identified_control_plane.new_namespace()
 
-    with RecordingServer(context) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            register(identified_control_plane, server.server_port, authority.certificate)
-            wait_until(
-                lambda: dry_run(identified_control_plane, namespace) and bool(server.callers),
-                within_seconds=20,
-                what="a call of the webhook",
-            )
-        finally:
-            server.shutdown()
-            thread.join(timeout=10)
+    server = RecordingServer(context)
+    with InAThread(server):
+        register(identified_control_plane, server.server_port, authority.certificate)
+        wait_until(
+            lambda: dry_run(identified_control_plane, namespace) and bool(server.callers),
+            within_seconds=20,
+            what="a call of the webhook",
+        )
 
     assert {((("commonName", "the-api-server"),),)} == server.callers
 

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from realparts.in_a_thread import InAThread
+
 
 class Collector(ThreadingHTTPServer):
     """A collector of OTLP over HTTP; while `stuck` it reads and does not answer."""
@@ -49,12 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def a_collector() -> Iterator[Collector]:
-    with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever)
-        thread.start()
+    collector = Collector()
+    with InAThread(collector):
         try:
             yield collector
         finally:
             collector.ended.set()
-            collector.shutdown()
-            thread.join()

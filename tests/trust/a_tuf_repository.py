@@ -20,6 +20,7 @@ from tuf.api._payload import (
 from tuf.api.metadata import Metadata
 
 from landwaiter.trusted_roots import TUFTarget
+from realparts.in_a_thread import InAThread
 
 NAME = "trusted_root.json"
 ROLES = ("root", "timestamp", "snapshot", "targets")
@@ -102,16 +103,12 @@ def serving(repository: Repository) -> Iterator[Repository]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     repository.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield repository
-    finally:
-        repository.held.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with InAThread(server):
+        try:
+            yield repository
+        finally:
+            repository.held.set()
 
 
 @contextmanager

@@ -8,17 +8,16 @@ signing it.
 
 import http.client
 import re
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+
+from realparts.in_a_thread import InAThread
 
 REPOSITORY = re.compile(r"/v2/(?:[^/]+/)*(?P<last>[^/]+)/(?=(?:manifests|blobs|referrers)/)")
 UPSTREAM_SECONDS = 10.0
 PASSED_ON = ("Content-Type", "Docker-Content-Digest", "OCI-Filters-Applied")
 
 
-class AnyRepository:
+class AnyRepository(InAThread):
     """The registry, from `with` to its end; `upstream` is `host:port` of the real one."""
 
     def __init__(self, upstream: str, folder: str) -> None:
@@ -49,23 +48,9 @@ class AnyRepository:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(self._server)
 
     @property
     def port(self) -> int:
         """Return its port of loopback."""
         return int(self._server.server_address[1])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
