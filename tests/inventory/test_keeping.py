@@ -13,7 +13,7 @@ from cluster.an_api import FakeAPI
 from inventory.observed import Observed
 from inventory.sealed import DAY, NOW, SEAL, a_record, an_object
 from inventory.verified import a_verification
-from landwaiter.cluster import following
+from landwaiter.cluster import following, persistence
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.inventory import keeping
@@ -31,8 +31,8 @@ A_FEW = 3
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "BACK_OFF_SECONDS", 0.001)
     monkeypatch.setattr(following, "BACK_OFF_MAX_SECONDS", 0.002)
-    monkeypatch.setattr(keeping, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(keeping, "RETRY_MAX_SECONDS", 0.002)
+    monkeypatch.setattr(persistence, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(persistence, "RETRY_MAX_SECONDS", 0.002)
 
 
 @dataclass
@@ -229,7 +229,7 @@ async def test_what_cannot_be_written_is_tried_again_and_given_up() -> None:
         kept.offer(a_success("b"))
         await wrote(kept, world, 2)
 
-    assert (keeping.ATTEMPTS, ["failed", "written"]) == (attempts, world.observed.writes)
+    assert (persistence.ATTEMPTS, ["failed", "written"]) == (attempts, world.observed.writes)
 
 
 async def test_what_was_refused_since_is_removed() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.beside import beside
+from landwaiter.cluster import persistence
 from landwaiter.cluster.events import Note, Regarding
 from landwaiter.cluster.objects import ClusterObjects
 from landwaiter.cluster.requests import ApiAnswer, ApiRequest, ApiResource
@@ -19,7 +20,6 @@ from landwaiter.policy.exceptions import Clock, PolicyException
 from landwaiter.policy.lint_cluster import Said
 from landwaiter.rules.pinned_tags import PinnedTags
 from landwaiter.rules.verdict import GrantedException
-from landwaiter.wiring import document_status as module
 from landwaiter.wiring.document_status import StatusWriter
 from policy.judging import named
 
@@ -91,8 +91,8 @@ def writer(
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(module, "RETRY_MAX_SECONDS", 0.002)
+    monkeypatch.setattr(persistence, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(persistence, "RETRY_MAX_SECONDS", 0.002)
 
 
 async def test_a_status_is_written_once_and_not_again() -> None:

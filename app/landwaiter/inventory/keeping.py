@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import structlog
-import tenacity
 from structlog.typing import FilteringBoundLogger
 
 from landwaiter.cluster.following import Watched, WatchSource
 from landwaiter.cluster.listing import Content
 from landwaiter.cluster.objects import ClusterObjects
+from landwaiter.cluster.persistence import persistently
 from landwaiter.cluster.watching import Watch
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.inventory.ledger import RENEWED_SECONDS
@@ -30,10 +30,6 @@ from landwaiter.inventory.verifications import Success, Verification
 
 WAITING_MAX: Final = 1_000
 """Successes that wait to be written; a rollout of more images at once keeps some of them later."""
-
-ATTEMPTS: Final = 5
-RETRY_SECONDS: Final = 0.5
-RETRY_MAX_SECONDS: Final = 10.0
 
 SETTLE_SECONDS: Final = 10.0
 """How long a new process waits for the first list before it is ready all the same."""
@@ -152,12 +148,7 @@ class KeptImages:
                 self._under_way = ""
 
     async def _written(self, key: str, record: Record | None, seal: Seal) -> None:
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(ClusterUnavailable),
-            wait=tenacity.wait_random_exponential(RETRY_SECONDS, RETRY_MAX_SECONDS),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            reraise=True,
-        )
+        retrying = persistently()
         try:
             if record is None:
                 await retrying(self._objects.delete, RESOURCE, name_of(key))

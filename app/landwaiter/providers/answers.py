@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, TypeGuard, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from landwaiter.errors import CredentialsUnavailable
+from landwaiter.providers.documents import PluginDocument
 from landwaiter.providers.durations import seconds_of
 from landwaiter.providers.programs import Finished
 from landwaiter.registry.credentials import Credential
@@ -41,16 +41,6 @@ class ProviderAnswer:
     seconds: float | None
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        hide_input_in_errors=True,
-    )
-
-
 def _is_text(value: object) -> TypeGuard[str]:
     """Say whether it is a string that can be sent: JSON can spell halves of characters."""
     return isinstance(value, str) and value == value.encode(errors="replace").decode()
@@ -65,7 +55,7 @@ def _check_text(text: str) -> str:
 _Text = Annotated[str, AfterValidator(_check_text)]
 
 
-class _Login(_Model):
+class _Login(PluginDocument):
     username: _Text = ""
     password: _Text = ""
 
@@ -76,7 +66,7 @@ def _duration(text: object) -> object:
     return None if text is None else seconds_of(text)
 
 
-class _Response(_Model):
+class _Response(PluginDocument):
     api_version: str
     kind: Literal["CredentialProviderResponse"]
     cache_key_type: CacheKeyType

@@ -26,17 +26,15 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     WithJsonSchema,
 )
-from pydantic.alias_generators import to_camel
 
 from landwaiter.errors import InvalidInput
+from landwaiter.providers.documents import PluginDocument
 from landwaiter.providers.durations import seconds_of
 from landwaiter.providers.programs import Program
 from landwaiter.registry.credentials import ImageCoverage
@@ -58,16 +56,6 @@ class Provider:
     def coverage(self) -> ImageCoverage:
         """Return the images that the plugin is asked for."""
         return ImageCoverage(self.patterns)
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        hide_input_in_errors=True,
-    )
 
 
 def _check_name(name: str) -> str:
@@ -98,14 +86,14 @@ def _seconds(text: object) -> float:
     return seconds
 
 
-class VariableEntry(_Model):
+class VariableEntry(PluginDocument):
     """One variable of a plugin's environment."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[^=\x00]{1,256}$")]
     value: Text
 
 
-class ProviderEntry(_Model):
+class ProviderEntry(PluginDocument):
     """One plugin of the file."""
 
     name: Annotated[str, StringConstraints(max_length=255), AfterValidator(_check_name)]
@@ -137,7 +125,7 @@ class ProviderEntry(_Model):
         )
 
 
-class CredentialProviderConfig(_Model):
+class CredentialProviderConfig(PluginDocument):
     """The whole file."""
 
     api_version: Literal[

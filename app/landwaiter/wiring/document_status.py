@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import structlog
-import tenacity
 from structlog.typing import FilteringBoundLogger
 
 from landwaiter.cluster.events import Note, Regarding
 from landwaiter.cluster.objects import ClusterObjects
+from landwaiter.cluster.persistence import persistently
 from landwaiter.cluster.requests import ApiResource
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.policy.cluster_documents import DocumentName, DocumentState
@@ -24,10 +24,6 @@ from landwaiter.policy.document_report import DocumentReport, next_end, reports_
 from landwaiter.policy.exceptions import Clock, utc_now
 from landwaiter.policy.lint_cluster import Linted
 from landwaiter.wiring.status_conditions import status_of
-
-ATTEMPTS: Final = 5
-RETRY_SECONDS: Final = 0.5
-RETRY_MAX_SECONDS: Final = 10.0
 
 LOOK_SECONDS_MAX: Final = 3600.0
 """How long nothing is looked at where no exception ends: the clock may have been set."""
@@ -101,14 +97,8 @@ class StatusWriter:
             return
 
     async def _write(self, name: DocumentName, report: DocumentReport) -> None:
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(ClusterUnavailable),
-            wait=tenacity.wait_random_exponential(RETRY_SECONDS, RETRY_MAX_SECONDS),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            reraise=True,
-        )
         try:
-            await retrying(self._written_once, name, report)
+            await persistently()(self._written_once, name, report)
         except ClusterUnavailable as fault:
             _log.warning("the status of a document was not written", error=str(fault))
         else:
