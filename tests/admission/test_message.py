@@ -1,7 +1,5 @@
 """The text that a person reads at `kubectl apply` and in `landwaiter check`."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,7 +122,7 @@ def test_an_object_without_name_is_named_by_its_namespace() -> None:
 
 def test_the_image_of_a_volume_is_called_so() -> None:
     """An image volume has a name too, but no container."""
-    use = replace(a_use(), place=ImagePlace("spec.volumes[0].image.reference", "models", "a:1"))
+    use = a_use()._replace(place=ImagePlace("spec.volumes[0].image.reference", "models", "a:1"))
 
     assert (
         "spec.volumes[0].image.reference (volume models): a:1"

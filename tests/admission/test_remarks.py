@@ -265,8 +265,8 @@ def test_a_problem_is_bounded_json() -> None:
 
 def test_one_finding_always_fits_into_an_annotation() -> None:
     """Also one that consists of characters that JSON has to escape."""
-    place = replace(a_use().place, text="\x1b" * 5000, container="\x1b" * 63)
-    use = replace(a_use(), place=place)
+    place = a_use().place._replace(text="\x1b" * 5000, container="\x1b" * 63)
+    use = a_use()._replace(place=place)
     finding = a_finding(a_violation(detail="\x1b" * 5000), actions=AUDIT)
     value = annotations_of(a_verdict(finding, use=use))["violations"]
 
@@ -332,8 +332,8 @@ def test_a_used_exception_is_annotated_with_who_why_and_until_when() -> None:
 
 def test_one_lifted_finding_always_fits_into_an_annotation() -> None:
     """Neither a Pod nor a registry can write so much that an exception is not audited."""
-    place = replace(a_use().place, text="n" * 776, container="\x1b" * 63)
-    use = replace(a_use(), place=place)
+    place = a_use().place._replace(text="n" * 776, container="\x1b" * 63)
+    use = a_use()._replace(place=place)
     granted = replace(
         an_exception("s" * 63 + "/" + "e" * 253),
         requested_by="\N{GRINNING FACE}" * 256,

@@ -28,8 +28,9 @@ from policy.judging import A_DIGEST, PINNED, a_workload, digests, use
 POLICIES = PolicySet((digests(objects=(requires("tier", Operator.IN, "web"),)),))
 CONTROLLER = Requester("system:serviceaccount:kube-system:replicaset-controller", ("a", "b"))
 PRODUCTION = {"env": "production"}
-POD = a_workload(use(PINNED), labels={"tier": "web", "app": "shop"})
-CLEAN = Verdict((UseVerdict(use(PINNED), A_DIGEST),))
+A_USE = use(PINNED)
+POD = a_workload(A_USE, labels={"tier": "web", "app": "shop"})
+CLEAN = Verdict((UseVerdict(A_USE, A_DIGEST),))
 VIOLATION = Violation(RuleId("pinnedTags"), "unpinned", "a tag", "pin it")
 
 
@@ -124,7 +125,7 @@ async def test_a_verdict_with_a_remark_on_the_object_never_stands() -> None:
 OTHERS: Mapping[str, Case] = {
     "uses": a_case(replace(POD, uses=(use(f"r.example.com/other@{A_DIGEST}"),))),
     "place": a_case(
-        replace(POD, uses=(replace(POD.uses[0], place=replace(POD.uses[0].place, run_as_user=0)),))
+        replace(POD, uses=(A_USE._replace(place=A_USE.place._replace(run_as_user=0)),))
     ),
     "namespace": a_case(replace(POD, namespace="other")),
     "labels": a_case(replace(POD, labels={"app": "shop"})),

@@ -192,7 +192,7 @@ async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gatherin
         return [_Result((_not_readable(each.rule.id, use, problem),)) for each in tier]
     if isinstance(digest, Undecided):
         return [_Result((digest,)) for _ in tier]
-    pinned = replace(use, reference=use.reference.with_digest(digest))
+    pinned = use._replace(reference=use.reference.with_digest(digest))
     results = await _results(tier, pinned, gathering)
     # The node may resolve the tag to something else that nobody has ever verified.
     return [

@@ -11,7 +11,7 @@ from typing import Any, Final
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 from landwaiter.workloads.walker import TEMPLATE_OF
 
-PLACE_FIELDS: Final = frozenset(field.name for field in fields(ImagePlace))
+PLACE_FIELDS: Final = frozenset(ImagePlace._fields)
 READABLE_FIELDS: Final = PLACE_FIELDS | {field.name for field in fields(Workload) if field.init}
 """Every name that a rule may put into its `reads`."""
 

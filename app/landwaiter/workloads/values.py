@@ -1,8 +1,14 @@
-"""The values that rules judge: a workload and the image uses in it."""
+"""
+The values that rules judge: a workload and the image uses in it.
+
+Those of which there are several in each review are tuples: these are made in half the time of
+frozen dataclasses, and compared without a step of Python (ADR 18).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from landwaiter.images.reference import ImageReference
 from landwaiter.workloads.nodes import ANY_NODE, NodeSelection
@@ -25,8 +31,7 @@ class WindowsUser:
     host_process: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePlace:
+class ImagePlace(NamedTuple):
     """
     One place of a workload that names an image, as it was written.
 
@@ -51,8 +56,7 @@ class ImagePlace:
     nodes: NodeSelection = ANY_NODE
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUse:
+class ImageUse(NamedTuple):
     """An image place whose text parses."""
 
     place: ImagePlace

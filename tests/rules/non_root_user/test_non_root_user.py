@@ -1,6 +1,5 @@
 """Who runs a container, as the kubelet finds it out, and which of them `nonRootUser` refuses."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ WINDOWS = NodeSelection((NodeTerm(Choice(frozenset({"windows"}))),))
 
 
 def a_use(**changes: Any) -> ImageUse:  # noqa: ANN401  # Any field of a place.
-    return ImageUse(replace(PLACE, **changes), ImageReference.parse(IMAGE))
+    return ImageUse(PLACE._replace(**changes), ImageReference.parse(IMAGE))
 
 
 def verdict_on(
