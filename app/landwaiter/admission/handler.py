@@ -118,10 +118,12 @@ class Handler:
                 # The objects can take megabytes: they are not kept while registries are waited for.
                 request = request.without_objects()
                 outcome = await self._decided(outcome)
-            self._record(request, call, outcome, steps)
+            seconds = time.monotonic() - call.arrived
+            self._count(call, outcome, seconds)
+            # Behind the answer, which need not wait for its line, and no fault in it becomes one.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(_write_line, request, call, outcome, seconds, dict(steps.waited))
             if subject is not None and outcome.verdict.findings:
-                # Behind the answer, so that no fault in it can become the answer.
-                loop = asyncio.get_running_loop()
                 loop.call_soon(self._tell, subject, request.kind.kind, outcome)
             if span is not UNTRACED:
                 span.describe(_described(request, call, outcome))
@@ -229,8 +231,7 @@ class Handler:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the judge failed after its deadline", exc_info=error)
 
-    def _record(self, request: Request, call: Call, outcome: Outcome, steps: Steps) -> None:
-        seconds = time.monotonic() - call.arrived
+    def _count(self, call: Call, outcome: Outcome, seconds: float) -> None:
         self._metrics.decided(side=call.side, decision=outcome.decision)
         left = call.answer_by.remaining_seconds()
         self._metrics.answered(side=call.side, seconds=seconds, left_seconds=left)
@@ -246,7 +247,12 @@ class Handler:
                 self._metrics.excepted(
                     exception=finding.exception.name, policy=finding.policy, rule=finding.rule
                 )
-        decided(decision_record(request, call, outcome, seconds, steps.waited))
+
+
+def _write_line(
+    request: Request, call: Call, outcome: Outcome, seconds: float, waited: Mapping[str, float]
+) -> None:
+    decided(decision_record(request, call, outcome, seconds, waited))
 
 
 def _described(request: Request, call: Call, outcome: Outcome) -> Mapping[str, AttributeValue]:
