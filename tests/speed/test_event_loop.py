@@ -18,7 +18,7 @@ import pytest
 
 from bench.desk import Desk, desk
 from bench.reviews import reviews
-from landwaiter.wiring.collecting import spare_what_stays
+from landwaiter.wiring.memory import spare_what_stays
 
 LIMIT_MILLISECONDS = 5.0
 ATTEMPTS = 3

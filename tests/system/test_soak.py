@@ -55,11 +55,13 @@ Until a process has filled what it keeps for all times, and the allocator has it
 Names of images that are remembered are as many as ever after 150 s, so the first minute alone shows
 the end of it.
 """
-GROWTH_MAX_BYTES = 8 * 1024 * 1024
+SHORT_SECONDS = 300.0
+GROWTH_MAX_BYTES = (8 if SECONDS < SHORT_SECONDS else 4) * 1024 * 1024
 """
 What is called flat: that much in all the time that is measured, at the lower end of the estimate.
 
-In ten minutes that is less than anything that could be kept of each review.
+A short run sees the end of what a process keeps for all times. In ten minutes it is less than
+anything that could be kept of each review, or of each new set of policies or certificate.
 """
 LEAST_SECONDS = 10.0
 """How long there must be measurements for a slope."""

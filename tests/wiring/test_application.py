@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,18 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Served]:
         return served
 
     return run
+
+
+def test_memory_is_set_up_before_anything_is_served(
+    serve: Callable[..., Served], settings: InstallSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sizes of blocks by the C library, and what the collector need not look at."""
+    done: list[str] = []
+    for step in ("map_large_blocks", "spare_what_stays"):
+        monkeypatch.setattr(application, step, partial(done.append, step))
+    serve(settings)
+
+    assert ["map_large_blocks", "spare_what_stays"] == done
 
 
 def test_reviews_are_judged_by_the_policies_of_the_folder(

@@ -50,8 +50,8 @@ from landwaiter.tls.rotation import RotationTimes
 from landwaiter.webhooks.settings import WebhookSettings
 from landwaiter.wiring.arming import paths_needed
 from landwaiter.wiring.cluster_policies import ClusterPolicySettings, cluster_policies
-from landwaiter.wiring.collecting import spare_what_stays
 from landwaiter.wiring.expressions import match_conditions
+from landwaiter.wiring.memory import map_large_blocks, spare_what_stays
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
 from landwaiter.wiring.temporary_folder import TemporaryFolder
@@ -101,6 +101,7 @@ def run(settings: InstallSettings) -> None:
     Raises `InvalidInput` for policies, certificates or registries that do not load, before
     anything is answered, and `ClusterUnavailable` for a kubeconfig that cannot be used.
     """
+    map_large_blocks()
     configure_logging()
     run_on_uvloop(_serve(settings))
 
