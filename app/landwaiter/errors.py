@@ -17,7 +17,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     ├── ImageProblem                       the image or its repository: a refusal
     │   ├── ContentMissing                 404
     │   ├── AccessDenied                   401 and 403, with every credential there is
-    │   │   ├── LoginRefused               401 of a token service to a credential
+    │   │   ├── LoginRefused               401 to a user name and password
     │   │   └── TokenRefused               403 of a token service to a credential
     │   └── ContentMalformed               not what it claims to be, or over a limit
     └── Unavailable                        nobody's input: the answer is undecided
@@ -107,7 +107,7 @@ class AccessDenied(ImageProblem):
 
 
 class LoginRefused(AccessDenied):
-    """A token service does not accept a user name and password."""
+    """A registry or its token service does not accept a user name and password."""
 
 
 class TokenRefused(AccessDenied):

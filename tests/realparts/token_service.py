@@ -2,7 +2,8 @@
 The token service of a registry, on a host of its own, as Docker Hub, GitLab and ACR have one.
 
 It gives its users tokens for what they may do: to pull and push everything, but for those in
-`visitors`, who have no rights anywhere. Registries verify the tokens by its key.
+`visitors`, who have no rights anywhere. Registries verify the tokens by its key. `asked` keeps the
+`Authorization` headers that came, empty where there was none.
 
 Source: distribution.github.io/distribution/spec/auth/token and spec/auth/jwt (read November 2026).
 """
@@ -33,6 +34,7 @@ class TokenService(InAThread):
         self, authority: Authority, *, logins: Sequence[Login], visitors: Sequence[Login] = ()
     ) -> None:
         self.logins = tuple(logins)
+        self.asked: list[str] = []
         self._visitors = tuple(visitors)
         self._key = TokenKey()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -58,6 +60,7 @@ class TokenService(InAThread):
 
     def answer(self, authorization: str, scopes: Sequence[str]) -> dict[str, Any] | None:
         """Return the token for whoever asks, None where a password is wrong or there is none."""
+        self.asked.append(authorization)
         if _is_one_of(authorization, self.logins):
             access = [_access(scope) for scope in scopes if scope.count(":") > 1]
         elif _is_one_of(authorization, self._visitors):

@@ -20,6 +20,7 @@ from landwaiter.registry.logins import (
     REFUSED_MAX,
     REFUSED_SECONDS,
     SHARED_NAMES,
+    LoginMemory,
     LoginsPaused,
 )
 from landwaiter.registry.settings import NO_REGISTRY_SETTINGS
@@ -35,10 +36,15 @@ def wrong(number: int = 0, user: str = "ann") -> Credential:
 
 
 async def tried(
-    registry: FakeRegistry, client: RegistryClient, credential: Credential = ANN, image: str = ""
+    registry: FakeRegistry,
+    client: RegistryClient,
+    credential: Credential = ANN,
+    image: str = "",
+    *,
+    owner: str = "shop",
 ) -> PullAccess:
     return await client.pull_access(
-        reference(registry, image or "team/app:1"), credential, deadline=soon()
+        reference(registry, image or "team/app:1"), credential, owner=owner, deadline=soon()
     )
 
 
@@ -98,6 +104,26 @@ async def test_what_the_registry_says_to_who_may_log_in(
             registry.after_login(path, answer(status))
 
         assert expected == await outcome(registry)
+
+
+@pytest.mark.parametrize(
+    ("password", "token", "expected"),
+    [("pw", "old", PullAccess.GRANTED), ("wrong", "refresh", PullAccess.LOGIN_REFUSED)],
+)
+async def test_an_identity_token_beside_a_password_plays_no_part(
+    password: str, token: str, expected: PullAccess
+) -> None:
+    """The kubelet does not read it, so it neither helps a wrong password nor harms a good one."""
+    both = Credential("r", "ann", password, token)
+    async with FakeRegistry(
+        users={"ann": "pw"}, identity_tokens=frozenset({"refresh"})
+    ) as registry:
+        registry.add_image()
+
+        assert (expected, [basic("ann", password)]) == (
+            await outcome(registry, both),
+            logins(registry),
+        )
 
 
 async def test_a_public_image_is_granted_without_a_login() -> None:
@@ -207,6 +233,30 @@ async def test_a_login_that_was_good_goes_on_beside_wrong_ones_of_its_user() -> 
                 await tried(registry, client, wrong(REFUSED_MAX))
 
 
+async def test_wrong_passwords_of_a_namespace_keep_no_other_from_trying() -> None:
+    """Else whoever names the user of others would stop each new password of theirs."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry:
+        registry.add_image()
+        async with client_for(named(registry)) as client:
+            for number in range(REFUSED_MAX):
+                await tried(registry, client, wrong(number), owner="evil")
+            with pytest.raises(LoginsPaused):
+                await tried(registry, client, owner="evil")
+
+            assert PullAccess.GRANTED == await tried(registry, client)
+
+
+async def test_a_wrong_password_of_many_namespaces_is_tried_once() -> None:
+    """The same Secret is copied to all of them, and so it is one login."""
+    async with FakeRegistry(users={"ann": "pw"}) as registry, client_for(named(registry)) as client:
+        owners = [f"namespace-{number}" for number in range(20)]
+        results = await asyncio.gather(
+            *(tried(registry, client, wrong(), owner=owner) for owner in owners)
+        )
+
+    assert ([PullAccess.LOGIN_REFUSED] * 20, 1) == (results, len(logins(registry)))
+
+
 async def test_another_spelling_of_a_user_is_the_same_account() -> None:
     """Registries that ask a directory take capitals and blanks for nothing."""
     spellings = ("ann", "Ann", "ANN", " ann", "ann ")
@@ -262,7 +312,7 @@ async def test_a_name_that_everybody_has_is_no_account_to_be_locked(user: str) -
 
 
 async def test_a_password_that_was_good_fails_only_a_few_times_at_once() -> None:
-    """When it is changed, the images that are asked for at that moment do not all try it."""
+    """When it is changed, not all images try the old one, and the new one is tried at once."""
     async with FakeRegistry(users={"ann": "pw"}) as registry:
         registry.add_image()
         async with client_for(named(registry)) as client:
@@ -271,9 +321,11 @@ async def test_a_password_that_was_good_fails_only_a_few_times_at_once() -> None
             before = len(logins(registry))
             images = [f"team/app{number}:1" for number in range(20)]
             results = await asyncio.gather(*(tried(registry, client, ANN, i) for i in images))
+            failed = len(logins(registry)) - before
+            mended = await tried(registry, client, Credential("r", "ann", "another"))
 
-    assert [PullAccess.LOGIN_REFUSED] * 20 == results
-    assert len(logins(registry)) - before <= REFUSED_MAX
+    assert ([PullAccess.LOGIN_REFUSED] * 20, PullAccess.GRANTED) == (results, mended)
+    assert failed <= REFUSED_MAX
 
 
 class Refusing:
@@ -298,13 +350,15 @@ async def test_nobody_makes_the_failures_at_a_named_registry_forgotten(
     """Logins elsewhere, of which whoever writes Secrets can have any number, have another place."""
     monkeypatch.setattr(logins_module, "REMEMBERED_MAX", 20)
     clock, transport = FastClock(), Refusing()
-    trial = AccessTrial(cast("Transport", transport), NO_REGISTRY_SETTINGS, patience(clock), clock)
+    trial = AccessTrial(
+        cast("Transport", transport), NO_REGISTRY_SETTINGS, patience(clock), LoginMemory(clock)
+    )
 
     async def failing(host: str, number: int) -> None:
         image = ImageReference.parse(f"{host}/team/app:1")
         user = "ann" if host == "named.example" else f"user-{number}"
         with contextlib.suppress(LoginsPaused):
-            await trial.outcome(image, wrong(number, user), soon())
+            await trial.outcome(image, wrong(number, user), "shop", soon())
 
     for number in range(REFUSED_MAX + 1):
         await failing("named.example", number)

@@ -90,7 +90,9 @@ class Scene:
                 pinned = image.with_digest(self.digest)
                 return await client.referrers(pinned, keychain=chain, deadline=soon())
             case "trial":
-                return await client.pull_access(image, chain.credentials[0], deadline=soon())
+                return await client.pull_access(
+                    image, chain.credentials[0], owner="shop", deadline=soon()
+                )
             case _:
                 return await client.manifest(image, keychain=chain, deadline=soon())
 

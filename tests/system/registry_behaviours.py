@@ -128,7 +128,7 @@ def blob(room: Room, reference: ImageReference, entry: Mapping[str, Any], limit:
 def trial(room: Room, reference: ImageReference, login: Login = TESTER) -> Question:
     """Try a pull."""
     credential = Credential(room.registry.host, login.user, login.password)
-    return lambda client: client.pull_access(reference, credential, deadline=soon())
+    return lambda client: client.pull_access(reference, credential, owner="", deadline=soon())
 
 
 def entries(room: Room, reference: ImageReference) -> dict[str, Any]:

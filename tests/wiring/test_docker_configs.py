@@ -122,3 +122,11 @@ async def test_a_secret_with_300_registries_is_read() -> None:
     many = a_secret("many", "registry.example.com", *(f"r{n}.example.com" for n in range(300)))
 
     assert (NamedSecret("many", SecretState.USABLE),) == await states_of(many)
+
+
+def test_failing_logins_count_in_the_namespace_of_the_secrets() -> None:
+    """Those without any are nobody's."""
+    configs = DockerConfigs()
+    owners = [configs.keychain(named).owner for named in ((a_secret("acr", "a.example"),), ())]
+
+    assert ["shop", ""] == owners

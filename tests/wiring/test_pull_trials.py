@@ -41,14 +41,16 @@ class FakeRegistry:
 
     outcomes: dict[str, PullAccess | Exception] = field(default_factory=dict)
     tried: list[str] = field(default_factory=list)
+    owners: set[str] = field(default_factory=set)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.opened.set()
 
     async def pull_access(
-        self, reference: ImageReference, credential: Credential, *, deadline: Deadline
+        self, reference: ImageReference, credential: Credential, *, owner: str, deadline: Deadline
     ) -> PullAccess:
+        self.owners.add(owner)
         self.tried.append(f"{credential.username} {reference.repository}:{reference.tag}")
         await self.opened.wait()
         outcome = self.outcomes.get(credential.username, PullAccess.GRANTED)
@@ -66,11 +68,11 @@ async def test_a_success_is_remembered_only_for_who_takes_a_remembered_one(
     clock, registry = FastClock(), FakeRegistry()
     async with PullTrials(registry, clock=clock) as trials:
         for image in (IMAGE, IMAGE, replace(IMAGE, tag="2")):
-            await trials.outcome(image, ANN, cached=cached, deadline=SOON)
+            await trials.outcome(image, ANN, owner="shop", cached=cached, deadline=SOON)
         assert times == len(registry.tried)
 
         clock.now += GRANTED_SECONDS
-        await trials.outcome(IMAGE, ANN, cached=cached, deadline=SOON)
+        await trials.outcome(IMAGE, ANN, owner="shop", cached=cached, deadline=SOON)
         assert times + 1 == len(registry.tried)
 
 
@@ -90,10 +92,13 @@ async def test_a_refusal_is_remembered_for_a_while(
     """Also for who asks anew each time: a registry is not asked again for what it just refused."""
     clock, registry = FastClock(), FakeRegistry({"ann": outcome})
     async with PullTrials(registry, clock=clock) as trials:
-        first = [await trials.outcome(IMAGE, ANN, cached=cached, deadline=SOON) for _ in "ab"]
+        first = [
+            await trials.outcome(IMAGE, ANN, owner="shop", cached=cached, deadline=SOON)
+            for _ in "ab"
+        ]
         registry.outcomes.clear()
         clock.now += seconds
-        later = await trials.outcome(IMAGE, ANN, cached=cached, deadline=SOON)
+        later = await trials.outcome(IMAGE, ANN, owner="shop", cached=cached, deadline=SOON)
 
     assert ([outcome, outcome], PullAccess.GRANTED, 2) == (first, later, len(registry.tried))
 
@@ -106,7 +111,7 @@ async def test_a_refusal_is_for_the_repository_and_a_missing_image_for_its_name(
     async with PullTrials(registry) as trials:
         for image in (IMAGE, tag, other):
             for login in (ANN, bob):
-                await trials.outcome(image, login, cached=True, deadline=SOON)
+                await trials.outcome(image, login, owner="shop", cached=True, deadline=SOON)
 
     assert [
         "ann team/app:1",
@@ -121,12 +126,12 @@ async def test_a_revoked_password_ends_what_was_remembered_of_it() -> None:
     """Once somebody who asks anew has found it, nobody takes the old success for one."""
     registry = FakeRegistry()
     async with PullTrials(registry) as trials:
-        await trials.outcome(IMAGE, ANN, cached=True, deadline=SOON)
+        await trials.outcome(IMAGE, ANN, owner="shop", cached=True, deadline=SOON)
         registry.outcomes["ann"] = PullAccess.LOGIN_REFUSED
-        await trials.outcome(IMAGE, ANN, cached=False, deadline=SOON)
+        await trials.outcome(IMAGE, ANN, owner="shop", cached=False, deadline=SOON)
 
         assert PullAccess.LOGIN_REFUSED == await trials.outcome(
-            IMAGE, ANN, cached=True, deadline=SOON
+            IMAGE, ANN, owner="shop", cached=True, deadline=SOON
         )
 
 
@@ -135,10 +140,28 @@ async def test_a_fault_is_raised_and_not_remembered() -> None:
     registry = FakeRegistry({"ann": RegistryUnavailable("503")})
     async with PullTrials(registry) as trials:
         with pytest.raises(RegistryUnavailable, match="503"):
-            await trials.outcome(IMAGE, ANN, cached=True, deadline=SOON)
+            await trials.outcome(IMAGE, ANN, owner="shop", cached=True, deadline=SOON)
         registry.outcomes.clear()
 
-        assert PullAccess.GRANTED == await trials.outcome(IMAGE, ANN, cached=True, deadline=SOON)
+        assert PullAccess.GRANTED == await trials.outcome(
+            IMAGE, ANN, owner="shop", cached=True, deadline=SOON
+        )
+
+
+async def test_each_namespace_has_a_trial_of_its_own_under_way() -> None:
+    """One whose logins are paused says nothing to another that asks for the same at once."""
+    registry = FakeRegistry()
+    registry.opened.clear()
+    async with PullTrials(registry) as trials:
+        waiting = [
+            asyncio.create_task(trials.outcome(IMAGE, ANN, owner=owner, cached=True, deadline=SOON))
+            for owner in ("shop", "shop", "other")
+        ]
+        await asyncio.sleep(0)
+        registry.opened.set()
+        await asyncio.gather(*waiting)
+
+    assert ({"shop", "other"}, 2) == (registry.owners, len(registry.tried))
 
 
 async def test_semantics_15_a_late_answer_is_there_for_who_asks_again() -> None:
@@ -147,8 +170,10 @@ async def test_semantics_15_a_late_answer_is_there_for_who_asks_again() -> None:
     registry.opened.clear()
     async with PullTrials(registry) as trials:
         with pytest.raises(DeadlineExceeded):
-            await trials.outcome(IMAGE, ANN, cached=False, deadline=Deadline.after(0))
-        waiting = asyncio.create_task(trials.outcome(IMAGE, ANN, cached=False, deadline=SOON))
+            await trials.outcome(IMAGE, ANN, owner="shop", cached=False, deadline=Deadline.after(0))
+        waiting = asyncio.create_task(
+            trials.outcome(IMAGE, ANN, owner="shop", cached=False, deadline=SOON)
+        )
         await asyncio.sleep(0)
         registry.opened.set()
 
@@ -189,7 +214,8 @@ async def test_entries_are_tried_in_the_order_of_the_kubelet_until_one_is_let_in
     assert (
         (NamedSecret("bobs", SecretState.USABLE), NamedSecret("anns", SecretState.USABLE)),
         ["ann team/app:1", "bob team/app:1"],
-    ) == (found.secrets, registry.tried)
+        {"shop"},
+    ) == (found.secrets, registry.tried, registry.owners)
 
 
 async def test_where_all_fail_each_secret_is_told_apart() -> None:

@@ -3,16 +3,16 @@ Whether a registry lets one credential pull one image: a HEAD request for the ma
 
 Nothing that an earlier request was let in with is used, so a password that was revoked a moment ago
 is found. As a container runtime does, the registry is asked without credential first, so that the
-credential of a public image is not tried at all.
+credential of a public image is not tried at all; and user name and password are what is tried, for
+the kubelet hands no identity token to it.
 
-Logins are tried sparingly (`logins`). Those at registries that the admin has named are remembered
-apart: whoever writes Secrets has any number of others to fill a memory with.
+Logins are tried sparingly (`logins`).
 
 Source: OCI distribution specification 1.1.1 ("Pulling manifests"); the token specification of
 distribution, where a 401 to a token means that its scope does not do.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
@@ -27,7 +27,7 @@ from landwaiter.registry.credentials import Credential
 from landwaiter.registry.documents import MANIFEST_TYPES
 from landwaiter.registry.exchange import Ask, Reply
 from landwaiter.registry.hosts import check_can_be_asked
-from landwaiter.registry.logins import Login, Logins
+from landwaiter.registry.logins import Login, LoginMemory
 from landwaiter.registry.reading import base_url
 from landwaiter.registry.retries import Patience
 from landwaiter.registry.settings import RegistrySettings
@@ -56,28 +56,29 @@ class AccessTrial:
         transport: Transport,
         settings: RegistrySettings,
         patience: Patience,
-        clock: Callable[[], float],
+        logins: LoginMemory,
     ) -> None:
         self._transport = transport
         self._settings = settings
         self._patience = patience
-        self._logins = {is_named: Logins(clock) for is_named in (False, True)}
+        self._logins = logins
 
     async def outcome(
-        self, reference: ImageReference, credential: Credential, deadline: Deadline
+        self, reference: ImageReference, credential: Credential, owner: str, deadline: Deadline
     ) -> PullAccess:
         """
-        Return what comes of pulling the image with the credential.
+        Return what comes of pulling the image with the credential, of a namespace's Secret.
 
         Raises `RegistryUnavailable` where that cannot be found out, `LoginsPaused` where it is not
         tried, `AccessDenied` for an address that may not be reached, and `ContentMalformed` for
         what is no registry's address.
         """
         check_can_be_asked(reference.registry)
+        credential = replace(credential, identity_token="")
         access = Access(base_url(reference, self._settings), reference.repository, credential)
-        login = Login.of(access.host, credential)
-        logins = self._logins[self._transport.is_named(access.host)]
-        async with logins.gate(login):
+        login = Login.of(access.host, credential, owner)
+        logins = self._logins.of(is_named=self._transport.is_named(access.host))
+        async with logins.trial(login):
             if logins.is_refused(login):
                 return PullAccess.LOGIN_REFUSED
             outcome, logged_in = await self._asked(access, reference, deadline)
@@ -129,8 +130,11 @@ class AccessTrial:
                 f"{access.host} answered {reply.status} to a HEAD request for a manifest of "
                 f"{access.repository}, 200 is wanted"
             )
-        is_basic = authorization is not None and (authorization.header or "").startswith("Basic ")
-        if is_basic and reply.status == HTTPStatus.UNAUTHORIZED:
+        if (
+            authorization is not None
+            and authorization.is_login
+            and reply.status == HTTPStatus.UNAUTHORIZED
+        ):
             return PullAccess.LOGIN_REFUSED
         return PullAccess.PULL_REFUSED
 

@@ -43,6 +43,7 @@ from landwaiter.registry.documents import (
 from landwaiter.registry.exchange import DEFAULT_LIMITS, Reply, TransportLimits
 from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.logins import LoginMemory
 from landwaiter.registry.reading import Reader, Wanted
 from landwaiter.registry.referrers import (
     ReferrerListing,
@@ -86,8 +87,9 @@ class RegistryClient:
     ) -> None:
         self._transport = Transport(settings, limits=limits, named_by_policy=named_by_policy)
         patience = patience or Patience()
-        self._reader = Reader(self._transport, settings, patience, clock)
-        self._trial = AccessTrial(self._transport, settings, patience, clock)
+        logins = LoginMemory(clock)
+        self._reader = Reader(self._transport, settings, patience, logins, clock)
+        self._trial = AccessTrial(self._transport, settings, patience, logins)
         self._mirrors = settings.mirrors
 
     async def __aenter__(self) -> Self:
@@ -126,11 +128,11 @@ class RegistryClient:
             )
 
     async def pull_access(
-        self, reference: ImageReference, credential: Credential, *, deadline: Deadline
+        self, reference: ImageReference, credential: Credential, *, owner: str, deadline: Deadline
     ) -> PullAccess:
         """Return what comes of pulling with one credential; see `AccessTrial`."""
         async with _until(deadline, f"the answer about access to {reference}"):
-            return await self._trial.outcome(reference, credential, deadline)
+            return await self._trial.outcome(reference, credential, owner, deadline)
 
     async def referrers(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline

@@ -65,12 +65,14 @@ class Keychain:
     Credentials, the first Secret's first; equal by content, filed when it is made.
 
     `mirrors` tell where an image is looked for, each place with its own credentials. `further` are
-    the credentials that are tried after those of the Secrets, None where there are none.
+    the credentials that are tried after those of the Secrets, None where there are none. `owner` is
+    the namespace of the Secrets, in which failing logins count.
     """
 
     credentials: tuple[Credential, ...] = field(default=(), repr=False)
     mirrors: Mirrors = field(default=NO_MIRRORS, repr=False, compare=False)
     further: FurtherCredentials | None = field(default=None, repr=False, compare=False)
+    owner: str = field(default="", repr=False, compare=False)
     _filed: FiledKeys = field(init=False, repr=False, compare=False)
     _fingerprints: LRUCache[tuple[str, str], str] = field(init=False, repr=False, compare=False)
 

@@ -5,11 +5,14 @@ Each credential is tried until one is not refused (401, 403) and does not meet a
 registries answer in place of 403; without a credential that matches, the request is anonymous.
 As with the kubelet there is no anonymous attempt after refused credentials.
 
+A login that was refused is not tried again at once (`logins`), and counts as refused meanwhile.
+
 Credentials that have to be asked for come last, and are asked for only where those of the Secrets
 do not do. That none could be had is a fault only where nothing else answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -19,12 +22,13 @@ from cachetools import TTLCache
 from yarl import URL
 
 from landwaiter.deadline import Deadline
-from landwaiter.errors import AccessDenied, CredentialsUnavailable
+from landwaiter.errors import AccessDenied, CredentialsUnavailable, LoginRefused
 from landwaiter.images.reference import ImageReference
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.exchange import Ask, Reply
 from landwaiter.registry.hosts import DOCKER_HUB_API, api_host, check_can_be_asked
 from landwaiter.registry.keychain import Keychain
+from landwaiter.registry.logins import Login, LoginMemory
 from landwaiter.registry.retries import Patience
 from landwaiter.registry.settings import RegistrySettings
 from landwaiter.registry.tokens import Access, Authorization, TokenDesk, denial_hint
@@ -32,6 +36,9 @@ from landwaiter.registry.transport import Transport
 
 MAX_CANDIDATES: Final = 16
 """A Secret can hold thousands of keys for one image; each attempt is up to three requests."""
+
+_THE_INSTALL: Final = "/install"
+"""Owns what no Secret gives; no namespace is called so."""
 
 _REMEMBERED: Final = 1024
 _REMEMBERED_SECONDS: Final = 600.0
@@ -92,6 +99,10 @@ class _Candidates:
             return []
         return await self._further()
 
+    def owner_of(self, credential: Credential | None) -> str:
+        """Return in whose name a credential is tried."""
+        return self.keychain.owner if credential in self._own() else _THE_INSTALL
+
     def _own(self) -> list[Credential | None]:
         return _sendable(self.keychain.candidates(self.wanted.reference))
 
@@ -133,11 +144,13 @@ class Reader:
         transport: Transport,
         settings: RegistrySettings,
         patience: Patience,
+        logins: LoginMemory,
         clock: Callable[[], float],
     ) -> None:
         self._transport = transport
         self._settings = settings
         self._patience = patience
+        self._logins = logins
         self._desk = TokenDesk(settings, clock=clock)
         self._accepted: TTLCache[tuple[str, str, str], Credential | None] = TTLCache(
             _REMEMBERED, _REMEMBERED_SECONDS, timer=clock
@@ -162,7 +175,8 @@ class Reader:
         for batch in (candidates.first, candidates.then):
             for credential in await batch():
                 try:
-                    reply = await self._read_as(credential, wanted, deadline)
+                    owner = candidates.owner_of(credential)
+                    reply = await self._read_as(credential, owner, wanted, deadline)
                 except AccessDenied as denial:
                     denials.append(denial)
                     continue
@@ -179,24 +193,39 @@ class Reader:
         raise denials[0]
 
     async def _read_as(
-        self, credential: Credential | None, wanted: Wanted, deadline: Deadline
+        self, credential: Credential | None, owner: str, wanted: Wanted, deadline: Deadline
     ) -> Reply:
         base = base_url(wanted.reference, self._settings)
         access = Access(base, wanted.reference.repository, credential)
+        ask = partial(self._ask, access, wanted)
         send = partial(self._send, caller=access.caller, deadline=deadline)
-        authorization = self._desk.remembered(access)
-        reply = await send(self._ask(access, wanted, authorization))
-        # A redirect's target may ask for credentials too, but those never follow a redirect.
-        if reply.status == HTTPStatus.UNAUTHORIZED and not reply.redirected:
-            authorization = await self._desk.answer(access, reply, authorization, send)
-            reply = await send(self._ask(access, wanted, authorization))
+        authorization, reply = self._desk.remembered(access), None
+        if authorization is None or not authorization.is_login:
+            reply = await send(ask(authorization))
+        if reply is None or _asks_for_login(reply):
+            async with self._turn(access, owner) as accepted:
+                reply = reply or await send(ask(authorization))
+                if _asks_for_login(reply):
+                    authorization = await self._desk.answer(access, reply, authorization, send)
+                    reply = await send(ask(authorization))
+                if authorization and authorization.is_login and _asks_for_login(reply):
+                    raise LoginRefused(_denial(access, wanted, reply, authorization))
+                if authorization and authorization.withheld_from is None:
+                    accepted()
         if reply.status in _DENIED:
-            whom = "anonymously" if credential is None else "with a credential"
-            raise AccessDenied(
-                f"{access.host} does not show {wanted.what} {whom} ({reply.status})"
-                f"{denial_hint(access, authorization)}"
-            )
+            raise AccessDenied(_denial(access, wanted, reply, authorization))
         return reply
+
+    @asynccontextmanager
+    async def _turn(self, access: Access, owner: str) -> AsyncIterator[Callable[[], None]]:
+        """Let a credential log in, in the body of the context, and give what to say of success."""
+        if access.credential is None:
+            yield _nothing
+            return
+        login = Login.of(access.host, access.credential, owner)
+        logins = self._logins.of(is_named=self._transport.is_named(access.host))
+        async with logins.turn(login, access.repository):
+            yield partial(logins.accepted, login)
 
     def _ask(self, access: Access, wanted: Wanted, authorization: Authorization | None) -> Ask:
         path = f"/v2/{wanted.reference.repository}/{wanted.path}"
@@ -212,3 +241,22 @@ class Reader:
     async def _send(self, ask: Ask, caller: str, deadline: Deadline) -> Reply:
         attempt = partial(self._transport.send, ask)
         return await self._patience.run(ask.host, attempt, deadline, caller=caller)
+
+
+def _asks_for_login(reply: Reply) -> bool:
+    """Say whether a registry does; what it redirects to is given no credentials."""
+    return reply.status == HTTPStatus.UNAUTHORIZED and not reply.redirected
+
+
+def _denial(
+    access: Access, wanted: Wanted, reply: Reply, authorization: Authorization | None
+) -> str:
+    whom = "anonymously" if access.credential is None else "with a credential"
+    return (
+        f"{access.host} does not show {wanted.what} {whom} ({reply.status})"
+        f"{denial_hint(access, authorization)}"
+    )
+
+
+def _nothing() -> None:
+    """Say nothing of nobody's success."""

@@ -93,6 +93,11 @@ class Authorization:
     life_seconds: float
     withheld_from: str | None = None
 
+    @property
+    def is_login(self) -> bool:
+        """Whether each request with it is a login, as it has the password itself."""
+        return (self.header or "").startswith("Basic ")
+
 
 class TokenDesk:
     """
@@ -122,8 +127,8 @@ class TokenDesk:
         Return what to send in answer to a 401.
 
         `refused` is what the request had been sent with; `send` asks a token service. Raises
-        `AccessDenied` when there is nothing to send or the token service refuses,
-        `RegistryUnavailable` when it fails.
+        `AccessDenied` when there is nothing to send or the token service refuses, `LoginRefused`
+        when a password was refused already, `RegistryUnavailable` when the token service fails.
         """
         lock = self._locks.setdefault(access, asyncio.Lock())
         async with lock:
@@ -132,6 +137,10 @@ class TokenDesk:
                 return known
             self._remembered.pop(access, None)
             authorization = await self._authorization(access, reply, send)
+            if authorization.is_login and authorization == refused:
+                raise LoginRefused(
+                    f"{access.host} refuses {access.repository} to a credential ({reply.status})"
+                )
             self._remembered[access] = authorization
             return authorization
 

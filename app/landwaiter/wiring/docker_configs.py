@@ -78,7 +78,9 @@ class DockerConfigs:
             keychain = self._keychains.get(versions)
         if keychain is None:
             found = tuple(each for secret in named for each in self.of(secret).credentials)
-            keychain = Keychain(found[:KEYCHAIN_CREDENTIALS_MAX], self._mirrors, self._further)
+            owner = named[0].namespace if named else ""
+            found = found[:KEYCHAIN_CREDENTIALS_MAX]
+            keychain = Keychain(found, self._mirrors, self._further, owner)
             self._keychains[versions] = keychain
         return keychain
 

@@ -114,6 +114,7 @@ class PullSecretStates:
                 outcome = await self._trials.outcome(
                     question.reference,
                     credential,
+                    owner=inquiry.workload.namespace,
                     cached=question.check_access == "Cached",
                     deadline=inquiry.deadline,
                 )

@@ -42,7 +42,7 @@ class Registry(Protocol):
     """Where credentials are tried."""
 
     async def pull_access(
-        self, reference: ImageReference, credential: Credential, *, deadline: Deadline
+        self, reference: ImageReference, credential: Credential, *, owner: str, deadline: Deadline
     ) -> PullAccess:
         """Return what comes of pulling; raises as a fact source does."""
         ...
@@ -64,8 +64,9 @@ class PullTrials:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
-        self._flights: Flights[_Trial, _Result] = Flights(
-            UNDER_WAY_MAX, lane_of=lambda key: lane_of(key[0][0])
+        # What one namespace's failing logins have paused is nothing to another's trial.
+        self._flights: Flights[tuple[_Trial, str], _Result] = Flights(
+            UNDER_WAY_MAX, lane_of=lambda key: lane_of(key[0][0][0])
         )
         self._granted: TTLCache[_Repository, PullAccess] = TTLCache(
             REMEMBERED_MAX, GRANTED_SECONDS, clock
@@ -93,13 +94,15 @@ class PullTrials:
         reference: ImageReference,
         credential: Credential,
         *,
+        owner: str,
         cached: bool,
         deadline: Deadline,
     ) -> PullAccess:
         """
         Return what comes of pulling an image with a credential. Raises as a fact source does.
 
-        With `cached` a success of the last minutes is taken for one.
+        `owner` is the namespace of the Secret. With `cached` a success of the last minutes is taken
+        for one.
         """
         login = (credential.username, credential.password, credential.identity_token)
         host = api_host(reference.registry)
@@ -110,18 +113,20 @@ class PullTrials:
         if known is not None:
             return known
         found = await self._flights.join(
-            trial, lambda: self._tried(trial, reference, credential), deadline=deadline
+            (trial, owner),
+            lambda: self._tried(trial, reference, credential, owner),
+            deadline=deadline,
         )
         if isinstance(found, Failure):
             raise found.error()
         return found
 
     async def _tried(
-        self, trial: _Trial, reference: ImageReference, credential: Credential
+        self, trial: _Trial, reference: ImageReference, credential: Credential, owner: str
     ) -> _Result:
         try:
             outcome = await self._registry.pull_access(
-                reference, credential, deadline=Deadline.after(TRIAL_SECONDS)
+                reference, credential, owner=owner, deadline=Deadline.after(TRIAL_SECONDS)
             )
         except DeadlineExceeded:
             problem = f"trying to pull {reference} took longer than {TRIAL_SECONDS:g} s"

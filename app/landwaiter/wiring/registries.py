@@ -60,10 +60,12 @@ class ObservedRegistry:
         )
 
     async def pull_access(
-        self, reference: ImageReference, credential: Credential, *, deadline: Deadline
+        self, reference: ImageReference, credential: Credential, *, owner: str, deadline: Deadline
     ) -> PullAccess:
-        """Return what comes of pulling with one credential."""
-        return await self._timed(self._client.pull_access(reference, credential, deadline=deadline))
+        """Return what comes of pulling with one credential of a namespace's Secret."""
+        return await self._timed(
+            self._client.pull_access(reference, credential, owner=owner, deadline=deadline)
+        )
 
     async def manifest(
         self, reference: ImageReference, *, keychain: Keychain, deadline: Deadline
