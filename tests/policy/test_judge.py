@@ -503,6 +503,17 @@ async def test_one_case_is_judged_by_one_set_of_policies() -> None:
     assert reads == 1
 
 
+@pytest.mark.parametrize("exists", [True, False])
+async def test_the_source_is_told_whether_the_object_is_there(exists: bool) -> None:  # noqa: FBT001
+    """What Kubernetes does only at its creation is done by then."""
+    source, pod, deadline = Answers(), a_workload(), Deadline.after(20)
+    judge = Judge(policies=lambda: PolicySet((secrets(),)), source=source, namespaces=Labels())
+    old = replace(pod, uses=()) if exists else None
+    await judge.judge(Case(Operation.UPDATE, pod, deadline, old=old), Side.ALL)
+
+    assert [Inquiry(pod, deadline, exists=exists)] == source.inquiries
+
+
 @pytest.mark.parametrize(("dry_run", "credentials"), [(True, False), (False, True)])
 async def test_semantics_19_and_20_a_case_is_asked_about_as_it_came(
     dry_run: bool,  # noqa: FBT001

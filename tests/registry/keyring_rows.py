@@ -291,6 +291,14 @@ ROWS: list[tuple[list[str], str, list[str]]] = [
     ([HUB], "docker.io.evil.example/app", []),
     ([HUB], "localhost/team/app", [HUB]),
     (["localhost", HUB], "localhost/team/app", ["localhost"]),
+    ([HUB], "docker.io:443/team/app", []),
+    (["https://Index.docker.io/v1/"], "nginx", []),
+    ([f" {HUB}"], "nginx", []),
+    (["user:secret@index.docker.io/v1/"], "nginx", ["user:secret@index.docker.io/v1/"]),
+    (["https://index.docker.io/v1/?x=1"], "nginx", ["https://index.docker.io/v1/?x=1"]),
+    (["https://index.docker.io//v1/"], "nginx", []),
+    (["https://index.docker.io:443/v1/"], "nginx", []),
+    (["https://index.docker.io/v1/", "docker.io:443"], "nginx", ["https://index.docker.io/v1/"]),
     # Order, once more.
     (
         ["a.example.com", "*.example.com", "**.example.com"],

@@ -8,7 +8,7 @@ from registry.hostile_answers import Misdeed, Truth, once, redirect, status
 from registry.misdeeds import Row
 
 COLUMNS: Final[Mapping[str, str]] = {
-    "read": "the manifest of a private image is read",
+    "read": "a manifest, a blob or a list of a private image is read",
     "trial": "`checkAccess` tries a pull of it",
 }
 

@@ -85,6 +85,17 @@ CONTENT: Final[Mapping[str, Row]] = {
         ),
         "RAAARAA",
     ),
+    "two encodings": Row(
+        "the truth, compressed, with two headers: `identity` and then `gzip`",
+        once(
+            lambda truth: truth.answer(
+                gzip.compress(truth.body),
+                "Content-Encoding: identity",
+                "Content-Encoding: gzip",
+            )
+        ),
+        "RRRRRUA",
+    ),
     "no digest": Row(
         "the truth under a digest that is none (`sha256:../../x`)",
         with_lines("Docker-Content-Digest: sha256:../../x", without=_DIGEST),
@@ -161,6 +172,23 @@ FRAMING: Final[Mapping[str, Row]] = {
         "UURUUUA",
     ),
     "length twice": Row("two lengths that differ", with_lines("Content-Length: 1"), "UUUUUUU"),
+    "length twice, alike": Row(
+        "the true length in two headers",
+        once(lambda truth: truth.answer(None, f"Content-Length: {len(truth.body)}")),
+        "UUUUUUU",
+    ),
+    "transfer twice": Row(
+        "chunks, as two headers say",
+        once(
+            lambda truth: truth.answer(
+                chunk(truth.body) + chunk(b""),
+                "Transfer-Encoding: chunked",
+                "Transfer-Encoding: chunked",
+                without=_LENGTH,
+            )
+        ),
+        "AAAAAAA",
+    ),
     "negative length": Row(
         "a length below nothing", with_lines("Content-Length: -1", without=_LENGTH), "UUUUUUU"
     ),
@@ -255,6 +283,11 @@ STATUSES: Final[Mapping[str, Row]] = {
     "429": Row(
         "too many requests; `Retry-After` has a thousand digits",
         status("429 Too Many Requests", f"Retry-After: {'9' * 1000}"),
+        "UUUUUUU",
+    ),
+    "429, two times": Row(
+        "too many requests, with two `Retry-After`, the first of which is nonsense",
+        status("429 Too Many Requests", "Retry-After: soon", "Retry-After: 999999999"),
         "UUUUUUU",
     ),
     "429, a date": Row(

@@ -152,13 +152,14 @@ async def test_a_repository_that_is_closed_to_a_login_closes_no_other() -> None:
         mine, closed = with_images(registry, 2)
         registry.on("/app1/", answer(401, WWW_Authenticate="Basic"))
         async with client_for(named(registry), clock=clock) as client:
+            assert await is_read(registry, client, secret(), mine)
             found = []
             for _ in range(5):
-                found.append(await is_read(registry, client, secret(), mine))
                 found += [await is_read(registry, client, secret(), closed) for _ in "ab"]
+                found.append(await is_read(registry, client, secret(), mine))
                 clock.now += MINUTE
 
-    assert [True, False, False] * 5 == found
+    assert [False, False, True] * 5 == found
 
 
 async def test_a_good_login_is_tried_again_a_minute_after_a_fault() -> None:
@@ -246,7 +247,7 @@ async def test_a_namespace_keeps_no_other_from_its_images() -> None:
         for number in range(REFUSED_MAX + 1):
             await is_read(registry, client, secret(f"wrong-{number}", of="evil"))
         own = Given(chain_for(registry, secret("own")).credentials)
-        install = Keychain(further=Further(own))
+        install = Keychain(further=Further(own), owner="evil")
         read = [await is_read(registry, client, secret())]
         registry.users["ann"] = "own"
         read.append(await is_read(registry, client, install))
@@ -268,11 +269,18 @@ async def test_what_is_good_is_tried_beside_what_fails_in_its_namespace() -> Non
             assert await is_read(registry, client, secret(), second)
 
 
-async def test_a_login_that_hangs_holds_up_no_other_namespace() -> None:
-    """Each waits for those of its own account alone."""
-    asked, over = asyncio.Event(), asyncio.Event()
-    async with FakeRegistry(users={"ann": "pw"}) as registry, client_for(named(registry)) as client:
-        registry.add_image()
+@pytest.mark.parametrize(("owner", "was_good"), [("evil", False), ("shop", True)])
+async def test_a_login_that_hangs_holds_up_neither_another_namespace_nor_a_good_one(
+    owner: str,
+    was_good: bool,  # noqa: FBT001
+) -> None:
+    """What is not known waits for others of its account in its namespace alone."""
+    clock, asked, over = FastClock(), asyncio.Event(), asyncio.Event()
+    async with (
+        FakeRegistry(users={"ann": "pw"}) as registry,
+        client_for(named(registry), clock=clock) as client,
+    ):
+        first, second = with_images(registry, 2)
 
         async def hanging(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Authorization") == basic("ann", "wrong"):
@@ -281,12 +289,39 @@ async def test_a_login_that_hangs_holds_up_no_other_namespace() -> None:
             return await registry.truth(request)
 
         registry.on("/token", hanging)
-        evil = asyncio.create_task(is_read(registry, client, secret("wrong", of="evil")))
+        if was_good:
+            assert await is_read(registry, client, secret(), first)
+            clock.now += CONFIRMED_SECONDS
+        wrong = asyncio.create_task(is_read(registry, client, secret("wrong", of=owner)))
         await asked.wait()
-        read = await is_read(registry, client, secret())
+        read = await is_read(registry, client, secret(), second)
         over.set()
 
-        assert (True, False) == (read, await evil)
+        assert (True, False) == (read, await wrong)
+
+
+@pytest.mark.parametrize("auth", AUTHS)
+async def test_those_that_waited_for_a_login_go_side_by_side(auth: Auth) -> None:
+    """The first of them shows that it is good, and then none waits for another."""
+    arrived, meeting = [], asyncio.Barrier(4)
+    async with FakeRegistry(users={"ann": "pw"}, auth=auth) as registry:
+        images = with_images(registry, 5)
+
+        async def met(request: web.Request) -> web.StreamResponse:
+            if request.headers.get("Authorization") == basic("ann", "pw"):
+                arrived.append(request)
+                if len(arrived) > 1:
+                    await meeting.wait()
+            return await registry.truth(request)
+
+        if auth == "basic":
+            registry.after_login("/manifests/", met)
+        else:
+            registry.on("/token", met)
+        async with client_for(named(registry)) as client:
+            assert [True] * 5 == await asyncio.gather(
+                *(is_read(registry, client, secret(), each) for each in images)
+            )
 
 
 @pytest.mark.parametrize("auth", AUTHS)

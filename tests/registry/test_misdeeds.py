@@ -31,6 +31,9 @@ BLOB = b'{"a": "blob"}'
 LONGEST_SECONDS = 601.0
 """Nothing that is said against a registry or a login is remembered for longer."""
 
+READS = ("tag", "digest", "blob", "list", "fallback")
+"""What is read, for all of which somebody logs in alike."""
+
 ROWS = {name: row for rows in GROUPS.values() for name, row in rows.items()}
 
 
@@ -171,10 +174,10 @@ async def test_a_dishonest_challenge_ends_as_the_table_says(name: str) -> None:
     """Whoever answers in the registry's place does not choose who gets the password."""
     row = CHALLENGES[name]
     outcomes = await asyncio.gather(
-        *(outcome_of(row, step, "/v2/", Where.AT_THE_DOOR) for step in ("tag", "trial"))
+        *(outcome_of(row, step, "/v2/", Where.AT_THE_DOOR) for step in (*READS, "trial"))
     )
 
-    assert row.outcomes == "".join(outcomes)
+    assert row.outcomes[0] * len(READS) + row.outcomes[1] == "".join(outcomes)
 
 
 @pytest.mark.parametrize("name", TOKENS)
@@ -182,7 +185,7 @@ async def test_a_dishonest_token_service_ends_as_the_table_says(name: str) -> No
     """Nothing that it sends gets into a header but a token."""
     row = TOKENS[name]
     outcomes = await asyncio.gather(
-        *(outcome_of(row, step, "/token", Where.BESIDE) for step in ("tag", "trial"))
+        *(outcome_of(row, step, "/token", Where.BESIDE) for step in (*READS, "trial"))
     )
 
-    assert row.outcomes == "".join(outcomes)
+    assert row.outcomes[0] * len(READS) + row.outcomes[1] == "".join(outcomes)

@@ -1,6 +1,7 @@
 """Which pull secrets are good enough, and what a person is told when none is."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -395,6 +396,20 @@ def test_what_is_yet_to_come_where_credentials_are_forbidden_is_warned_about(
     )
 
     assert expected == judged(answer, **FORBIDDEN, **{setting: "Warn"})
+
+
+def test_a_pod_that_is_there_needs_to_be_made_anew() -> None:
+    """What it could name cannot be changed any more, and what its account names comes too late."""
+    expected = Violation(
+        PullSecrets.id,
+        "no pull secret",
+        "the Pod names no pull secret, and one that is there gets none of its ServiceAccount's; "
+        f"{WANTED}",
+        CREATE.format(name=A_NEW_NAME)
+        + f"{IN_TEMPLATE} of a new Pod, for those of a running one cannot be changed",
+    )
+
+    assert expected == judged(replace(of_pod(), is_late=True))
 
 
 @pytest.mark.parametrize(

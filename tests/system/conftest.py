@@ -31,6 +31,7 @@ from realparts.signing import Signer
 from realparts.sigstore import PrivateSigstore
 from realparts.toolchain import NoGoError
 from system.installation import API_SERVER, Installation
+from system.long_outage import LongOutage
 from system.policies import policies_in_force
 from system.workshop import Bench, Workshop
 
@@ -111,6 +112,23 @@ def minor(
     folder = _kept_folder("minor", tmp_path_factory, pytestconfig)
     with ControlPlane(folder, api_server=request.param, with_controllers=False) as control_plane:
         yield control_plane
+
+
+@pytest.fixture(scope="session")
+def long_outage(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[LongOutage]:
+    """
+    Give an install whose API server has gone away when this was first asked for.
+
+    A test that needs none of it asks for it early, so that the one that does need not wait.
+    """
+    outage = LongOutage(_kept_folder("long-outage", tmp_path_factory, pytestconfig))
+    try:
+        outage.begin()
+        yield outage
+    finally:
+        outage.end()
 
 
 @pytest.fixture

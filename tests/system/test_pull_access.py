@@ -193,6 +193,16 @@ def test_a_template_may_come_before_what_it_names(
     assert (201, True) == (answer.status, any(warned in each for each in answer.warnings))
 
 
+def test_a_pod_may_come_before_its_secret(installation: Installation) -> None:
+    """An operator may bring the Secret a moment later."""
+    namespace = installation.namespace("pull-later")
+    pod = a_pod(LATER_IMAGE, imagePullSecrets=[{"name": "acr"}])
+    answer = installation.create(namespace, pod)
+    warned = f'pullSecrets: pull secret "acr" does not exist yet; {NOT_YET}'
+
+    assert (201, True) == (answer.status, any(warned in each for each in answer.warnings))
+
+
 def test_credentials_are_refused_where_they_are_forbidden(installation: Installation) -> None:
     """The same Pod is admitted once the Secret has no entry for the image."""
     auths = {PRIVATE: {"username": "ann", "password": "pw"}}

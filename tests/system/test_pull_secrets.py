@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from system.installation import Installation
-from system.objects import DEPLOYMENT, a_pod, findings_of, pod_spec, refusal_of
+from system.objects import (
+    DEPLOYMENT,
+    TEMPLATE_KINDS,
+    Kind,
+    a_pod,
+    findings_of,
+    pod_spec,
+    pods_of,
+    refusal_of,
+)
 from system.policies import PRIVATE
 
 IMAGE = f"{PRIVATE}/team/app:1.0"
@@ -193,6 +202,33 @@ def test_the_accounts_secrets_do_not_help_a_pod_that_names_its_own(
     assert ((403, FINDING), True) == (refusal_of(answer), told in message)
 
 
+@pytest.mark.parametrize("kind", TEMPLATE_KINDS, ids=lambda kind: kind.name)
+def test_every_place_of_every_template_needs_a_secret(
+    installation: Installation, kind: Kind
+) -> None:
+    """Init containers and image volumes are pulled with the account's Secrets, too."""
+    namespace = installation.namespace("pull-secrets")
+    spec = pod_spec(
+        "registry.example.com/public:1",
+        initContainers=[{"name": "i0", "image": IMAGE}],
+        volumes=[{"name": "v0", "image": {"reference": IMAGE}}],
+        restartPolicy="Never" if "Job" in kind.name else "Always",
+    )
+
+    def outcome() -> tuple[int, list[tuple[str, str]]]:
+        path = f"{kind.collection(namespace)}?dryRun=All"
+        return refusal_of(installation.cluster.request("POST", path, kind.holding(spec)))
+
+    before = outcome()
+    create_secret(installation, namespace, GOOD)
+    name_in_account(installation, namespace, "acr")
+
+    at = ".".join((*kind.template_at, "spec"))
+    places = (f"{at}.volumes[0].image.reference", f"{at}.initContainers[0].image")
+    refused = (403, [(place, "pullSecrets") for place in places])
+    assert (refused, (201, [])) == (before, outcome())
+
+
 def test_a_template_of_a_missing_account_is_refused(installation: Installation) -> None:
     """A Deployment whose ServiceAccount is yet to be made is told so."""
     namespace = installation.namespace("pull-secrets")
@@ -208,6 +244,32 @@ def test_a_template_of_a_missing_account_is_refused(installation: Installation) 
     )
     message = str(answer.body["message"])
     assert (TEMPLATE_FINDING, True) == (findings_of(message), told in one_line(message))
+
+
+def test_a_running_pod_gets_no_secret_of_its_account(installation: Installation) -> None:
+    """What `kubectl debug` adds has only what the Pod names, which cannot be changed any more."""
+    namespace = installation.namespace("pull-secrets")
+    create_secret(installation, namespace, GOOD)
+    public = "registry.example.com/public:1"
+    assert 201 == installation.create(namespace, a_pod(public, name="before")).status
+    name_in_account(installation, namespace, "acr")
+    assert 201 == installation.create(namespace, a_pod(public, name="after")).status
+    added = [{"name": "shell", "image": IMAGE, "targetContainerName": "c0"}]
+    before, after = (
+        installation.patch(
+            f"{pods_of(namespace, name)}/ephemeralcontainers",
+            {"spec": {"ephemeralContainers": added}},
+        )
+        for name in ("before", "after")
+    )
+
+    assert ((403, [("spec.ephemeralContainers[0].image", "pullSecrets")]), (200, [])) == (
+        refusal_of(before),
+        refusal_of(after),
+    )
+    assert (
+        "the Pod names no pull secret, and one that is there gets none of its ServiceAccount's"
+    ) in one_line(before.body["message"])
 
 
 def test_another_registry_needs_no_secret(installation: Installation) -> None:

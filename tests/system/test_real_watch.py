@@ -117,6 +117,7 @@ async def test_long_lists_come_in_pages(transport: ApiTransport, namespace: str)
     assert (2, {*names}) == (len(pages), listed - {"kube-root-ca.crt"})
 
 
+@pytest.mark.usefixtures("long_outage")  # It begins here, for test_webhook_outage.py.
 async def test_an_outage_costs_little_and_heals_by_itself(tmp_path: Path) -> None:
     """While the API server is away next to no CPU is used; what changed meanwhile is seen."""
     with ControlPlane(tmp_path / "cluster") as cluster:

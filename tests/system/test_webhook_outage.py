@@ -12,9 +12,12 @@ from realparts.control_plane import ControlPlane
 from realparts.guard import Guard
 from realparts.landwaiter import OK
 from realparts.processes import http_status, wait_until
+from system.long_outage import VIEWS, LongOutage
 from system.test_webhook_objects import DENIES, VALIDATE
 
 SECONDS = 10.0
+AWAY_SECONDS = 60.0
+CPU_SHARE_MAX = 0.05
 
 
 @pytest.fixture
@@ -58,3 +61,15 @@ def test_an_api_server_that_is_away_keeps_nobody_from_serving(guard: Guard) -> N
             during.add(status("/readyz"))
 
     assert (503, {OK}) == (before, during)
+
+
+def test_a_minute_without_api_server_costs_little_and_is_told(long_outage: LongOutage) -> None:
+    """The process stays ready and uses next to nothing; its metrics say how old its news is."""
+    share = long_outage.share_after(AWAY_SECONDS)
+    old = {view for view, age in long_outage.ages().items() if age >= AWAY_SECONDS}
+    ready = http_status(f"{long_outage.landwaiter.metrics_url}/readyz")
+    long_outage.heal()
+
+    assert (set(VIEWS), OK) == (old, ready)
+    assert share.seconds >= AWAY_SECONDS
+    assert 0 < share.of_a_core < CPU_SHARE_MAX, share  # Nothing at all would be nothing measured.

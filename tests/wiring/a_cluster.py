@@ -90,19 +90,21 @@ def an_inquiry(
     trusted: bool = True,
     seconds: float = 20,
     namespace: str = "shop",
+    kind: str = "Pod",
+    exists: bool = False,
 ) -> Inquiry:
-    """Return an inquiry for a Pod in a namespace that names these pull secrets."""
+    """Return an inquiry for a Pod, or another kind's template, that names these pull secrets."""
     pod = Workload(
-        kind="Pod",
+        kind=kind,
         namespace=namespace,
         name="web",
-        is_template=False,
+        is_template=kind != "Pod",
         labels={},
         service_account=account,
         pull_secrets=pull_secrets,
         uses=(),
     )
-    return Inquiry(pod, Deadline.after(seconds), credentials_allowed=trusted)
+    return Inquiry(pod, Deadline.after(seconds), credentials_allowed=trusted, exists=exists)
 
 
 def _protocol_holds() -> ClusterView:

@@ -116,6 +116,27 @@ async def test_secrets_of_the_account_are_judged_as_its_own() -> None:
     ] == [await answer(cluster), await answer(cluster, account="missing")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "named", "expected"),
+    [
+        ("Pod", (), PullSecretAnswer("shop", (), is_late=True)),
+        ("Pod", ("regcred",), PullSecretAnswer("shop", (USABLE,))),
+        ("Deployment", (), PullSecretAnswer("shop", (USABLE,), "default")),
+    ],
+)
+async def test_a_pod_that_is_there_gets_no_secrets_of_its_account(
+    kind: str, named: tuple[str, ...], expected: PullSecretAnswer
+) -> None:
+    """Kubernetes copies them when it creates a Pod, so what is added later has none of them."""
+    cluster = FakeCluster()
+    cluster.add_secret(docker_secret("regcred", "r.example.com"))
+    cluster.add_account("default", "regcred")
+    states = PullSecretStates(PullSecretReader(cluster), clock=lambda: NOW)
+    inquiry = an_inquiry(*named, kind=kind, exists=True)
+
+    assert expected == await states.answer(PullSecretQuestion(IMAGE), inquiry)
+
+
 async def test_a_secret_mended_a_moment_ago_is_found() -> None:
     """Before it says anything against an image, it reads anew what it remembered."""
     cluster = FakeCluster()

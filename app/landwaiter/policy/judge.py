@@ -100,7 +100,12 @@ class Judge:
             if number % USES_A_TURN == 0:
                 await asyncio.sleep(0)
         inquiry = Inquiry(
-            workload, case.deadline, case.dry_run, case.credentials_allowed, case.offers
+            workload,
+            case.deadline,
+            case.dry_run,
+            case.credentials_allowed,
+            case.offers,
+            exists=case.old is not None,
         )
         verdicts = await evaluate(charges, self._source, inquiry, self._inventory)
         verdicts = still_granted(hearing.with_doubts(verdicts), self._clock())

@@ -171,8 +171,7 @@ class Logins:
         """
         async with AsyncExitStack() as gates:
             for name in self._waits_for(login):
-                if not self._is_confirmed(login):
-                    await gates.enter_async_context(self._gate(name, 1))
+                await gates.enter_async_context(self._gate(name, 1))
             if self._is_confirmed(login):
                 await gates.aclose()
             self._check(login, repository)

@@ -47,7 +47,8 @@ class Inquiry:
 
     `credentials_allowed` is False when the caller is not known to be the API server; then no
     credential may be read or tried (design, semantics 20). `offers` is False where nobody is helped
-    by the digest that a tag points to now, so that none is looked up for a remedy.
+    by the digest that a tag points to now, so that none is looked up for a remedy. `exists` is True
+    where the object is there already and changes.
     """
 
     workload: Workload
@@ -55,6 +56,7 @@ class Inquiry:
     dry_run: bool = False
     credentials_allowed: bool = False
     offers: bool = True
+    exists: bool = False
     notes: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What whoever answers has read for this object already, under keys of their own."""
 

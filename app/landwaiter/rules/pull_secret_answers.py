@@ -77,7 +77,8 @@ class PullSecretAnswer:
     `account_missing` is True when there is no such account; `left_out` counts names beyond the
     first `SECRETS_MAX`. Names that are empty, or given before, are not among `secrets`; `repeated`
     are those given before. `node_credentials` is True where nodes have credentials of their own
-    for the image, and these were asked about.
+    for the image, and these were asked about. `is_late` is True for a Pod that is there already and
+    names no Secret: it gets none of its account's any more.
     """
 
     namespace: str
@@ -87,6 +88,7 @@ class PullSecretAnswer:
     left_out: int = 0
     repeated: tuple[str, ...] = ()
     node_credentials: bool = False
+    is_late: bool = False
 
     def in_state(self, *states: SecretState) -> tuple[NamedSecret, ...]:
         """Return the Secrets that are in one of these states, in order."""

@@ -37,6 +37,10 @@ _INSTEAD = {
 
 def nothing_named(answer: PullSecretAnswer) -> str:
     """Return why no Secret counts for the Pod."""
+    if answer.is_late:
+        return (
+            "the Pod names no pull secret, and one that is there gets none of its ServiceAccount's"
+        )
     where = f'namespace "{answer.namespace}"'
     if answer.service_account is None:
         return "the Pod lists imagePullSecrets without a name, so its ServiceAccount's do not apply"
@@ -69,7 +73,7 @@ def not_looked_at(answer: PullSecretAnswer) -> str:
 
 def how_to_name_one(use: ImageUse, answer: PullSecretAnswer) -> str:
     """Return the command that makes a Secret, and where to name it."""
-    return f"run `{_creating(use, answer)}` and {_naming(use)}"
+    return f"run `{_creating(use, answer)}` and {_naming(use, answer)}"
 
 
 def how_to_mend(use: ImageUse, answer: PullSecretAnswer) -> str:
@@ -124,9 +128,9 @@ def _replacing(use: ImageUse, answer: PullSecretAnswer, secret: NamedSecret) -> 
     )
 
 
-def _naming(use: ImageUse) -> str:
+def _naming(use: ImageUse, answer: PullSecretAnswer) -> str:
     where = f"name it in {_list_of(use)}"
-    if ".ephemeralContainers[" in use.path:
+    if ".ephemeralContainers[" in use.path or answer.is_late:
         where += " of a new Pod, for those of a running one cannot be changed"
     return where
 

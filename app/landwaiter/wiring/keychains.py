@@ -2,7 +2,8 @@
 Which credentials may be tried for a workload: those that the kubelet would have.
 
 They are in the Secrets that the Pod names, or where it names none, in those that its service
-account names: Kubernetes copies these into a Pod that is created, but not into a template.
+account names: Kubernetes copies these into a Pod that is created, but not into a template, nor into
+a Pod that is there already.
 """
 
 import asyncio
@@ -14,14 +15,12 @@ from typing import TypeVar, cast
 
 from landwaiter.cluster.values import Secret
 from landwaiter.cluster.view import ClusterView
-from landwaiter.deadline import Deadline
 from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing, Unavailable
 from landwaiter.registry.keychain import EMPTY_KEYCHAIN, FurtherCredentials, Keychain
 from landwaiter.registry.mirrors import NO_MIRRORS, Mirrors
 from landwaiter.rules.protocol import Inquiry
 from landwaiter.rules.pull_secret_answers import SECRETS_MAX
 from landwaiter.wiring.docker_configs import DockerConfig, DockerConfigs
-from landwaiter.workloads.values import Workload
 
 DEFAULT_ACCOUNT = "default"
 Found = TypeVar("Found")
@@ -35,7 +34,8 @@ class NamedSecrets:
     `account` is the service account whose list was taken, None where the Pod's own was;
     `account_exists` is False when that account is missing. Names that are empty or given before
     are not among them, `left_out` counts those beyond the first `SECRETS_MAX`, and `repeated` are
-    names that are given more than once.
+    names that are given more than once. `is_late` is True for a Pod that is there already and names
+    none, which gets none any more.
     """
 
     names: tuple[str, ...]
@@ -44,6 +44,7 @@ class NamedSecrets:
     account_exists: bool = True
     left_out: int = 0
     repeated: tuple[str, ...] = ()
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class PullSecretReader:
             known = notes.get((NamedSecrets, True)) or notes.get((NamedSecrets, fresh))
             if known is None:
                 try:
-                    known = await self._named(inquiry.workload, inquiry.deadline, fresh=fresh)
+                    known = await self._named(inquiry, fresh=fresh)
                 except Unavailable as fault:
                     known = fault
                 notes[NamedSecrets, fresh] = known
@@ -106,9 +107,12 @@ class PullSecretReader:
             raise known
         return cast("NamedSecrets", known)
 
-    async def _named(self, workload: Workload, deadline: Deadline, *, fresh: bool) -> NamedSecrets:
+    async def _named(self, inquiry: Inquiry, *, fresh: bool) -> NamedSecrets:
+        workload, deadline = inquiry.workload, inquiry.deadline
         namespace = workload.namespace
         account, names, exists = None, workload.pull_secrets, True
+        if not names and inquiry.exists and not workload.is_template:
+            return NamedSecrets((), (), is_late=True)
         if not names:
             account = workload.service_account or DEFAULT_ACCOUNT
             found = await self._view.get_service_account(

@@ -188,6 +188,7 @@ class PullSecretStates:
             account_missing=not named.account_exists,
             left_out=named.left_out,
             repeated=named.repeated,
+            is_late=named.is_late,
             node_credentials=(
                 question.node_credentials and self._of_nodes.covers(question.reference)
             ),
