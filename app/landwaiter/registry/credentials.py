@@ -8,7 +8,8 @@ byte order of the normalised keys, so that `registry.example.com/team` comes bef
 never decided here. Docker Hub's key counts only where nothing else matched, for every image
 whose first part has neither dot nor colon (also `localhost`).
 
-Source: pkg/credentialprovider/keyring.go and util/parsers/parsers.go of Kubernetes 1.36.3.
+Source: pkg/credentialprovider/keyring.go and util/parsers/parsers.go of Kubernetes 1.36.3; 1.37.2
+does the same.
 """
 
 from collections.abc import Iterable
