@@ -6,6 +6,7 @@ import re
 from typing import cast
 
 import pytest
+from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from landwaiter.errors import RegistryUnavailable
@@ -171,6 +172,33 @@ async def test_a_token_service_that_is_not_known_leaves_it_undecided() -> None:
                     await tried(registry, client)
 
     assert [] == logins(other)
+
+
+async def test_a_password_that_was_not_sent_is_not_known_to_be_good() -> None:
+    """An image that anybody may pull says nothing about it."""
+    async with (
+        FakeRegistry(public=True) as other,
+        FakeRegistry(users={"ann": "pw"}, realm=f"{other.url}/token") as registry,
+        client_for(named(registry, other)) as client,
+    ):
+        registry.add_image()
+
+        async def open_to_any_token(request: web.Request) -> web.StreamResponse:
+            if "Authorization" in request.headers:
+                return await registry.truth(request)
+            challenge = f'Bearer realm="{registry.realm}"'
+            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+        registry.on("/team/app/", open_to_any_token)
+        granted = await tried(registry, client)
+        registry.behave()
+        registry.realm = None
+        for number in range(REFUSED_MAX):
+            await tried(registry, client, wrong(number))
+        with pytest.raises(LoginsPaused):
+            await tried(registry, client)
+
+    assert PullAccess.GRANTED == granted
 
 
 async def test_a_revoked_password_is_found_although_a_token_is_still_good() -> None:

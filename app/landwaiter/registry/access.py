@@ -106,7 +106,8 @@ class AccessTrial:
             raise RegistryUnavailable(str(problem)) from problem
         reply = await send(self._ask(access, reference, authorization))
         outcome = self._meaning(access, reply, authorization)
-        return outcome, outcome is not PullAccess.LOGIN_REFUSED
+        was_sent = authorization.withheld_from is None
+        return outcome, was_sent and outcome is not PullAccess.LOGIN_REFUSED
 
     def _meaning(
         self, access: Access, reply: Reply, authorization: Authorization | None
