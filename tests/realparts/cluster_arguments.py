@@ -119,7 +119,7 @@ def controller_arguments(folder: ClusterFolder) -> list[str]:
         "--use-service-account-credentials",  # Each controller asks under its real name.
         "--leader-elect=false",
         "--secure-port=0",
-        "--controllers=*,-nodeipam,-cloud-node-lifecycle-controller",  # These two need nodes.
+        "--controllers=*,-nodeipam",  # It needs nodes.
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     ]

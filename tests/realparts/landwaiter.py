@@ -31,7 +31,7 @@ NAMESPACE = "landwaiter-system"
 DOCUMENTS = "landwaiter.dev"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)")
-KUBERNETES = ServerVersion(1, 36)
+KUBERNETES = ServerVersion(1, 37)
 """The API server that the tests run, with conditions in its webhook objects."""
 
 

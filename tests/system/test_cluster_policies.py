@@ -264,14 +264,21 @@ def test_an_exception_is_the_cluster_s_in_landwaiter_s_namespace_alone(
         what="the status of the exception",
     )
     shown = cluster.kubectl("get", "imgexc", "-n", NAMESPACE, "incident").stdout.splitlines()
-    counts = [
-        cluster.request("GET", path).body["status"]["counts"]
-        for path in (f"{POLICIES}/pinned", f"{ours}/incident")
-    ]
+    counts = [{"rules": 1, "exceptions": 1, "warnings": 0}, {"policies": 1}]
+    wait_until(  # The warnings of a policy are counted a moment after the policy is in force.
+        lambda: (
+            counts
+            == [
+                cluster.request("GET", path).body["status"]["counts"]
+                for path in (f"{POLICIES}/pinned", f"{ours}/incident")
+            ]
+        ),
+        within_seconds=15,
+        what=f"the counts {counts}",
+    )
 
     assert refused
     assert "--namespaced-exceptions" in json.dumps(problem)
     assert ["incident", '["pinned"]' if '"' in shown[1] else "pinned", "alice", expires] == (
         shown[1].split()[:4]
     )
-    assert [{"rules": 1, "exceptions": 1, "warnings": 0}, {"policies": 1}] == counts
