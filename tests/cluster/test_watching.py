@@ -5,7 +5,7 @@ import json
 import queue
 import random
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -105,9 +105,11 @@ def secret_of(content: Content) -> str:
 
 @asynccontextmanager
 async def watching(
-    server: Server, changed: Callable[[], None] | None = None
+    server: Server,
+    changed: Callable[[], None] | None = None,
+    gone: Callable[[Iterable[str]], None] = lambda _: None,
 ) -> AsyncIterator[Watch[str]]:
-    watch = Watch(server, Watched(ACCOUNTS, secret_of), changed=changed)
+    watch = Watch(server, Watched(ACCOUNTS, secret_of), changed=changed, gone=gone)
     watch.start()
     try:
         yield watch
@@ -280,6 +282,23 @@ async def test_changes_are_told_and_bookmarks_are_not() -> None:
         await until(lambda: bool(watch.values))
 
     assert [threading.get_ident()] * 2 == told
+
+
+async def test_what_has_gone_is_told_also_when_it_went_unheard() -> None:
+    """By an event, by a list that is read anew, or because it cannot be understood any more."""
+    server, script, told = Server(), Script(), list[str]()
+    async with watching(server, gone=told.extend) as watch:
+        server.lists.put(a_list(*(an_account(name, secret=name) for name in "abcd")))
+        server.streams.put(script)
+        script.say("DELETED", an_account("a"))
+        script.say("DELETED", an_account("unknown"))
+        script.say("MODIFIED", an_account("b", secret="bad"))
+        script.say("ERROR", {"code": 410, "reason": "Expired"})
+        server.lists.put(a_list(an_account("c"), an_account("e"), version="8"))
+        server.streams.put(Script())
+        await until(lambda: ("shop", "e") in watch.values)
+
+    assert ["a", "b", "d"] == told
 
 
 async def test_the_age_says_how_long_nothing_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,10 +240,54 @@ async def test_what_was_refused_since_is_removed() -> None:
     async with world.kept() as kept:
         kept.offer(a_success("b"))
         for name in ("a", "b", "c"):
-            kept.withdraw(a_verification(name))
+            kept.withdraw(a_verification(name), for_all=True)
         await wrote(kept, world, 2)
 
     assert (["withdrawn"] * 2, []) == (world.observed.writes, world.written())
+
+
+async def test_what_was_refused_counts_no_more_before_it_is_removed() -> None:
+    """Nor where it is not removed at all, for a dry run leaves nothing behind."""
+    world = World(heard=Resource([an_object(a_record(name)) for name in ("a", "b")]))
+    async with world.kept() as kept:
+        world.seconds += 60
+        kept.withdraw(a_verification("a"), for_all=False)
+        kept.withdraw(a_verification("c"), for_all=True)
+
+        assert [NOW + 60, 0, 0] == [kept.counts_from(a_verification(name)) for name in "abc"]
+        assert [] == world.observed.writes
+
+
+async def test_what_another_replica_has_removed_is_taken_back_here_too() -> None:
+    """Also what was removed while nothing was heard; but not what has just come to its end."""
+    ended = a_record("c", when=NOW - DAY + 30)
+    records = [a_record("a"), a_record("b"), ended, a_record("d")]
+    world = World(heard=Resource([an_object(each) for each in records]))
+    async with world.kept() as kept:
+        world.seconds += 60
+        for record in (records[0], ended):
+            world.heard.say("DELETED", an_object(record))
+        await until(lambda: len(kept) == A_FEW - 1)
+        world.heard.items = [an_object(records[3])]
+        world.heard.say("ERROR", {"code": 410})
+        await until(lambda: len(kept) == 1)
+
+        assert [NOW + 60, NOW + 60, 0, 0] == [
+            kept.counts_from(a_verification(name)) for name in "abcd"
+        ]
+
+
+async def test_so_much_is_remembered_of_what_was_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last, for what was taken back first has the least time left."""
+    monkeypatch.setattr(keeping, "TAKEN_BACK_MAX", 2)
+    world = World(heard=Resource([an_object(a_record(name)) for name in "abc"]))
+    async with world.kept() as kept:
+        for name in "abac":
+            kept.withdraw(a_verification(name), for_all=False)
+
+        assert [NOW, 0, NOW] == [kept.counts_from(a_verification(name)) for name in "abc"]
 
 
 async def test_a_new_process_waits_for_what_is_kept_but_not_for_long(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import pytest
+
 from cosign.fakes import an_image
 from inventory.kept import KeptInMemory
 from inventory.verified import a_verification
@@ -25,6 +27,13 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
+
+
+class KeptThatStays(KeptInMemory):
+    """What an API server that is slow, or a dry run, leaves where it is."""
+
+    def withdraw(self, verification: Verification, *, for_all: bool) -> None:
+        super().withdraw(verification, for_all=for_all and False)
 
 
 def earlier(ledger: Ledger, verification: Verification) -> Earlier[str] | None:
@@ -108,6 +117,35 @@ def test_what_is_refused_later_is_forgotten_and_withdrawn() -> None:
     ledger.refused(a_verification(), an_inquiry())
 
     assert (1, {}, None) == (len(dry), kept.successes, earlier(ledger, a_verification()))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_attack_what_is_still_kept_does_not_outlive_its_refusal(*, dry_run: bool) -> None:
+    """Removing it takes a while, and a dry run removes nothing; nobody goes by it meanwhile."""
+    kept, clock = KeptThatStays(), Clock()
+    kept.now = clock
+    ledger = Ledger(kept, clock=clock)
+    ledger.verified(a_verification(), an_inquiry(), authority="ci", age_seconds=0)
+    clock.seconds += 60
+    ledger.refused(a_verification(), replace(an_inquiry(), dry_run=dry_run))
+    refused = earlier(ledger, a_verification())
+    clock.seconds += 60
+    ledger.verified(a_verification(), an_inquiry(), authority="ci", age_seconds=0)
+
+    assert (None, Earlier("good", 0.0)) == (refused, earlier(ledger, a_verification()))
+
+
+def test_attack_what_another_replica_has_refused_is_not_noted_again_from_memory() -> None:
+    """A success that is remembered for hours would bring back what was taken back since."""
+    kept, clock = KeptInMemory(), Clock()
+    ledger = Ledger(kept, clock=clock)
+    ledger.verified(a_verification(), an_inquiry(), authority="ci", age_seconds=0)
+    kept.successes.clear()
+    kept.taken_back[a_verification().key] = NOW + 60
+    clock.seconds += 600
+    told = ledger.verified(a_verification(), an_inquiry(), authority="ci", age_seconds=600)
+
+    assert (True, {}, None) == (told, kept.successes, earlier(ledger, a_verification()))
 
 
 def test_a_success_that_is_none_any_more_is_not_found() -> None:

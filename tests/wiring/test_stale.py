@@ -215,6 +215,26 @@ async def test_a_refusal_is_never_turned_into_an_admission(install: Install) -> 
     assert ([REFUSED, UNDECIDED], {}) == (decisions, install.kept.successes)
 
 
+async def test_attack_a_refusal_by_a_dry_run_is_none_to_get_over(install: Install) -> None:
+    """It removes nothing that is kept, but this process knows what it has seen."""
+    registry = install.world.registry
+    image = signed(registry, a_key())
+    install.world.policies[:] = [wanting()]
+    await install.world.judged(str(image))
+    install.seconds += 60
+    decisions = []
+    async with install.restarted() as process:
+        registry.on(".sig", answer(404))
+        decisions.append((await process.judged(str(image), dry_run=True)).decision)
+        ledger = process.ledger
+    registry._hooks.clear()
+    install.stop_the_registry()
+    async with another_process(install.world, install.folder, ledger) as with_its_memory:
+        decisions.append((await with_its_memory.judged(str(image))).decision)
+
+    assert ([REFUSED, UNDECIDED], 1) == (decisions, len(install.kept.successes))
+
+
 async def test_an_index_is_admitted_for_all_that_was_verified_in_it(install: Install) -> None:
     """What it lists cannot be read either."""
     image = signed(install.world.registry, a_key())

@@ -9,7 +9,7 @@ protocol is spoken in `following`, on the library's connections.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Generic
 
@@ -33,7 +33,8 @@ class Watch(Generic[ValueT]):
     The objects of one resource. Made and used on one event loop; `close` ends its thread.
 
     `values` holds what was last heard, and is empty until `synced`. `changed`, when given, is
-    called on the event loop after every change, once at least when synced.
+    called on the event loop after every change, once at least when synced; `gone` before it, with
+    what was there and is not any more.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Watch(Generic[ValueT]):
         watched: Watched[ValueT],
         *,
         changed: Callable[[], None] | None = None,
+        gone: Callable[[Iterable[ValueT]], None] = lambda _: None,
     ) -> None:
         self._watched = watched
         self._changed = changed or (lambda: None)
+        self._gone = gone
         self._loop = asyncio.get_running_loop()
         self._values: dict[ObjectName, ValueT] = {}
         self._synced = asyncio.Event()
@@ -82,6 +85,7 @@ class Watch(Generic[ValueT]):
     async def close(self) -> None:
         """End the thread; what it still says is not heard."""
         self._changed = lambda: None
+        self._gone = lambda _: None
         await asyncio.to_thread(self._follower.stop)
 
     def _tell(self, news: News[ValueT]) -> None:
@@ -97,14 +101,16 @@ class Watch(Generic[ValueT]):
         match news:
             case Listed(values):
                 self._is_refused = False
-                self._values = dict(values)
+                before, self._values = self._values, dict(values)
                 self._synced.set()
+                self._gone([before[name] for name in before.keys() - values.keys()])
                 self._changed()
             case Stands(name, value):
                 self._values[name] = value
                 self._changed()
             case Gone(name):
-                self._values.pop(name, None)
+                if name in self._values:
+                    self._gone([self._values.pop(name)])
                 self._changed()
             case Alive():
                 pass

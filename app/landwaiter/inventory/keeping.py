@@ -5,11 +5,14 @@ What is heard of is believed only under the seal, and is in memory from then on,
 up asks nobody. Writing goes on beside the answering: so many successes wait at most, each key once,
 and nothing ever waits for them. A success that another replica has written a moment ago is not
 written again.
+
+What one replica refuses it removes, and whatever goes before its time is taken back: no replica
+counts by its own memory what was found out before.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -30,6 +33,9 @@ from landwaiter.inventory.verifications import Success, Verification
 
 WAITING_MAX: Final = 1_000
 """Successes that wait to be written; a rollout of more images at once keeps some of them later."""
+
+TAKEN_BACK_MAX: Final = 5_000
+"""Some 200 bytes each; only what was kept is among them, so that refusals push nothing out."""
 
 SETTLE_SECONDS: Final = 10.0
 """How long a new process waits for the first list before it is ready all the same."""
@@ -72,6 +78,7 @@ class KeptImages:
         self._watch: Watch[Record] | None = None
         self._due: dict[str, Record | None] = {}
         self._under_way = ""
+        self._taken_back: dict[str, float] = {}
         self._arrived = asyncio.Event()
         self._settles_at = time.monotonic() + SETTLE_SECONDS
         self.seal: Seal | None = None
@@ -84,7 +91,7 @@ class KeptImages:
         def believed(content: Content) -> Record | None:
             return self._believed(content, seal)
 
-        self._watch = Watch(self._source, Watched(RESOURCE, believed))
+        self._watch = Watch(self._source, Watched(RESOURCE, believed), gone=self._gone)
         self._watch.start()
         self._arrived.set()
 
@@ -113,15 +120,35 @@ class KeptImages:
         is_now = record.when <= now + FUTURE_SECONDS and now < record.until
         return float(record.when) if is_now else None
 
+    def counts_from(self, verification: Verification) -> float:
+        """Return when it was last taken back, here or by another replica; 0 for never."""
+        # Mostly there is none, and a key takes its time.
+        return self._taken_back.get(verification.key, 0.0) if self._taken_back else 0.0
+
     def offer(self, success: Success) -> bool:
         """Take a success to keep, and return at once whether there was room for it."""
         return self._put(success.verification.key, success)
 
-    def withdraw(self, verification: Verification) -> None:
-        """Keep it no longer."""
+    def withdraw(self, verification: Verification, *, for_all: bool) -> None:
+        """Believe it no longer from now on; `for_all`, also remove it."""
         key = verification.key
         if self._record(key) is not None or key in self._due or key == self._under_way:
-            self._put(key, None)
+            self._take_back(key)
+            if for_all:
+                self._put(key, None)
+
+    def _gone(self, records: Iterable[Record]) -> None:
+        """Take back what was removed before its time: refused elsewhere, or by people."""
+        now = self._settings.now()
+        for record in records:
+            if record.until > now:
+                self._take_back(record.key)
+
+    def _take_back(self, key: str) -> None:
+        self._taken_back.pop(key, None)
+        if len(self._taken_back) >= TAKEN_BACK_MAX:
+            del self._taken_back[next(iter(self._taken_back))]
+        self._taken_back[key] = self._settings.now()
 
     def _put(self, key: str, success: Success | None) -> bool:
         if key not in self._due and len(self._due) >= WAITING_MAX:

@@ -34,12 +34,16 @@ class Kept(Protocol):
         """Take a success to keep, and return whether there was room for it."""
         ...
 
-    def withdraw(self, verification: Verification) -> None:
-        """Keep it no longer: it was refused since."""
+    def withdraw(self, verification: Verification, *, for_all: bool) -> None:
+        """Believe it no longer, for it was refused since; `for_all`, also keep it no longer."""
         ...
 
     def when(self, verification: Verification) -> float | None:
         """Return when that was last verified, as far as it is believed; None for nothing."""
+        ...
+
+    def counts_from(self, verification: Verification) -> float:
+        """Return when what was kept was last taken back, here or elsewhere; 0 for never."""
         ...
 
 
@@ -50,12 +54,16 @@ class NothingKept:
         """Return True: there is nothing to try again."""
         return True
 
-    def withdraw(self, verification: Verification) -> None:
+    def withdraw(self, verification: Verification, *, for_all: bool) -> None:
         """Do nothing."""
 
     def when(self, verification: Verification) -> float | None:  # noqa: ARG002  # As the protocol has it.
         """Return None."""
         return None
+
+    def counts_from(self, verification: Verification) -> float:  # noqa: ARG002  # As the protocol has it.
+        """Return 0."""
+        return 0.0
 
 
 NOTHING_KEPT: Final = NothingKept()
@@ -135,10 +143,12 @@ class Ledger:
         Note that something was verified so many seconds ago; keep it where `keeps` says so.
 
         What it was verified by is enough for `good_seconds` from now on, None for ever. Returns
-        whether it is kept, so that the same need not be told again.
+        whether the same need not be told again: it is kept, or was taken back since.
         """
         now = self._clock()
         when = now - age_seconds
+        if when <= self._kept.counts_from(verification):
+            return True
         noted = self._noted.get(verification)
         if noted is None or when > noted.when + RENEWED_SECONDS:
             noted = self._note(verification, when)
@@ -151,8 +161,7 @@ class Ledger:
     def refused(self, verification: Verification, inquiry: Inquiry) -> None:
         """Forget the success of before: what was found out last counts."""
         self._noted.pop(verification, None)
-        if keeps(inquiry):
-            self._kept.withdraw(verification)
+        self._kept.withdraw(verification, for_all=keeps(inquiry))
 
     def earlier(self, question: Question[Answer], inquiry: Inquiry) -> Earlier[Answer] | None:
         """Return what was last found out, at once; None where that is not known."""
@@ -164,7 +173,9 @@ class Ledger:
         known = [] if noted is None or (noted.ends or now + 1) <= now else [noted.when]
         if (when := self._kept.when(verification)) is not None:
             known.append(when)
-        return Earlier(expected.answer(), max(0.0, now - max(known))) if known else None
+        if not known or max(known) <= self._kept.counts_from(verification):
+            return None
+        return Earlier(expected.answer(), max(0.0, now - max(known)))
 
     def _note(self, verification: Verification, when: float) -> _Noted:
         self._noted.pop(verification, None)
