@@ -23,6 +23,7 @@ Every exception that Landwaiter raises on purpose, split by whose fault it is.
     └── Unavailable                        nobody's input: the answer is undecided
         ├── RegistryUnavailable            5xx, 429, network, TLS
         ├── CredentialsUnavailable         a program that gives credentials
+        │   └── CredentialsLate            it was ended at its limit
         ├── ClusterUnavailable             the Kubernetes API
         │   └── ClusterConflict            somebody else has written the object meanwhile
         ├── ExpressionsUnavailable         the process that evaluates expressions
@@ -128,6 +129,10 @@ class RegistryUnavailable(Unavailable):
 
 class CredentialsUnavailable(Unavailable):
     """A program of the install gave no credentials; the message never quotes what it printed."""
+
+
+class CredentialsLate(CredentialsUnavailable):
+    """A program of the install took longer than it may, and was ended."""
 
 
 class ClusterUnavailable(Unavailable):

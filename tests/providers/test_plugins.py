@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from landwaiter.providers.asking import (
     Warn,
     silently,
 )
+from landwaiter.providers.observer import UNOBSERVED, ProgramObserver
 from landwaiter.providers.plugins import Plugins
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import Given
@@ -43,6 +45,17 @@ APP = ImageReference.parse(f"{HOST}/team/app:1@sha256:{'a' * 64}")
 GOOD = Credential(PATTERN, "AWS", "word")
 ANSWER = f'answer({{"{PATTERN}": ("AWS", "word")}})'
 SECRET = "hunter2"
+HANGS = "time.sleep(600)"
+
+
+@dataclass
+class Observed:
+    """What was told of runs."""
+
+    runs: list[tuple[str, str, float]] = field(default_factory=list)
+
+    def program_finished(self, kind: str, end: str, *, seconds: float) -> None:
+        self.runs.append((kind, end, seconds))
 
 
 @asynccontextmanager
@@ -52,12 +65,14 @@ async def running(
     clock: Clock | None = None,
     limit: float = 20.0,
     warn: Warn = silently,
+    observer: ProgramObserver = UNOBSERVED,
 ) -> AsyncIterator[Plugins]:
     plugins = Plugins(
         providers(folder, *(entries or (an_entry([PATTERN]),))),
         clock=clock or Clock(),
         limit_seconds=limit,
         warn=warn,
+        observer=observer,
     )
     try:
         yield plugins
@@ -192,6 +207,25 @@ async def test_a_plugin_that_hangs_is_ended(tmp_path: Path) -> None:
         await all_end(pids),
         unreaped(),
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [(ANSWER, "ok"), ("sys.exit(1)", "failed"), ("print('x')", "failed"), (HANGS, "timed out")],
+    ids=["answers", "fails", "answers nonsense", "hangs"],
+)
+async def test_each_run_is_told_with_its_end(tmp_path: Path, body: str, end: str) -> None:
+    """What is remembered, also of a failure, is no run."""
+    a_plugin(tmp_path, body)
+    observed = Observed()
+    limit = 0.4 if body == HANGS else 20.0
+    async with running(tmp_path, limit=limit, observer=observed) as plugins:
+        for _ in range(2):
+            await given(plugins)
+
+    assert [("plugin", end, True)] == [
+        (kind, each, 0 < seconds < 10) for kind, each, seconds in observed.runs
+    ]
 
 
 async def test_output_without_end_is_ended(tmp_path: Path) -> None:

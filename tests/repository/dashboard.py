@@ -251,6 +251,11 @@ TIME = Row(
                     "cosign fault ({{format}})",
                 ),
                 Query(
+                    "sum by (kind, end) (rate(landwaiter_credential_program_seconds_count"
+                    '{end!="ok"}[5m]))',
+                    "credential {{kind}} {{end}}",
+                ),
+                Query(
                     "sum by (outcome) (rate(landwaiter_api_request_seconds_count"
                     '{outcome=~"throttled|failed|unanswered"}[5m]))',
                     "Kubernetes API {{outcome}}",

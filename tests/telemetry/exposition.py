@@ -26,6 +26,7 @@ from landwaiter.telemetry.observers import (
     ConditionMetrics,
     CosignMetrics,
     PolicyMetrics,
+    ProgramMetrics,
     RegistryMetrics,
     ViewMetrics,
     WebhookMetrics,
@@ -96,6 +97,9 @@ def _count_outside(registry: CollectorRegistry) -> None:
     cosign.queue_changed(1)
     for outcome in words.REQUEST_OUTCOMES:
         registries.request_finished(outcome, seconds=0.1)
+    programs = ProgramMetrics(registry)
+    for kind, end in product(words.PROGRAM_KINDS, words.PROGRAM_ENDS):
+        programs.program_finished(kind, end, seconds=0.1)
     conditions, api = ConditionMetrics(registry), APIMetrics(registry)
     for scope, end in product(words.CONDITION_SCOPES, words.CONDITION_ENDS):
         conditions.job_finished(scope, end, seconds=0.1)

@@ -19,6 +19,7 @@ from landwaiter.inventory.observer import InventoryObserver, Removed, Written
 from landwaiter.inventory.records import RESOURCE
 from landwaiter.inventory.sealing import Disbelief
 from landwaiter.policy.crd import RESOURCE_KINDS
+from landwaiter.providers.observer import ProgramEnd, ProgramKind, ProgramObserver
 from landwaiter.telemetry import metrics as names
 from landwaiter.telemetry.api_observers import (
     API_OUTCOMES,
@@ -43,10 +44,13 @@ from landwaiter.telemetry.observers import (
     CACHE_ANSWERS,
     CONDITION_ENDS,
     POLICY_VIEWS,
+    PROGRAM_ENDS,
+    PROGRAM_KINDS,
     RUN_ENDS,
     RUN_FORMS,
     ConditionMetrics,
     CosignMetrics,
+    ProgramMetrics,
     RegistryMetrics,
     WebhookMetrics,
 )
@@ -54,17 +58,8 @@ from landwaiter.webhooks.configuration import CLUSTER_ROLES, CONFIGURATIONS
 from landwaiter.wiring.cluster_policies import resource_of
 from landwaiter.wiring.own_objects import ROLES, SECRETS
 from landwaiter.wiring.policies import CONFIG_MAPS
+from telemetry.counting import counted
 from telemetry.exposition import everything_counted
-
-
-def counted(registry: CollectorRegistry, name: str) -> dict[tuple[str, ...], float]:
-    """Return the values of one metric that are not zero, by their labels."""
-    return {
-        tuple(sample.labels.values()): sample.value
-        for metric in registry.collect()
-        for sample in metric.samples
-        if sample.name == name and sample.value
-    }
 
 
 def test_every_name_begins_with_landwaiter() -> None:
@@ -85,6 +80,7 @@ def test_every_name_begins_with_landwaiter() -> None:
         "landwaiter_cosign_images_waiting",
         "landwaiter_cosign_run_images",
         "landwaiter_cosign_run_seconds",
+        "landwaiter_credential_program_seconds",
         "landwaiter_deadline_left_seconds",
         "landwaiter_decisions",
         "landwaiter_exceptions_used",
@@ -282,6 +278,7 @@ def test_the_cosign_observer_has_the_methods_that_the_verifier_calls() -> None:
     assert signatures(EventObserver) == signatures(EventMetrics)
     assert signatures(JobObserver) == signatures(ConditionMetrics)
     assert signatures(InventoryObserver) == signatures(InventoryMetrics)
+    assert signatures(ProgramObserver) == signatures(ProgramMetrics)
 
 
 def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
@@ -300,6 +297,7 @@ def test_each_value_that_the_verifier_can_give_has_its_own_series() -> None:
         EVENT_OUTCOMES,
     )
     assert (tuple(Disbelief), get_args(Written), get_args(Removed)) == (IGNORED, WRITTEN, REMOVED)
+    assert (get_args(ProgramKind), get_args(ProgramEnd)) == (PROGRAM_KINDS, PROGRAM_ENDS)
     assert POLICY_VIEWS == tuple(each.plural for each in RESOURCE_KINDS)
 
 
@@ -381,6 +379,18 @@ def test_verified_images_are_counted() -> None:
             "landwaiter_verified_images_removed_total",
         )
     ]
+
+
+def test_programs_that_give_credentials_are_counted() -> None:
+    """By kind and by what came of them; no name of a program is a label."""
+    registry = CollectorRegistry()
+    metrics = ProgramMetrics(registry)
+    metrics.program_finished("helper", "timed out", seconds=20.0)
+    metrics.program_finished("docker-credential-x", "odd", seconds=0.5)
+
+    assert {("helper", "timed out"): 20.0, ("other", "other"): 0.5} == counted(
+        registry, "landwaiter_credential_program_seconds_sum"
+    )
 
 
 def test_conditions_are_counted() -> None:

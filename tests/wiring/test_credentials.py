@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from landwaiter.errors import AccessDenied, CredentialsUnavailable, InvalidInput
 from landwaiter.images.reference import ImageReference
@@ -18,6 +19,7 @@ from landwaiter.wiring.credentials import CredentialSettings
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from providers.a_plugin import a_config, a_helper, a_plugin, an_entry, asked, images_asked
 from registry.fake_registry import FakeRegistry
+from telemetry.counting import counted
 from wiring.a_cluster import FakeCluster, an_inquiry, docker_secret
 
 ANN = ("ann", "pw")
@@ -41,12 +43,15 @@ async def a_source(
     cluster: FakeCluster,
     *,
     warn: Warn = silently,
+    collectors: CollectorRegistry | None = None,
 ) -> AsyncIterator[FactSource]:
     file = written(
         folder / "registries.yaml", {"registries": [{"host": registry.host, "plainHTTP": True}]}
     )
     settings = OutsideSettings(file, "cosign", credentials=credentials)
-    async with fact_source(settings, policies=list, view=cluster, warn=warn) as source:
+    async with fact_source(
+        settings, policies=list, view=cluster, warn=warn, collectors=collectors
+    ) as source:
         yield source
 
 
@@ -112,6 +117,26 @@ async def test_the_install_s_own_come_last(tmp_path: Path) -> None:
             len(images_asked(tmp_path)),
             asked(tmp_path, "docker-credential-example"),
         )
+
+
+async def test_runs_of_programs_are_counted(tmp_path: Path) -> None:
+    """Plugins apart from helpers, by what came of them; the same metric that operators read."""
+    collectors = CollectorRegistry()
+    async with FakeRegistry(users=dict([ANN])) as registry:
+        registry.add_image()
+        a_plugin(tmp_path, "sys.exit(1)")
+        a_helper(tmp_path, 'print(json.dumps({"Username": "ann", "Secret": "pw"}))')
+        docker = written(tmp_path / "config.json", {"credHelpers": {registry.host: "example"}})
+        config = written(tmp_path / "providers.yaml", a_config(an_entry([registry.host])))
+        settings = CredentialSettings(config, tmp_path, docker)
+        async with a_source(
+            tmp_path, registry, settings, FakeCluster(), collectors=collectors
+        ) as source:
+            await source.answer(CurrentDigest(image(registry)), an_inquiry())
+
+    assert {("plugin", "failed"): 1.0, ("helper", "ok"): 1.0} == counted(
+        collectors, "landwaiter_credential_program_seconds_count"
+    )
 
 
 async def test_a_plugin_that_fails_leaves_it_open(tmp_path: Path) -> None:

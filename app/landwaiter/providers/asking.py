@@ -15,7 +15,8 @@ from cachetools import TLRUCache, TTLCache
 
 from landwaiter.cosign.flights import Flights
 from landwaiter.deadline import Deadline
-from landwaiter.errors import CredentialsUnavailable
+from landwaiter.errors import CredentialsLate, CredentialsUnavailable
+from landwaiter.providers.observer import UNOBSERVED, ProgramEnd, ProgramKind, ProgramObserver
 from landwaiter.registry.credentials import Credential
 from landwaiter.registry.keychain import Given
 
@@ -71,13 +72,21 @@ class RememberedAnswers:
 
     At most `ANSWERS_MAX_BYTES` of answers; the least recently used go when there are more. Used on
     one event loop only, so it needs no lock. `name` is that of the program, for messages; `warn` is
-    told of each failure.
+    told of each failure, and the `observer` of each run.
     """
 
     def __init__(
-        self, name: str, *, clock: Callable[[], float] = time.monotonic, warn: Warn = silently
+        self,
+        name: str,
+        kind: ProgramKind,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        warn: Warn = silently,
+        observer: ProgramObserver = UNOBSERVED,
     ) -> None:
         self._name = name
+        self._kind: ProgramKind = kind
+        self._observer = observer
         self._warn = warn
         self._flights: Flights[str, Given] = Flights(UNDER_WAY_MAX, lane_of=_registry_of)
         self._answers: TLRUCache[str, Answer] = TLRUCache(
@@ -119,13 +128,28 @@ class RememberedAnswers:
             if remembered is not None:
                 return remembered
             try:
-                answer = await ask()
+                answer = await self._observed(ask)
             except CredentialsUnavailable as problem:
                 fault = self._faults[keys[0]] = f"{self._name} {problem}"
                 self._warn(f"{keys[0]}: {fault}")
                 return Given(fault=fault)
         self._answers[answer.key] = answer
         return Given(answer.credentials)
+
+    async def _observed(self, ask: Ask) -> Answer:
+        """Ask, and tell what came of it; a run that is cancelled is none."""
+        began = time.monotonic()
+
+        def finished(end: ProgramEnd) -> None:
+            self._observer.program_finished(self._kind, end, seconds=time.monotonic() - began)
+
+        try:
+            answer = await ask()
+        except CredentialsUnavailable as problem:
+            finished("timed out" if isinstance(problem, CredentialsLate) else "failed")
+            raise
+        finished("ok")
+        return answer
 
 
 def _registry_of(question: str) -> str:

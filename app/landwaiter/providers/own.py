@@ -18,6 +18,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.providers.answers import helper_answer
 from landwaiter.providers.asking import Answer, RememberedAnswers, Warn, silently
 from landwaiter.providers.docker_file import DockerFile, Helper, read_docker_file
+from landwaiter.providers.observer import UNOBSERVED, ProgramObserver
 from landwaiter.providers.programs import LIMIT_SECONDS, Program, ProgramRunner
 from landwaiter.registry.keychain import NOTHING_GIVEN, Given
 
@@ -57,8 +58,10 @@ class OwnCredentials:
         clock: Callable[[], float] = time.monotonic,
         limit_seconds: float = LIMIT_SECONDS,
         warn: Warn = silently,
+        observer: ProgramObserver = UNOBSERVED,
     ) -> None:
         self._warn = warn
+        self._observer = observer
         self._files = files
         self._clock = clock
         self._limit_seconds = limit_seconds
@@ -113,7 +116,13 @@ class OwnCredentials:
     def _asked_of(self, program: Program) -> _Asked:
         return _Asked(
             ProgramRunner(program, limit_seconds=self._limit_seconds),
-            RememberedAnswers(program.name, clock=self._clock, warn=self._warn),
+            RememberedAnswers(
+                program.name,
+                "helper",
+                clock=self._clock,
+                warn=self._warn,
+                observer=self._observer,
+            ),
         )
 
     async def close(self) -> None:

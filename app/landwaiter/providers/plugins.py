@@ -21,6 +21,7 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.providers.answers import provider_answer, provider_request
 from landwaiter.providers.asking import Answer, RememberedAnswers, Warn, silently
 from landwaiter.providers.config import Provider
+from landwaiter.providers.observer import UNOBSERVED, ProgramObserver
 from landwaiter.providers.programs import LIMIT_SECONDS, ProgramRunner
 from landwaiter.registry.keychain import NOTHING_GIVEN, Given, Keychain
 
@@ -32,12 +33,20 @@ class Plugin:
     """One plugin, with what it answered of late."""
 
     def __init__(
-        self, provider: Provider, *, clock: Callable[[], float], limit_seconds: float, warn: Warn
+        self,
+        provider: Provider,
+        *,
+        clock: Callable[[], float],
+        limit_seconds: float,
+        warn: Warn,
+        observer: ProgramObserver,
     ) -> None:
         self._provider = provider
         self._coverage = provider.coverage()
         self._runner = ProgramRunner(provider.program, limit_seconds=limit_seconds)
-        self._answers = RememberedAnswers(provider.program.name, clock=clock, warn=warn)
+        self._answers = RememberedAnswers(
+            provider.program.name, "plugin", clock=clock, warn=warn, observer=observer
+        )
 
     def covers(self, reference: ImageReference) -> bool:
         """Say whether it is asked for an image."""
@@ -72,9 +81,11 @@ class Plugins:
         clock: Callable[[], float] = time.monotonic,
         limit_seconds: float = LIMIT_SECONDS,
         warn: Warn = silently,
+        observer: ProgramObserver = UNOBSERVED,
     ) -> None:
         self._plugins = tuple(
-            Plugin(each, clock=clock, limit_seconds=limit_seconds, warn=warn) for each in providers
+            Plugin(each, clock=clock, limit_seconds=limit_seconds, warn=warn, observer=observer)
+            for each in providers
         )
 
     async def given(self, reference: ImageReference, *, deadline: Deadline) -> Given:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from landwaiter.errors import CredentialsUnavailable
+from landwaiter.errors import CredentialsLate, CredentialsUnavailable
 from landwaiter.pipes import BoundedPipe
 from landwaiter.processes import ChildProcess
 
@@ -72,14 +72,14 @@ class ProgramRunner:
         """
         Return how the program ended that was given the request to read.
 
-        Raises `CredentialsUnavailable` where it cannot be started or breaks a limit; the message
-        is what it did, to stand behind its name.
+        Raises `CredentialsUnavailable` where it cannot be started or breaks a limit, of which
+        `CredentialsLate` is that of time; the message is what it did, to stand behind its name.
         """
         try:
             async with asyncio.timeout(self._limit_seconds):
                 return await self._run(request)
         except TimeoutError as cause:
-            raise CredentialsUnavailable(
+            raise CredentialsLate(
                 f"took longer than the limit of {self._limit_seconds:g} s and was ended"
             ) from cause
         except OSError as cause:

@@ -203,6 +203,31 @@ class RegistryMetrics:
         self._requests.labels(closed(outcome, REQUEST_OUTCOMES)).observe(seconds)
 
 
+PROGRAM_KINDS: Final = ("plugin", "helper")
+PROGRAM_ENDS: Final = ("ok", "failed", "timed out")
+
+
+class ProgramMetrics:
+    """What the programs that give credentials tell their observer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._runs = Histogram(
+            "landwaiter_credential_program_seconds",
+            "Wall time of the kubelet's plugins and of Docker's credential helpers, and what came "
+            "of them.",
+            ("kind", "end"),
+            buckets=RUN_BUCKETS,
+            registry=registry,
+        )
+        for kind in PROGRAM_KINDS:
+            for end in PROGRAM_ENDS:
+                self._runs.labels(kind, end)
+
+    def program_finished(self, kind: str, end: str, *, seconds: float) -> None:
+        """Observe that a program was run, and what came of it."""
+        self._runs.labels(closed(kind, PROGRAM_KINDS), closed(end, PROGRAM_ENDS)).observe(seconds)
+
+
 CONDITION_SCOPES: Final = ("cluster", "namespaces", "attestations")
 CONDITION_ENDS: Final = ("whole", "overrun", "fault", "late")
 

@@ -11,6 +11,7 @@ from landwaiter.errors import InvalidInput
 from landwaiter.providers.asking import Warn, silently
 from landwaiter.providers.config import CredentialProviderConfig, Provider
 from landwaiter.providers.install import InstallCredentials
+from landwaiter.providers.observer import UNOBSERVED, ProgramObserver
 from landwaiter.providers.own import OwnCredentials, OwnFiles
 from landwaiter.providers.plugins import Plugins
 from landwaiter.wiring.registries import one_document
@@ -47,13 +48,18 @@ class CredentialSettings:
             raise InvalidInput(f"{self.provider_config}: {problem}") from problem
 
     def own(
-        self, environment: Mapping[str, str], *, warn: Warn = silently
+        self,
+        environment: Mapping[str, str],
+        *,
+        warn: Warn = silently,
+        observer: ProgramObserver = UNOBSERVED,
     ) -> OwnCredentials | None:
         """Return what is the install's own, None where nothing is. Raises `InvalidInput`."""
         if self.docker_config is None:
             return None
         given = {name: environment[name] for name in self.variables if name in environment}
-        return OwnCredentials(OwnFiles(self.docker_config, self.programs, given), warn=warn)
+        files = OwnFiles(self.docker_config, self.programs, given)
+        return OwnCredentials(files, warn=warn, observer=observer)
 
 
 NO_CREDENTIAL_SETTINGS: Final = CredentialSettings()
@@ -61,19 +67,23 @@ NO_CREDENTIAL_SETTINGS: Final = CredentialSettings()
 
 @asynccontextmanager
 async def further_credentials(
-    settings: CredentialSettings, providers: Iterable[Provider], *, warn: Warn
+    settings: CredentialSettings,
+    providers: Iterable[Provider],
+    *,
+    warn: Warn,
+    observer: ProgramObserver,
 ) -> AsyncIterator[InstallCredentials | None]:
     """
     Give what is tried after pull secrets, None where that is nothing.
 
-    `warn` is told of what fails. Raises `InvalidInput`.
+    `warn` is told of what fails, and the `observer` of each run. Raises `InvalidInput`.
     """
     found = tuple(providers)
-    own = settings.own(os.environ, warn=warn)
+    own = settings.own(os.environ, warn=warn, observer=observer)
     if not found and own is None:
         yield None
         return
-    credentials = InstallCredentials(Plugins(found, warn=warn), own)
+    credentials = InstallCredentials(Plugins(found, warn=warn, observer=observer), own)
     try:
         yield credentials
     finally:

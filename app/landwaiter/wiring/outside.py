@@ -29,7 +29,12 @@ from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secret_answers import PullSecretQuestion
-from landwaiter.telemetry.observers import ConditionMetrics, CosignMetrics, RegistryMetrics
+from landwaiter.telemetry.observers import (
+    ConditionMetrics,
+    CosignMetrics,
+    ProgramMetrics,
+    RegistryMetrics,
+)
 from landwaiter.trust.downloads import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.wiring.attestations import AttestationAnswers
@@ -99,7 +104,13 @@ async def fact_source(  # noqa: PLR0913  # What each user of facts gives, passed
     def lane_of(host: str) -> str:
         return api_host(host) if client.is_named(host) else UNNAMED_LANE
 
-    async with client, further_credentials(settings.credentials, providers, warn=warn) as further:
+    programs = ProgramMetrics(collectors)
+    async with (
+        client,
+        further_credentials(
+            settings.credentials, providers, warn=warn, observer=programs
+        ) as further,
+    ):
         reader = PullSecretReader(view, registries.mirrors, further)
         registry = ObservedRegistry(client, RegistryMetrics(collectors))
         verifier: SignatureVerifier[Keychain] = SignatureVerifier(
