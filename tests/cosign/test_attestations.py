@@ -155,6 +155,36 @@ async def test_an_old_attestation_is_found(tmp_path: Path) -> None:
         )
 
 
+async def test_authorities_that_ask_together_share_what_is_fetched(tmp_path: Path) -> None:
+    """Several keys in one rule read the repository once, and cosign once a key."""
+    async with a_room(tmp_path) as room:
+        image = room.attested(1)
+        found = await asyncio.gather(
+            *(room.verify(image, an_authority(number)) for number in (1, 2, 3))
+        )
+
+        assert ([1, 0, 0], 5, 3) == (
+            [len(each.attestations) for each in found],
+            len(room.registry.asked),
+            len(room.observer.runs),
+        )
+
+
+async def test_other_credentials_repositories_or_types_share_nothing(tmp_path: Path) -> None:
+    """What one may see says nothing of what another may, and of a type only the newest are read."""
+    async with a_room(tmp_path) as room:
+        image = room.attested(1)
+        places = [ImageReference.parse(f"registry.example.com/{name}") for name in ("a", "b")]
+        await asyncio.gather(
+            room.verify(image, keychain="ann"),
+            room.verify(image, keychain="bob"),
+            *(room.verify(image, replace(CI, repository=each), keychain="ann") for each in places),
+            room.verify(image, predicate_type=SLSA, keychain="ann"),
+        )
+
+        assert 5 == room.registry.asked.count(f"manifest {image}")
+
+
 async def test_the_attestations_of_both_formats_are_counted_once_each(tmp_path: Path) -> None:
     """Whoever attests in both formats, or twice the same, has attested it once."""
     async with a_room(tmp_path) as room:

@@ -19,12 +19,13 @@ from landwaiter.cosign.attestation_fetching import fetch_attestations
 from landwaiter.cosign.attestation_judging import Attested, judge_attestations
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.failure import Failure
-from landwaiter.cosign.fetching import beside
 from landwaiter.cosign.flights import Flights
+from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Lifetimes
 from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.program import CosignProgram
+from landwaiter.cosign.sharing import SharedMaterial, credentials_of
 from landwaiter.cosign.statements import Attestation
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, ImageProblem, Unavailable
@@ -114,6 +115,7 @@ class AttestationVerifier(Generic[KeychainT]):
             of_one_namespace=settings.images_of_one_namespace,
         )
         self._leases = Leases(settings.large_images_at_once)
+        self._materials = SharedMaterial(settings.waiting_max)
         self._flights: Flights[_Key, _Known | Failure] = Flights(
             settings.waiting_max, lane_of=lambda key: lane_of(key[0].subject.registry)
         )
@@ -138,6 +140,7 @@ class AttestationVerifier(Generic[KeychainT]):
         traceback: TracebackType | None,
     ) -> None:
         await self._flights.close()
+        await self._materials.close()
 
     async def verify(
         self,
@@ -163,9 +166,7 @@ class AttestationVerifier(Generic[KeychainT]):
             return NOT_SHA256
         pinned = replace(subject, tag=None)
         fingerprint = authority.fingerprint(await self._program.version(deadline=deadline))
-        credentials = keychain.fingerprint(pinned)
-        if (repository := authority.repository) is not None:
-            credentials += f" {keychain.fingerprint(beside(pinned, repository))}"
+        credentials = credentials_of(keychain, pinned, authority.repository)
         key = (_Asked(pinned, fingerprint, predicate_type), credentials)
         known = await self._recall(key, enough)
         if known is None:
@@ -202,15 +203,7 @@ class AttestationVerifier(Generic[KeychainT]):
         lane = self._lane_of(asked.subject.registry)
         try:
             async with limit.timeout(), self._places.of(lane, namespace, key):
-                material = await fetch_attestations(
-                    self._source,
-                    asked.subject,
-                    asked.predicate_type,
-                    keychain=keychain,
-                    deadline=limit,
-                    leases=self._leases,
-                    repository=authority.repository,
-                )
+                material = await self._material(key, authority.repository, keychain, limit)
                 found = await judge_attestations(
                     self._program, material, authority, asked.predicate_type
                 )
@@ -226,6 +219,29 @@ class AttestationVerifier(Generic[KeychainT]):
         except (ImageProblem, Unavailable) as error:
             return self._keep_failure(key, Failure.of(error))
         return self._keep(key, _Known(replace(found, at=began), self._clock()))
+
+    async def _material(
+        self,
+        key: _Key,
+        repository: ImageReference | None,
+        keychain: KeychainT,
+        limit: Deadline,
+    ) -> SignatureMaterial:
+        """Return what is fetched once for all authorities that ask for the type meanwhile."""
+        asked, credentials = key
+        return await self._materials.of(
+            (asked.subject, asked.predicate_type, repository, credentials),
+            lambda: fetch_attestations(
+                self._source,
+                asked.subject,
+                asked.predicate_type,
+                keychain=keychain,
+                deadline=limit,
+                leases=self._leases,
+                repository=repository,
+            ),
+            limit=limit,
+        )
 
     def _keep(self, key: _Key, known: _Known) -> _Known:
         if known.found.fault is not None:

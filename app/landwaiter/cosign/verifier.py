@@ -24,7 +24,7 @@ from typing import Generic, Self
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.batches import Batches
 from landwaiter.cosign.failure import Failure
-from landwaiter.cosign.fetching import beside, fetch_material
+from landwaiter.cosign.fetching import fetch_material
 from landwaiter.cosign.flights import Flights
 from landwaiter.cosign.judgement import judge
 from landwaiter.cosign.material import SignatureMaterial
@@ -36,6 +36,7 @@ from landwaiter.cosign.pieces import KeychainT, Leases, SignatureSource
 from landwaiter.cosign.places import ImagePlaces
 from landwaiter.cosign.program import CosignProgram
 from landwaiter.cosign.runner import RunLimits
+from landwaiter.cosign.sharing import SharedMaterial, credentials_of
 from landwaiter.deadline import Deadline
 from landwaiter.errors import (
     DeadlineExceeded,
@@ -71,10 +72,6 @@ class VerifierSettings:
     waiting_max: int = 5_000
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     temporary_folder: Path | None = None
-
-
-_Beside = tuple[ImageReference, ImageReference | None, str]
-"""An image, where its signatures are, and the credentials that both are read with."""
 
 
 class SignatureVerifier(Generic[KeychainT]):
@@ -122,9 +119,7 @@ class SignatureVerifier(Generic[KeychainT]):
             lane_of=lambda asked: lane_of(asked.subject.registry),
             changed=self._observer.flights_changed,
         )
-        self._materials: Flights[_Beside, SignatureMaterial | Failure] = Flights(
-            settings.waiting_max
-        )
+        self._materials = SharedMaterial(settings.waiting_max)
 
     async def __aenter__(self) -> Self:
         await self.program.open()
@@ -173,9 +168,7 @@ class SignatureVerifier(Generic[KeychainT]):
             return NotVerified("no signature", "cosign signs sha256 digests, this is another one")
         pinned = subject.without_tag()
         fingerprint = authority.fingerprint(await self.version(deadline=deadline))
-        credentials = keychain.fingerprint(pinned)
-        if (repository := authority.repository) is not None:
-            credentials += f" {keychain.fingerprint(beside(pinned, repository))}"
+        credentials = credentials_of(keychain, pinned, authority.repository)
         asked = Asked(pinned, fingerprint, credentials)
         finding = self._memory.recall(asked)
         if finding is not None:
@@ -223,28 +216,18 @@ class SignatureVerifier(Generic[KeychainT]):
         limit: Deadline,
     ) -> SignatureMaterial:
         """Return what is fetched once for all authorities that ask about the image meanwhile."""
-
-        async def fetch() -> SignatureMaterial | Failure:
-            try:
-                async with limit.timeout():
-                    return await fetch_material(
-                        self._source,
-                        asked.subject,
-                        keychain=keychain,
-                        deadline=limit,
-                        leases=self._leases,
-                        repository=repository,
-                    )
-            except TimeoutError:
-                return Failure(DeadlineExceeded, "")
-            except (ImageProblem, Unavailable) as error:
-                return Failure.of(error)
-
-        key = (asked.subject, repository, asked.credentials)
-        found = await self._materials.join(key, fetch, deadline=limit)
-        if isinstance(found, Failure):
-            raise found.error()
-        return found
+        return await self._materials.of(
+            (asked.subject, repository, asked.credentials),
+            lambda: fetch_material(
+                self._source,
+                asked.subject,
+                keychain=keychain,
+                deadline=limit,
+                leases=self._leases,
+                repository=repository,
+            ),
+            limit=limit,
+        )
 
 
 def _answered(finding: Finding) -> Answered:
