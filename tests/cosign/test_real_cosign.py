@@ -41,6 +41,7 @@ pytestmark = pytest.mark.system
 
 BUNDLE = SignatureFormat.BUNDLE
 OLD = SignatureFormat.SIMPLE_SIGNING
+NO_MATCHING_SIGNATURE = 12
 VULNERABILITIES = "https://cosign.sigstore.dev/attestation/vuln/v1"
 
 
@@ -448,7 +449,7 @@ async def test_every_kind_of_key_that_is_accepted_verifies(
     A key that a policy may hold is one that cosign verifies with, in both formats.
 
     Ed25519 is not here: cosign 3.1.3 and 2.6.5 sign images with such a key in a way that they do
-    not verify themselves. The next test has it.
+    not verify themselves. The next two tests have it.
     """
     pem = tmp_path / "plain.pem"
     pem.write_bytes(
@@ -468,6 +469,37 @@ async def test_every_kind_of_key_that_is_accepted_verifies(
         await verified(kinds, "0", authority_of(key)),
         await verified(kinds, "1", authority_of(key)),
     )
+
+
+@pytest.mark.parametrize("digest", [None, "sha256", "sha512"])
+async def test_what_cosign_signs_with_ed25519_is_verified_by_no_cosign(
+    tmp_path: Path, digest: str | None
+) -> None:
+    """
+    Neither by 2.6.5, which has made it, nor by 3.1.3; no flag helps, and so it is refused here.
+
+    It is an Ed25519ph signature (RFC 8032, section 5.1), and both verify pure Ed25519. Where this
+    fails a cosign has come that does, and `public_keys.py` and ADR 1 have to say so.
+    """
+    pem = tmp_path / "plain.pem"
+    private = ed25519.Ed25519PrivateKey.generate()
+    pem.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    flags = [] if digest is None else [f"--signature-digest-algorithm={digest}"]
+    with ReferrersRegistry(tmp_path / "registry") as registry:
+        signer = Signer(tmp_path / "signer", registry)
+        key = signer.import_key_pair(pem, "ed25519")
+        image = ImageMaker(tmp_path / "images", registry).make_image("team/app:1")
+        signer.sign_with_cosign2(image, key)
+        verify = ("verify", f"--key={key.public}", "--insecure-ignore-tlog=true", *flags)
+        codes = [
+            signer._run("cosign2", (*verify, image), check=False).returncode,
+            signer._run(
+                "cosign3", (*verify, "--new-bundle-format=false", image), check=False
+            ).returncode,
+        ]
+        outcome = await verified_at(registry, ImageReference.parse(image), authority_of(key))
+
+    assert ([NO_MATCHING_SIGNATURE] * 2, NotVerified) == (codes, type(outcome))
 
 
 async def test_an_ed25519_key_verifies_what_signs_the_payload_itself(tmp_path: Path) -> None:
