@@ -1,7 +1,9 @@
 """A real TUF repository on loopback, whose files a test can change, spoil and keep back."""
 
+import socket
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,17 +25,37 @@ from landwaiter.trusted_roots import TUFTarget
 from realparts.in_a_thread import InAThread
 
 NAME = "trusted_root.json"
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER: on, for no time; closing then resets the connection."""
+
+FAULTS: Mapping[str, Callable[[bytes], bytes]] = {
+    "cut": lambda content: content[: len(content) // 2],
+    "reset": lambda _: b"",
+    "altered": lambda content: content.replace(b"1", b"2") + b" ",
+    "no JSON": lambda _: b"{",
+    "another JSON": lambda _: b"[]",
+    "empty": lambda _: b"",
+    "too large": lambda content: content + b" " * 8_000_000,
+}
+"""What is sent instead of a file; all but what is cut says how long it is."""
+
 ROLES = ("root", "timestamp", "snapshot", "targets")
 
 
 @dataclass
 class Repository:
-    """Its files by path; `asked` has the paths of all requests, `held` keeps answers back."""
+    """
+    Its files by path; `asked` has the paths of all requests, `held` keeps answers back.
+
+    `fault` is one of `FAULTS`, or a status, and `spoilt` the path of the request that meets it.
+    """
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     status: int = 200
+    fault: str = ""
+    spoilt: str = ""
     held: threading.Event = field(default_factory=threading.Event)
     version: int = 0
     signers: dict[str, CryptoSigner] = field(
@@ -90,6 +112,9 @@ def serving(repository: Repository) -> Iterator[Repository]:
             repository.asked.append(self.path)
             repository.held.wait(20)
             content = repository.files.get(self.path)
+            if self.path == repository.spoilt:
+                self._spoil(content or b"", repository.fault)
+                return
             status = 404 if content is None and repository.status == 200 else repository.status
             self.send_response(status)
             if 300 <= status < 400:
@@ -97,6 +122,18 @@ def serving(repository: Repository) -> Iterator[Repository]:
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
             self.wfile.write(content or b"")
+
+        def _spoil(self, content: bytes, fault: str) -> None:
+            sent = FAULTS[fault](content) if fault in FAULTS else b""
+            status = int(fault) if fault.isdecimal() else 200
+            if fault == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+            else:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content if fault == "cut" else sent)))
+                self.end_headers()
+                self.wfile.write(sent)
+            self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""

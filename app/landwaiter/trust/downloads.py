@@ -17,6 +17,7 @@ from typing import Final
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient.fetcher import FetcherInterface
 from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 CONNECT_SECONDS: Final = 5.0
@@ -79,6 +80,9 @@ class Downloads(FetcherInterface):
             while piece := answer.read1(PIECE_BYTES):
                 self._check_time(url)
                 yield piece
+        except HTTPError as cause:
+            # What goes wrong before the first piece, the library tells as this itself.
+            raise DownloadError(f"{url} was cut: {cause}") from cause
         finally:
             answer.close()
 
