@@ -17,7 +17,8 @@ class FakeCluster:
     """
     A `ClusterView`: what is `remembered` is answered unless it is asked for fresh.
 
-    Objects are filed under `namespace/name`; `fault` is raised by every question.
+    Objects are filed under `namespace/name`; `fault` is raised by every question, and one of
+    `faults` by the question of that number.
     """
 
     accounts: dict[str, ServiceAccount] = field(default_factory=dict)
@@ -25,12 +26,15 @@ class FakeCluster:
     config_maps: dict[str, ConfigMap] = field(default_factory=dict)
     remembered: dict[str, Secret] = field(default_factory=dict)
     fault: Exception | None = None
+    faults: dict[int, Exception] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def _ask(self, what: str, *, fresh: bool) -> None:
         self.asked.append(f"{what}{' fresh' if fresh else ''}")
         if self.fault is not None:
             raise self.fault
+        if (fault := self.faults.get(len(self.asked) - 1)) is not None:
+            raise fault
 
     async def get_namespace(
         self, name: str, *, deadline: Deadline, fresh: bool = False
