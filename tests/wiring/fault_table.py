@@ -233,20 +233,41 @@ for cosign: each request meets each fault once. None admits an image that anothe
 """
 
 
-_ELSEWHERE = """## What is asked besides the registry
+_ELSEWHERE_HEAD = """## What is asked besides the registry
 
 Each fault of each question, one at a time, by `tests/wiring/test_trust_faults.py` and
 `tests/trust/test_tuf_faults.py`. None admits an image that another key has signed.
 
 | asked | faults | outcome |
-|---|---|---|
-| the cluster, for a key, a root or a pull secret | it is away, or does not answer in time | undecided; a pull secret is asked for once more first |
-| the cluster, for a key or a root | it is not there, cut or empty | undecided |
-| a KMS, for its public key | it fails, hangs, is killed, prints without end, or gives less or more than one key | undecided; a key that it gave before counts for its 15 minutes |
-| a TUF mirror, for any of its files | 401, 403, 404, 429, 500, cut, reset, altered, no JSON, empty, too large | undecided; what was read before counts until its own date. 403 and 404 for a newer root say that there is none |
-| a plugin or helper, for credentials | it fails, is killed, says nothing, half of an answer, or without end | undecided, where nothing else can read the image |
-| a plugin or helper, for credentials | it has none, those of another registry, or a wrong password | refused, as without it |
-"""
+|---|---|---|"""
+_ELSEWHERE: Final = (
+    (
+        "the cluster, for a key, a root or a pull secret",
+        "it is away, or does not answer in time",
+        "undecided; a pull secret is asked for once more first",
+    ),
+    ("the cluster, for a key or a root", "it is not there, cut or empty", UNDECIDED),
+    (
+        "a KMS, for its public key",
+        "it fails, hangs, is killed, prints without end, or gives less or more than one key",
+        "undecided; a key that it gave before counts for its 15 minutes",
+    ),
+    (
+        "a TUF mirror, for any of its files",
+        "401, 403, 404, 429, 500, cut, reset, altered, no JSON, empty, too large",
+        "undecided; what was read before counts until its own date. 403 and 404 mean no newer root",
+    ),
+    (
+        "a plugin or helper, for credentials",
+        "it fails, is killed, says nothing, half of an answer, or without end",
+        "undecided, where nothing else can read the image",
+    ),
+    (
+        "a plugin or helper, for credentials",
+        "it has none, those of another registry, or a wrong password",
+        "refused, as without it",
+    ),
+)
 
 
 def meets(outcome: str, expected: str) -> bool:
@@ -285,7 +306,8 @@ def page() -> str:
         for request, outcomes in asked.items():
             rows.append(f"| {request} | {' | '.join(outcomes.values())} |")
         parts.append(f"### {forms}\n\n" + "\n".join(rows) + "\n")
-    parts.append(_ELSEWHERE)
+    rows = [f"| {' | '.join(row)} |" for row in _ELSEWHERE]
+    parts.append("\n".join([_ELSEWHERE_HEAD, *rows]) + "\n")
     return "\n".join(parts)
 
 
