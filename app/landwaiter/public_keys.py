@@ -7,8 +7,8 @@ generate-key-pair` and `openssl pkey -pubout` write). Everything else is refused
 loaded, so that a mistake is found then and not at the first Pod.
 
 With Ed25519 cosign verifies what signs the payload itself (RFC 8032, without a hash before), as
-other programs do. cosign 3.1.3 itself signs no image with such a key, and verifies none of the
-signatures that 2.6.5 makes.
+other programs do. What cosign 2.6.5 and 3.1.3 sign themselves with such a key is Ed25519ph, which
+neither of them verifies (ADR 1).
 
 A key that a KMS holds has a name, by which its public half can be asked for.
 """
