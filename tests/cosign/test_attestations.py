@@ -170,6 +170,18 @@ async def test_authorities_that_ask_together_share_what_is_fetched(tmp_path: Pat
         )
 
 
+async def test_authorities_that_wait_for_a_place_share_it_too(tmp_path: Path) -> None:
+    """More than have a place at once read the repository once; afterwards nothing is held."""
+    settings = AttestationSettings(images_of_one_namespace=3)
+    async with a_room(tmp_path, settings=settings) as room:
+        image = room.attested(1)
+        await asyncio.gather(*(room.verify(image, an_authority(number)) for number in range(1, 8)))
+        together = len(room.registry.asked)
+        await room.verify(image, an_authority(8))
+
+        assert (5, 10) == (together, len(room.registry.asked))
+
+
 async def test_other_credentials_repositories_or_types_share_nothing(tmp_path: Path) -> None:
     """What one may see says nothing of what another may, and of a type only the newest are read."""
     async with a_room(tmp_path) as room:

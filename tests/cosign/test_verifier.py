@@ -329,6 +329,19 @@ async def test_authorities_that_ask_together_share_what_is_fetched(tmp_path: Pat
         )
 
 
+async def test_authorities_that_wait_for_a_place_share_it_too(tmp_path: Path) -> None:
+    """More than have a place at once read the repository once; afterwards nothing is held."""
+    async with a_room(
+        tmp_path, change=lambda settings: replace(settings, images_of_one_namespace=3)
+    ) as room:
+        image = room.signed()
+        await asyncio.gather(*(room.verify(image, an_authority(number)) for number in range(1, 8)))
+        together = len(room.registry.asked)
+        await room.verify(image, an_authority(8))
+
+        assert (5, 10) == (together, len(room.registry.asked))
+
+
 async def test_one_signer_of_an_authority_is_enough(tmp_path: Path) -> None:
     """Identities are asked about one after the other, and none after the one that has signed."""
     identities = [an_identity(f"{name}@example.com") for name in ("ann", "bob", "cid")]

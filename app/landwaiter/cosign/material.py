@@ -72,7 +72,7 @@ class SimpleSignature:
         return LISTED_BYTES + len(json.dumps(dict(self.annotations)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class SignatureMaterial:
     """
     All that may be a signature of `subject`, which has a digest and no tag.

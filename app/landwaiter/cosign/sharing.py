@@ -1,12 +1,14 @@
 """
 Fetches what is beside an image once for all authorities that ask about it at that time.
 
-A fetch goes on within the limit of whoever asked first, and is forgotten when it has ended: what is
-held in memory is held by those who judge it.
+A fetch goes on within the limit of whoever asked first. What it gave is held by those who judge it,
+and by nobody else. Who comes while somebody does, having waited for a place, judges the same: it is
+then no older than the two minutes that a verification may take.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from landwaiter.cosign.failure import Failure
 from landwaiter.cosign.fetching import beside
@@ -27,6 +29,7 @@ class SharedMaterial:
 
     def __init__(self, limit: int) -> None:
         self._flights: Flights[tuple[Any, ...], SignatureMaterial | Failure] = Flights(limit)
+        self._held: WeakValueDictionary[tuple[Any, ...], SignatureMaterial] = WeakValueDictionary()
 
     async def of(
         self,
@@ -41,6 +44,9 @@ class SharedMaterial:
         The key says all that shapes the fetch: the image, where to look, the credentials. Raises
         what `fetch` raises, and `DeadlineExceeded` at the limit.
         """
+        held = self._held.get(key)
+        if held is not None:
+            return held
 
         async def settled() -> SignatureMaterial | Failure:
             try:
@@ -54,6 +60,7 @@ class SharedMaterial:
         found = await self._flights.join(key, settled, deadline=limit)
         if isinstance(found, Failure):
             raise found.error()
+        self._held[key] = found
         return found
 
     async def close(self) -> None:
