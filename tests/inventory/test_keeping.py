@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -108,6 +108,15 @@ async def test_what_others_have_kept_is_found_by_its_key() -> None:
             kept.when(a_verification("b")),
             kept.when(a_verification("c")),
         ]
+
+
+async def test_attack_a_key_that_begins_the_same_is_another_one() -> None:
+    """The name of an object has half of its key, and the whole key decides."""
+    record = a_record()
+    other = replace(record, key=f"{record.name}{'0' * len(record.name)}")
+    world = World(heard=Resource([an_object(other)]))
+    async with world.kept() as kept:
+        assert (1, None) == (len(kept), kept.when(a_verification()))
 
 
 @pytest.mark.parametrize(

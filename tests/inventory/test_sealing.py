@@ -43,8 +43,8 @@ def test_attack_a_field_that_was_changed_is_noticed(field: str) -> None:
 
 def test_attack_nothing_moves_from_one_field_into_the_next() -> None:
     """Each field is sealed with its name and its length."""
-    one = replace(a_record(), authority="ab", repository="c")
-    other = replace(a_record(), authority="a", repository="bc")
+    one = replace(a_record(), authority="a", digest="b" + "digest" + "c")
+    other = replace(a_record(), authority="a" + "digest" + "b", digest="c")
 
     assert SEAL.of(one) != SEAL.of(other)
 

@@ -25,6 +25,7 @@ from landwaiter.rules.protocol import (
     Violation,
 )
 from landwaiter.rules.verdict import Action, Decision, FailurePolicy, Finding, UseVerdict, Verdict
+from landwaiter.rules.verified_before import Earlier
 from landwaiter.workloads.values import ImagePlace, ImageUse, UnreadableUse, Workload
 
 A_DIGEST = "sha256:" + "a" * 64
@@ -207,6 +208,37 @@ async def test_semantics_10_a_gate_spares_lookups_and_is_not_reported() -> None:
 
     assert UseVerdict(use, not_checked=(RuleId("asking"),)) == verdict
     assert source.asked == []
+
+
+class HarshRule(AskingRule):
+    """Refuses whatever it cannot find out, as no rule should."""
+
+    def judge(self, use: ImageUse, facts: Facts) -> Violation | Undecided | None:
+        outcome = super().judge(use, facts)
+        unknown = isinstance(outcome, Undecided)
+        return Violation(self.id, "unknown", "nobody knows", "ask again") if unknown else outcome
+
+
+class EverythingVerified:
+    """An inventory in which everything is green."""
+
+    def earlier(self, question: Question[Answer], inquiry: Inquiry) -> Earlier[Answer] | None:
+        return Earlier("green", 5.0)  # type: ignore[arg-type]  # As the question wants it.
+
+
+@pytest.mark.parametrize(("rule", "stale"), [(AskingRule(), 5), (HarshRule(), None)])
+async def test_semantics_21_what_was_verified_before_is_no_answer_to_a_violation(
+    rule: Rule, stale: int | None
+) -> None:
+    """Only what is left undecided is looked up."""
+    use = a_use(f"registry.example.com/app@{A_DIGEST}")
+    allowing = replace(in_force(rule), stale_within_seconds=10)
+    source = Answers({Colour: RegistryUnavailable("503")})
+    (verdict,) = await evaluate(
+        [Charge(use, (allowing,))], source, an_inquiry(), EverythingVerified()
+    )
+
+    assert [stale] == [finding.stale_seconds for finding in verdict.findings]
 
 
 async def test_semantics_09_a_tag_is_resolved_once_for_all_rules() -> None:
