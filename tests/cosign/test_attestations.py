@@ -608,3 +608,18 @@ async def test_semantics_21_what_is_remembered_beside_faults_is_bounded(
             await room.verify(image)
 
         assert 200_000 < room.verifier._faults.currsize <= 250_000
+
+
+async def test_closing_leaves_nothing_behind(tmp_path: Path) -> None:
+    """What is being fetched is ended, and whoever waits for it is told to ask again."""
+    async with a_room(tmp_path) as room:
+        image = room.attested(1)
+        room.registry.gates["registry.example.com"] = asyncio.Event()
+        waiting = asyncio.create_task(room.verify(image))
+        await room.registry.waiting.wait()
+        others = asyncio.all_tasks() - {waiting}
+
+    assert 0 == room.registry.under_way
+    assert {asyncio.current_task()} == {each for each in others if not each.done()}
+    with pytest.raises(DeadlineExceeded, match="Landwaiter is stopping"):
+        await waiting
