@@ -5,8 +5,10 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import yaml
@@ -32,7 +34,7 @@ from system.objects import a_pod, refusal_of
 from system.workshop import Bench
 
 SECONDS = 30.0
-ADMITTED, UNDECIDED, OK, CREATED = 201, 503, 200, 201
+ADMITTED, REFUSED, UNDECIDED, OK, CREATED = 201, 403, 503, 200, 201
 POLICY = "survives"
 OBJECTS = RESOURCE.path()
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/verified-images"
@@ -74,6 +76,14 @@ class Scene:
         image = self.bench.images.make_image(f"{name}:1.0")
         self.bench.signer.sign_with_cosign3(image, self.key)
         return image
+
+    def unsign(self, image: str) -> None:
+        """Delete what says which signatures an image has."""
+        name, _, digest = image.partition("@")
+        path = f"{name.partition('/')[2]}/manifests/{digest.replace(':', '-')}"
+        request = Request(f"{self.bench.registry.url}/v2/{path}", method="DELETE")  # noqa: S310  # It is on loopback.
+        with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  # As above.
+            assert HTTPStatus.ACCEPTED == answer.status
 
     def create(self, image: str) -> Any:  # noqa: ANN401  # As the client gives it.
         namespace = self.installation.namespace(POLICY)
@@ -200,6 +210,31 @@ def test_what_was_verified_passes_after_a_restart_without_the_registry(scene: Sc
         "ci",
         "signature",
     ] == wide[1].split()[:5]
+
+
+def test_what_is_refused_since_passes_in_no_outage_any_more(scene: Scene) -> None:
+    """A process that has not verified it sees that the signature has gone, and takes it back."""
+    image = scene.signed("withdrawn/a")
+    before = scene.create(image).status
+    name = scene.kept(image)["metadata"]["name"]
+    scene.unsign(image)
+    scene.restart()
+    dry = scene.dry_run(image).status
+    after_dry_run = name in scene.names()
+    refused = scene.create(image).status
+    wait_until(lambda: name not in scene.names(), within_seconds=SECONDS, what="its end")
+    scene.bench.registry.stop()
+    scene.restart()
+    undecided = scene.create(image).status
+    scene.bench.registry.start()
+
+    assert [ADMITTED, REFUSED, True, REFUSED, UNDECIDED] == [
+        before,
+        dry,
+        after_dry_run,
+        refused,
+        undecided,
+    ]
 
 
 def test_attack_forged_copied_and_expired_objects_are_ignored_counted_and_told_of(
