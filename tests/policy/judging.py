@@ -55,10 +55,15 @@ class Answers:
 
 @dataclass
 class Labels:
-    """Knows the labels of every namespace, or raises; remembers which it was asked for."""
+    """
+    Knows the labels of every namespace, or raises; remembers which it was asked for.
+
+    With `at_once` nobody has to ask.
+    """
 
     found: Mapping[str, str] | Exception = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    at_once: bool = False
 
     async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
         self.asked.append(name)
@@ -66,9 +71,15 @@ class Labels:
             raise self.found
         return self.found
 
+    def known_labels(self, name: str) -> Mapping[str, str] | None:
+        return self.found if self.at_once and not isinstance(self.found, Exception) else None
+
 
 class SilentLabels:
     """Never answers."""
+
+    def known_labels(self, name: str) -> Mapping[str, str] | None:
+        return None
 
     async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
         await asyncio.get_running_loop().create_future()

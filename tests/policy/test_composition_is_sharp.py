@@ -13,9 +13,9 @@ import pytest
 from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 
-from landwaiter.policy import hearing, judge
-from landwaiter.policy.applicable import applicable
+from landwaiter.policy import hearing
 from landwaiter.policy.hearing import Hearing
+from landwaiter.policy.index import PolicyIndex
 from landwaiter.policy.unmatched import unmatched
 from landwaiter.rules.charge import RuleInForce
 from landwaiter.rules.verdict import Action, Decision, Verdict
@@ -37,11 +37,13 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 def namespaces_replace_the_cluster(patch: pytest.MonkeyPatch) -> None:
     """Ask only the policies of the namespace where it has some."""
 
-    def nearest(policies: Any, *more: Any) -> Any:  # noqa: ANN401
-        found = list(policies)
-        return applicable([p for p in found if p.namespace] or found, *more)
+    candidates = PolicyIndex.candidates
 
-    patch.setattr(judge, "applicable", nearest)
+    def nearest(*given: Any, **options: Any) -> Any:  # noqa: ANN401
+        found = candidates(*given, **options)
+        return [each for each in found if each.policy.namespace] or found
+
+    patch.setattr(PolicyIndex, "candidates", nearest)
 
 
 def every_policy_matches_images(patch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,10 @@ class Effect:
 
 
 def applies(*, labels: Mapping[str, str], namespace: Mapping[str, str]) -> Callable[[Policy], Any]:
-    return lambda policy: policy.applies_to(a_workload(labels=labels), None, namespace)
+    workload = a_workload(labels=labels)
+    return lambda policy: (
+        policy.selects_object(workload, None) and policy.selects_namespace("shop", namespace)
+    )
 
 
 def rules_of(policy: Policy) -> list[str]:
@@ -192,7 +195,7 @@ EFFECTS: dict[str, Effect] = {
     ),
     "spec.templates": Effect(
         ("Deny", "Warn", "Skip"),
-        lambda p: sorted(p.softened(p.actions, a_workload(is_template=True))),
+        lambda p: sorted(p.softened(p.actions)),
         (["Deny"], ["Warn"], []),
     ),
     "spec.match": Effect(
@@ -303,7 +306,7 @@ TENANT_EFFECTS = {
     "metadata.name": Effect(("a", "b.c"), lambda p: p.name, ("shop/a", "shop/b.c")),
     "metadata.namespace": Effect(
         ("shop", "bank", "Bank"),
-        lambda p: p.applies_to(a_workload(namespace="shop"), None, {}),
+        lambda p: p.selects_namespace("shop", {}),
         (True, False, REFUSED),
     ),
 }
@@ -396,7 +399,7 @@ def test_defaults_are_the_safe_ones() -> None:
         policy.failure_policy,
         policy.templates,
         policy.covers(use),
-        policy.applies_to(a_workload(), None, None),
+        policy.selects_namespace("shop", None) and policy.selects_object(a_workload(), None),
     )
     assert ["pinnedTags"] == [
         rule.id for rule in policy.rules if rule.judge(use, NO_FACTS) is not None

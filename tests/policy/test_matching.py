@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landwaiter.images.patterns import ImagePattern
+from landwaiter.policy.applicable import in_namespace
 from landwaiter.policy.case import Operation, Requester
 from landwaiter.policy.matching import (
     ActionOverride,
@@ -91,7 +92,7 @@ def test_semantics_08_unknown_labels_leave_undecided_only_what_depends_on_them(
     """A namespace is never treated as one without labels, and its name is always known."""
     policy = a_policy(namespaces=selector)
 
-    assert applies == policy.applies_to(a_workload(), None, labels)
+    assert applies == policy.selects_namespace("shop", labels)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_semantics_07_an_update_matches_if_old_or_new_matches(
     policy = a_policy(objects=(requires("guard", IN, "on"),))
     before = None if old is None else a_workload(labels=old)
 
-    assert applies == policy.applies_to(a_workload(labels=new), before, {})
+    assert applies == policy.selects_object(a_workload(labels=new), before)
 
 
 def test_semantics_06_the_labels_that_a_policy_selects_on_are_known() -> None:
@@ -121,13 +122,6 @@ def test_semantics_06_the_labels_that_a_policy_selects_on_are_known() -> None:
     policy = a_policy(objects=(requires("a", EXISTS), requires("b", NOT_IN, "x")))
 
     assert frozenset({"a", "b"}) == policy.object_labels
-
-
-def test_an_object_that_is_not_selected_needs_no_namespace() -> None:
-    """Unknown labels leave nothing undecided where the object's own labels decide."""
-    policy = a_policy(namespaces=(requires("env", EXISTS),), objects=(requires("a", EXISTS),))
-
-    assert False is policy.applies_to(a_workload(), None, None)
 
 
 @pytest.mark.parametrize(
@@ -151,10 +145,11 @@ def test_semantics_05_templates_are_softened_and_pods_never(
     """`templates` is about templates alone; the Pods made from them meet the policy's action."""
     policy = a_policy(actions=actions, templates=templates)
 
-    assert [done, set(actions)] == [
-        set(policy.softened(policy.actions, each))
-        for each in (a_workload(is_template=True), a_workload())
+    found = [
+        in_namespace(policy, "shop", {}, is_template=is_template) for is_template in (True, False)
     ]
+
+    assert [done, set(actions)] == [set(each.actions) for each in found if each is not None]
 
 
 PRODUCTION = ActionOverride(
@@ -305,8 +300,8 @@ def test_knowing_the_labels_never_contradicts_what_was_decided_without(
 ) -> None:
     """What is decided without a namespace's labels holds whatever the labels turn out to be."""
     policy = a_policy(namespaces=selector)
-    without = policy.applies_to(a_workload(), None, None)
-    known = policy.applies_to(a_workload(), None, labels)
+    without = policy.selects_namespace("shop", None)
+    known = policy.selects_namespace("shop", labels)
 
     assert without in {None, known}
     assert isinstance(known, bool)

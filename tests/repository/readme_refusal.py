@@ -60,6 +60,9 @@ class Shop:
         raise ValueError(question)
 
     async def namespace_labels(self, name: str, *, deadline: Deadline) -> Mapping[str, str]:
+        return self.known_labels(name)
+
+    def known_labels(self, name: str) -> Mapping[str, str]:
         return {"env": "production"}
 
 

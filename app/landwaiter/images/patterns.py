@@ -99,6 +99,10 @@ class HostPattern:
         names = DOCKER_HUB_NAMES if host == DOCKER_HUB else (host,)
         return not host.startswith("[") and any(map(self.glob.matches, names))
 
+    def matches_registry(self, registry: str) -> bool:
+        """Return whether a `host[:port]` is covered, in whatever spelling it was written."""
+        return self.matches(*_host_and_port(registry))
+
 
 class PatternParts(NamedTuple):
     """

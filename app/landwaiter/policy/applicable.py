@@ -6,7 +6,7 @@ them is then undecided; where one of the actions that it may have here is Deny, 
 that denies, so that nothing passes for what nobody knows (design, semantics 8 and 18).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,12 +79,18 @@ class Applicable:
         """Whether its findings could belong there, once everything is known."""
         return any(_belongs(actions, side) for actions in self.possible)
 
-    def is_settled(self, *, as_match: bool) -> bool:
+    def has_a_word(self, side: Side, *, as_match: bool) -> bool:
         """
-        Whether the labels of the namespace would tell nothing more.
+        Whether what it finds, or that it finds nothing, could matter for the answer of a side.
 
         With `as_match` it also matters whether it matches images for `unmatchedImages`.
         """
+        if self.may_belong(side) or self.denies:
+            return True
+        return as_match and self.denies_here is not False
+
+    def is_settled(self, *, as_match: bool) -> bool:
+        """Whether the labels of the namespace would tell nothing more; `as_match` as above."""
         return self.is_known and not (as_match and self.denies_here is None)
 
 
@@ -94,28 +100,34 @@ def _belongs(actions: frozenset[Action], side: Side) -> bool:
     return side is Side.ALL or (Action.DENY in actions) == (side is Side.ENFORCE)
 
 
-def applicable(
-    policies: Iterable[Policy], case: Case, labels: Mapping[str, str] | None
-) -> list[Applicable]:
-    """Return the policies that apply, or may where the labels decide and are None."""
-    found = (_applicable(policy, case, labels) for policy in policies)
-    return [each for each in found if each is not None]
+def in_namespace(
+    policy: Policy, namespace: str, labels: Mapping[str, str] | None, *, is_template: bool
+) -> Applicable | None:
+    """
+    Return what a policy is to the objects of a namespace that it selects, None for nothing.
 
-
-def _applicable(policy: Policy, case: Case, labels: Mapping[str, str] | None) -> Applicable | None:
-    if not policy.concerns(case.operation, case.requester):
-        return None
-    applies = policy.applies_to(case.workload, case.old, labels)
+    `labels` are None where they are not known.
+    """
+    applies = policy.selects_namespace(namespace, labels)
     if applies is False:
         return None
     if labels is None and policy.reads_namespace:
         applies = None
-    here = policy.possible_actions(case.workload.namespace, labels)
-    softened = here
-    if case.workload.is_template:
-        softened = frozenset(policy.softened(actions, case.workload) for actions in here)
-    actions = next(iter(softened)) if len(softened) == 1 else frozenset().union(*softened)
-    return Applicable(policy, applies, here, softened, actions)
+    here = policy.possible_actions(namespace, labels)
+    possible = here
+    if is_template:
+        possible = frozenset(policy.softened(actions) for actions in here)
+    actions = next(iter(possible)) if len(possible) == 1 else frozenset().union(*possible)
+    return Applicable(policy, applies, here, possible, actions)
+
+
+def is_met(policy: Policy, case: Case) -> bool:
+    """Whether a policy that applies in the namespace may find something about this object now."""
+    return (
+        policy.concerns(case.operation, case.requester)
+        and policy.selects_object(case.workload, case.old)
+        and has_a_say(case, policy)
+    )
 
 
 def is_new(use: Use, case: Case) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, Unavailable
-from landwaiter.policy.applicable import Applicable, Doubt, applicable, has_a_say
+from landwaiter.policy.applicable import Applicable, Doubt
 from landwaiter.policy.case import Case, RequestObjects, Side
 from landwaiter.policy.conditions import NO_CONDITIONS, Conditions
 from landwaiter.policy.exceptions import (
@@ -24,7 +24,6 @@ from landwaiter.policy.exceptions import (
 )
 from landwaiter.policy.hearing import Hearing
 from landwaiter.policy.install import DEFAULTS, PolicyInstallSettings, UnmatchedImages
-from landwaiter.policy.matching import Policy
 from landwaiter.policy.policy_set import PolicySet
 from landwaiter.rules.evaluator import USES_A_TURN, evaluate
 from landwaiter.rules.protocol import FactSource, Inquiry, RuleId, Undecided
@@ -47,6 +46,10 @@ class NamespaceLabels(Protocol):
 
         A namespace that cannot be found is not one without labels (design, semantics 8).
         """
+        ...
+
+    def known_labels(self, name: str) -> Mapping[str, str] | None:
+        """Return what `namespace_labels` would say at once, None where it would have to ask."""
         ...
 
 
@@ -83,14 +86,21 @@ class Judge:
         objects = _taken(case.objects, wanted=documents.has_conditions)
         if workload.claims_mirror and case.requester is not None and case.requester.is_node:
             return Verdict()
-        candidates = self._candidates(documents.policies, case, side)
-        if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in candidates)):
+        labels = self._namespaces.known_labels(workload.namespace)
+        found = self._candidates(documents, case, side, labels)
+        if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in found)):
             return Verdict()
-        labels = await self._labels(case, candidates)
-        found = await self._settled(case, candidates, labels, objects)
+        unknown = None
+        if labels is None and not self._are_settled(found):
+            asked = await self._labels(case)
+            if isinstance(asked, Undecided):
+                unknown, found = asked, _in_doubt(found, asked)
+            else:
+                labels, found = asked, self._candidates(documents, case, side, asked)
+        found = await self._conditions.applied(found, case, objects, labels or {})
         del objects
-        unknown = labels if isinstance(labels, Undecided) else None
-        exceptions = ExceptionsInForce.among(documents.exceptions, workload, self._clock())
+        excepting = documents.exceptions_in(workload.namespace)
+        exceptions = ExceptionsInForce.among(excepting, workload, self._clock())
         hearing = Hearing(case, side, tuple(found), unknown, exceptions, self._refuses_unmatched)
         charges = []
         for number, use in enumerate(workload.uses, start=1):
@@ -111,58 +121,19 @@ class Judge:
         verdicts = still_granted(hearing.with_doubts(verdicts), self._clock())
         return Verdict(verdicts, hearing.placeholder_warnings())
 
-    async def _settled(
-        self,
-        case: Case,
-        candidates: Iterable[Applicable],
-        labels: Mapping[str, str] | Undecided,
-        objects: Mapping[str, Any] | None,
+    def _candidates(
+        self, documents: PolicySet, case: Case, side: Side, labels: Mapping[str, str] | None
     ) -> list[Applicable]:
-        """Return the policies that apply or are in doubt, now that the labels were asked for."""
-        found: list[Applicable] = []
-        for each in candidates:
-            if each.is_settled(as_match=self._refuses_unmatched):
-                found.append(each)
-            elif not isinstance(labels, Undecided):
-                found.extend(applicable((each.policy,), case, labels))
-            elif each.is_known:
-                found.append(each)
-            else:
-                found.append(replace(each, doubt=Doubt(NAMESPACE_LABELS, labels)))
-        known = {} if isinstance(labels, Undecided) else labels
-        return await self._conditions.applied(found, case, objects, known)
+        return documents.index.candidates(case, side, labels, as_match=self._refuses_unmatched)
 
-    def _candidates(self, policies: Iterable[Policy], case: Case, side: Side) -> list[Applicable]:
-        """
-        Return the policies that could have a word on this side, whatever the labels are.
-
-        Only for them the labels are looked up: an UPDATE that drops a finalizer needs no lookup,
-        and what depends on labels keeps nothing waiting that does not.
-        """
-        return [
-            each
-            for each in applicable(policies, case, None)
-            if self._has_a_word(each, side) and has_a_say(case, each.policy)
-        ]
-
-    def _has_a_word(self, each: Applicable, side: Side) -> bool:
-        if each.may_belong(side) or each.denies:
-            return True
-        return self._refuses_unmatched and each.denies_here is not False
+    def _are_settled(self, found: Iterable[Applicable]) -> bool:
+        return all(each.is_settled(as_match=self._refuses_unmatched) for each in found)
 
     def _tells_unmatched(self, side: Side) -> bool:
         return self._refuses_unmatched and side is not Side.OBSERVE
 
-    async def _labels(
-        self, case: Case, candidates: Iterable[Applicable]
-    ) -> Mapping[str, str] | Undecided:
-        """
-        Return the namespace's labels, within their share of the time, or why they are not known.
-
-        They are empty, and not looked up, where none of the policies depends on them.
-        """
-        if all(each.is_settled(as_match=self._refuses_unmatched) for each in candidates):
-            return {}
+    async def _labels(self, case: Case) -> Mapping[str, str] | Undecided:
+        """Return the namespace's labels, within their share of the time, or why not."""
         name = case.workload.namespace
         deadline = Deadline.after(case.deadline.remaining_seconds() * LABELS_SHARE)
         try:
@@ -173,6 +144,12 @@ class Judge:
             return Undecided("namespace not known", detail, retry=True)
         except Unavailable as fault:
             return Undecided("namespace not known", str(fault))
+
+
+def _in_doubt(found: Iterable[Applicable], unknown: Undecided) -> list[Applicable]:
+    """Return the policies, those in doubt of which the labels would tell more."""
+    doubt = Doubt(NAMESPACE_LABELS, unknown)
+    return [each if each.is_known else replace(each, doubt=doubt) for each in found]
 
 
 def _taken(objects: RequestObjects | None, *, wanted: bool) -> Mapping[str, Any] | None:

@@ -72,6 +72,16 @@ class LabelSelector:
         """The labels that the selector reads."""
         return frozenset(requirement.key for requirement in self.requirements)
 
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The only namespaces that it can select, by their names; None where it names none."""
+        named = [
+            each.values
+            for each in self.requirements
+            if each.key == NAME_LABEL and each.operator is Operator.IN
+        ]
+        return frozenset.intersection(*named) if named else None
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether labels that are all known meet every condition."""
         return all(requirement.matches(labels) for requirement in self.requirements)
@@ -175,9 +185,9 @@ class Policy:
                 return frozenset(possible)
         return frozenset({*possible, self.actions})
 
-    def softened(self, actions: frozenset[Action], workload: Workload) -> frozenset[Action]:
-        """Return what is left of the actions for this object, nothing where it is not judged."""
-        if not workload.is_template or self.templates in {None, TemplateAction.DENY}:
+    def softened(self, actions: frozenset[Action]) -> frozenset[Action]:
+        """Return what is left of the actions for a template, nothing where it is not judged."""
+        if self.templates in {None, TemplateAction.DENY}:
             return actions
         if self.templates is TemplateAction.SKIP:
             return frozenset()
@@ -200,27 +210,34 @@ class Policy:
             return False
         return not self.excluded_users.exempt(requester)
 
-    def applies_to(
-        self,
-        workload: Workload,
-        old: Workload | None,
-        namespace_labels: Mapping[str, str] | None,
-    ) -> bool | None:
-        """
-        Whether the selectors match the object, or what stood there before it.
+    @property
+    def namespaces(self) -> frozenset[str] | None:
+        """The only namespaces that it can be about, None where only their labels tell."""
+        if self.namespace is not None:
+            return frozenset((self.namespace,))
+        return self.namespace_selector.names
 
-        An UPDATE that changes labels cannot step out of a policy. `namespace_labels` is None where
-        they are not known; then None comes back if, and only if, they would decide.
+    def selects_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool | None:
         """
-        if self.namespace not in {None, workload.namespace}:
+        Whether the policy is about the objects of a namespace.
+
+        `labels` is None where they are not known; then None comes back if, and only if, they
+        would decide.
+        """
+        if self.namespace not in {None, name}:
             return False
-        if not any(
-            self.object_selector.matches(each.labels)
-            for each in (workload, old)
-            if each is not None
-        ):
-            return False
-        return self.namespace_selector.selects(workload.namespace, namespace_labels)
+        return self.namespace_selector.selects(name, labels)
+
+    def selects_object(self, workload: Workload, old: Workload | None) -> bool:
+        """
+        Whether the selector matches the labels of the object, or of what stood there before it.
+
+        An UPDATE that changes labels cannot step out of a policy.
+        """
+        selector = self.object_selector
+        return selector.matches(workload.labels) or (
+            old is not None and selector.matches(old.labels)
+        )
 
     def covers(self, use: ImageUse | UnreadableUse) -> bool:
         """Whether the policy is about an image; a name that does not parse could be any."""
