@@ -75,7 +75,8 @@ def test_everything_that_is_compared_is_answered() -> None:
     """The smallest of each kind; the others differ from them by a number."""
 
     async def answered() -> None:
-        for policies in (growth.policies(2), growth.policies(1, for_others=2), None):
+        others = [growth.policies(1, *each) for each in growth.elsewhere(2).values()]
+        for policies in (growth.policies(2), *others, None):
             furnishing = Furnishing(policies, remembered=5)
             async with desk(stands=False, furnishing=furnishing) as judging:
                 await judging.answer(growth._pod(12))
@@ -90,6 +91,7 @@ def test_growth_compares_what_the_issue_names() -> None:
     assert {
         "200 policies / 1",
         "200 policies, all but one for others / 1",
+        "200 policies, all but one for other registries / 1",
         "100 containers / 1",
         "100,000 remembered verdicts / 10",
     } < set(names)

@@ -90,7 +90,7 @@ class Judge:
         found = self._candidates(documents, case, side, labels)
         if not (self._tells_unmatched(side) or any(each.may_belong(side) for each in found)):
             return Verdict()
-        unknown = None
+        unknown: Undecided | None = None
         if labels is None and not self._are_settled(found):
             asked = await self._labels(case)
             if isinstance(asked, Undecided):
@@ -147,7 +147,7 @@ class Judge:
 
 
 def _in_doubt(found: Iterable[Applicable], unknown: Undecided) -> list[Applicable]:
-    """Return the policies, those in doubt of which the labels would tell more."""
+    """Return the policies, in doubt those of which the labels would have told more."""
     doubt = Doubt(NAMESPACE_LABELS, unknown)
     return [each if each.is_known else replace(each, doubt=doubt) for each in found]
 
