@@ -18,6 +18,7 @@ before, and then admits it where the policy says for how long (`verified_before.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from landwaiter.errors import ImageProblem
 from landwaiter.rules.charge import (
@@ -33,6 +34,7 @@ from landwaiter.rules.protocol import (
     CurrentDigest,
     FactSource,
     Inquiry,
+    Question,
     Reservation,
     Rule,
     RuleId,
@@ -93,11 +95,11 @@ async def _evaluate_use(charge: Charge, gathering: Gathering, inquiry: Inquiry) 
     found: list[tuple[Rule, Outcomes]] = []
     for tier, ask in _tiers(use, charge.rules):
         if any(rule.gates for rule in refused):
-            skipped = tuple(dict.fromkeys(r.rule.id for r in tier if r.reported))
+            skipped = tuple(dict.fromkeys(r.rule.id for r, _ in tier if r.reported))
             verdict = replace(verdict, not_checked=verdict.not_checked + skipped)
             continue
         results = await ask(tier, use, gathering) if tier else []
-        for rule, result in zip(tier, results, strict=True):
+        for (rule, _), result in zip(tier, results, strict=True):
             if any(isinstance(outcome, Violation) for outcome in result.outcomes):
                 refused.add(rule)
             verdict = _with_result(verdict, rule, result)
@@ -132,7 +134,9 @@ def _of_unreadable(use: UnreadableUse, rules: Sequence[RuleInForce]) -> UseVerdi
     return UseVerdict(use, findings=found, told_elsewhere=frozenset(told))
 
 
-_Tier = list[RuleInForce]
+_Tier = list[tuple[RuleInForce, tuple[Question[Any], ...]]]
+"""Rules, each with what it needs for a use."""
+
 _Ask = Callable[[_Tier, ImageUse, Gathering], Awaitable[list[_Result]]]
 
 
@@ -142,28 +146,28 @@ def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[tuple[_Tier, _A
     asking: _Tier = []
     content: _Tier = []
     for in_force in rules:
-        if not in_force.rule.needs(use):
-            pure.append(in_force)
-        elif in_force.rule.judges_content:
-            content.append(in_force)
-        else:
-            asking.append(in_force)
-    return (
-        (pure, _results),
-        (reported_of(asking), _results),
-        (reported_of(content), _results_about_content),
-    )
+        needs = in_force.rule.needs(use)
+        if not needs:
+            pure.append((in_force, needs))
+        elif in_force.reported:
+            tier = content if in_force.rule.judges_content else asking
+            tier.append((in_force, needs))
+    return (pure, _results), (asking, _results), (content, _results_about_content)
 
 
 async def _results(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Result]:
     """Ask the rules of a tier; all that they need is found out at once."""
-    gathering.begin(question for each in tier for question in each.rule.needs(use))
-    return [await _ask(each, use, gathering) for each in tier]
+    gathering.begin(question for _, needs in tier for question in needs)
+    return [await _ask(each, needs, use, gathering) for each, needs in tier]
 
 
-async def _ask(in_force: RuleInForce, use: ImageUse, gathering: Gathering) -> _Result:
+async def _ask(
+    in_force: RuleInForce,
+    needs: tuple[Question[Any], ...],
+    use: ImageUse,
+    gathering: Gathering,
+) -> _Result:
     rule = in_force.rule
-    needs = rule.needs(use)
     try:
         facts = NO_FACTS
         if needs:
@@ -189,17 +193,18 @@ async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gatherin
     try:
         digest = await gathering.ask(CurrentDigest(use.reference))
     except ImageProblem as problem:
-        return [_Result((_not_readable(each.rule.id, use, problem),)) for each in tier]
+        return [_Result((_not_readable(each.rule.id, use, problem),)) for each, _ in tier]
     if isinstance(digest, Undecided):
         return [_Result((digest,)) for _ in tier]
     pinned = use._replace(reference=use.reference.with_digest(digest))
-    results = await _results(tier, pinned, gathering)
+    pinned_tier = [(each, each.rule.needs(pinned)) for each, _ in tier]
+    results = await _results(pinned_tier, pinned, gathering)
     # The node may resolve the tag to something else that nobody has ever verified.
     return [
         replace(result, digest=digest, stale_seconds=None)
         if result.outcomes
         else _unpinned(each.rule, pinned, digest, result.warnings)
-        for each, result in zip(tier, results, strict=True)
+        for (each, _), result in zip(tier, results, strict=True)
     ]
 
 
