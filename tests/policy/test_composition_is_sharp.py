@@ -14,7 +14,6 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 
 from landwaiter.policy import hearing
-from landwaiter.policy.hearing import Hearing
 from landwaiter.policy.index import PolicyIndex
 from landwaiter.policy.unmatched import unmatched
 from landwaiter.rules.charge import RuleInForce
@@ -69,12 +68,12 @@ def what_is_lifted_spares_lookups(patch: pytest.MonkeyPatch) -> None:
 
 def the_first_rule_is_enough(patch: pytest.MonkeyPatch) -> None:
     """Ask only the first of the rules of a policy."""
-    rules = Hearing._rules
+    rules = hearing._rules
 
     def first(*given: Any, **options: Any) -> Any:  # noqa: ANN401
         return list(rules(*given, **options))[:1]
 
-    patch.setattr(Hearing, "_rules", first)
+    patch.setattr(hearing, "_rules", first)
 
 
 def the_mildest_finding_counts(patch: pytest.MonkeyPatch) -> None:

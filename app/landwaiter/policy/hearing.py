@@ -26,12 +26,12 @@ class Hearing:
     unknown: Undecided | None
     exceptions: ExceptionsInForce
     refuses_unmatched: bool
-    _asked: tuple[tuple[Applicable, bool], ...] = field(init=False, repr=False)
-    """The policies that are asked, each with whether its findings are told on this side."""
+    _asked: tuple[tuple[Applicable, tuple[RuleInForce, ...]], ...] = field(init=False, repr=False)
+    """The policies that are asked, each with its rules as they are where nothing is lifted."""
 
     def __post_init__(self) -> None:
         asked = (
-            (each, each.belongs(self.side))
+            (each, tuple(_rules(each, is_told=each.belongs(self.side))))
             for each in self.applicable
             if each.doubt is None and (each.denies or each.belongs(self.side))
         )
@@ -40,9 +40,10 @@ class Hearing:
     def charge(self, use: Use) -> Charge:
         """Return the rules that are in force for a use, those without a policy first."""
         rules = list(self._unmatched(use))
-        for each, is_told in self._asked:
+        as_they_are = self.case.old is None and not self.exceptions.exceptions
+        for each, of_policy in self._asked:
             if each.policy.covers(use):
-                rules.extend(self._rules(use, each, is_told=is_told))
+                rules.extend(of_policy if as_they_are else self._in_force(use, each, of_policy))
         return Charge(use, tuple(rules))
 
     def with_doubts(self, verdicts: Iterable[UseVerdict]) -> tuple[UseVerdict, ...]:
@@ -67,19 +68,14 @@ class Hearing:
             for place in self.case.workload.placeholders
         )
 
-    def _rules(self, use: Use, each: Applicable, *, is_told: bool) -> Iterable[RuleInForce]:
-        for rule in each.policy.rules:
-            if in_force_again(use, self.case, each.policy, rule, anew=each.applies_anew):
-                yield RuleInForce(
-                    policy=each.policy.name,
-                    actions=each.actions,
-                    failure_policy=each.policy.failure_policy,
-                    rule=rule,
-                    reported=is_told,
-                    by_admin=each.policy.namespace is None,
-                    exception=self.exceptions.granted(each.policy.name, rule.id, use),
-                    stale_within_seconds=each.policy.stale_within_seconds,
-                )
+    def _in_force(
+        self, use: Use, each: Applicable, rules: Iterable[RuleInForce]
+    ) -> Iterable[RuleInForce]:
+        """Return the rules that have to judge a use now, with the exceptions that lift them."""
+        for one in rules:
+            if in_force_again(use, self.case, each.policy, one.rule, anew=each.applies_anew):
+                exception = self.exceptions.granted(one.policy, one.rule.id, use)
+                yield one if exception is None else replace(one, exception=exception)
 
     def _unmatched(self, use: Use) -> Iterable[RuleInForce]:
         if not (self.refuses_unmatched and is_new(use, self.case)):
@@ -104,4 +100,18 @@ class Hearing:
             each.policy.failure_policy,
             outcome,
             self.exceptions.granted(each.policy.name, rule, use),
+        )
+
+
+def _rules(each: Applicable, *, is_told: bool) -> Iterable[RuleInForce]:
+    policy = each.policy
+    for rule in policy.rules:
+        yield RuleInForce(
+            policy=policy.name,
+            actions=each.actions,
+            failure_policy=policy.failure_policy,
+            rule=rule,
+            reported=is_told,
+            by_admin=policy.namespace is None,
+            stale_within_seconds=policy.stale_within_seconds,
         )
