@@ -81,6 +81,7 @@ class ImageReference:
     digest: str | None = None
     _folded_registry: str = field(init=False, repr=False)
     _text: str = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not is_registry(self.registry):
@@ -97,6 +98,12 @@ class ImageReference:
         tag = "" if self.tag is None else f":{self.tag}"
         digest = "" if self.digest is None else f"@{self.digest}"
         object.__setattr__(self, "_text", f"{self.name}{tag}{digest}")
+        parts = (self.repository, self.tag, self.digest, self._folded_registry)
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __hash__(self) -> int:
+        # Every answer about an image is looked up by it, dozens of times in a decision.
+        return self._hash
 
     @classmethod
     def parse(cls, text: str, *, short_names: ShortNames = ShortNames.DOCKER_HUB) -> Self:

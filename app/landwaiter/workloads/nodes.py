@@ -12,7 +12,7 @@ it then judges too many, and never too few.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 OS_LABEL: Final = "kubernetes.io/os"
@@ -82,6 +82,14 @@ class NodeSelection:
     """The nodes that at least one of the terms means; equal selections choose alike."""
 
     terms: tuple[NodeTerm, ...] = (NodeTerm(),)
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.terms))
+
+    def __hash__(self) -> int:
+        # What is asked about an image is looked up by it, too, and most Pods choose no nodes.
+        return self._hash
 
     def admits(self, os: str, architecture: str) -> bool:
         """Whether the Pod can run on such a node."""
