@@ -4,20 +4,23 @@ Where the time and the memory go, for the targets that are missed.
 Case `parts`: a decision from memory without a network, beside the echo without one, and what of it
 is decoding the review and what is answering it; then what each of the larger libraries takes that
 Landwaiter imports, alone in an interpreter that has just started (they share parts, so they are no
-summands), and Landwaiter as a whole.
+summands), and Landwaiter as a whole. And whether a thread could decode a body of megabytes while
+the loop goes on: how long it holds everything else up, beside decoding it here.
 """
 
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 from bench.desk import desk, posted
 from bench.echo import app
 from bench.figures import Figure, in_turns
-from bench.reviews import reviews
+from bench.reviews import padded, reviews
 from bench.scene import Scene
 from landwaiter.admission.outcome import Call
 from landwaiter.admission.review import decode
@@ -27,6 +30,7 @@ from landwaiter.policy.case import Side
 ROUNDS = 15
 ANSWERS = 200
 IMPORT_ROUNDS = 5
+LARGE_BYTES = 3_000_000
 IMPORT_SECONDS = 60.0
 LIBRARIES = (
     "fastapi",
@@ -53,6 +57,15 @@ def measure_parts(_: Scene) -> Iterator[Figure]:
     """Yield the parts of a decision, and what importing takes."""
     with asyncio.Runner() as runner:
         yield from runner.run(_of_a_decision())
+        body = runner.run(_large_body())
+    stood, here = in_turns(ROUNDS, partial(held_up, body), partial(decoding, body))
+    yield Figure(
+        "parts",
+        "decoding 3 MB: others held up by a thread / done here",
+        "ms",
+        tuple(stood),
+        tuple(here),
+    )
     whole, echo = in_turns(IMPORT_ROUNDS, partial(imported, OURS), partial(imported, ECHO))
     for at, (what, unit) in enumerate((("time", "ms"), ("memory", "MiB"))):
         ours, theirs = (tuple(each[at] for each in side) for side in (whole, echo))
@@ -63,6 +76,29 @@ def measure_parts(_: Scene) -> Iterator[Figure]:
             yield Figure(
                 "parts", f"importing {library}, {what}", unit, tuple(each[at] for each in found)
             )
+
+
+def decoding(body: bytes) -> float:
+    """Return the milliseconds that decoding a body takes."""
+    began = time.perf_counter()
+    decode(body)
+    return 1e3 * (time.perf_counter() - began)
+
+
+def held_up(body: bytes) -> float:
+    """Return for how many milliseconds a thread that decodes a body lets no other go on."""
+    thread = threading.Thread(target=decode, args=(body,))
+    times = [time.perf_counter()]
+    thread.start()
+    while thread.is_alive():
+        times.append(time.perf_counter())
+    times.append(time.perf_counter())
+    return 1e3 * max(after - before for before, after in pairwise(times))
+
+
+async def _large_body() -> bytes:
+    async with desk() as judging:
+        return padded(judging.rollouts[0], LARGE_BYTES)
 
 
 def imported(module: str) -> tuple[float, float]:

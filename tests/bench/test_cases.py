@@ -16,7 +16,7 @@ from bench.desk import Furnishing, desk
 from bench.growth import images_of
 from bench.machine import resident_mib, tree_mib
 from bench.offline import manifest
-from bench.parts import imported
+from bench.parts import decoding, held_up, imported
 from bench.reviews import VARIABLE_BYTES, Rollout, padded
 from bench.round_robin import HOST, forward
 from bench.scale_out import share_from_memory
@@ -56,6 +56,14 @@ def test_importing_takes_time_and_memory(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert 50 <= milliseconds < 10_000
     assert 20 <= mebibytes < 22
+
+
+def test_a_thread_holds_others_up_for_no_longer_than_it_takes() -> None:
+    """Both are told in milliseconds; a review of 200 kB takes less than a minute."""
+    body = padded(Rollout("web-0", "shop", IMAGES), 200_000)
+
+    assert 0 < decoding(body) < 60_000
+    assert 0 < held_up(body) < 60_000
 
 
 def test_a_storm_has_one_image_a_pod_in_turn() -> None:
