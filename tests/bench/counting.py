@@ -35,7 +35,7 @@ Work = Callable[[bytes], Awaitable[bytes]]
 
 LIMITS = {
     "a verdict that stands": 1.2,
-    "judged anew, all facts in memory": 18.0,
+    "judged anew, all facts in memory": 15.0,
 }
 """At most so many times the instructions of the echo."""
 
