@@ -302,7 +302,7 @@ def test_outside_a_cluster_a_kubeconfig_is_needed(monkeypatch: pytest.MonkeyPatc
 
     assert (
         "no usable configuration for the Kubernetes API in this Pod: "
-        "Service host/port is not set." == str(fault.value)
+        "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set" == str(fault.value)
     )
 
 

@@ -1,12 +1,12 @@
 """
 Requests to the Kubernetes API, by a blocking client in threads of its own.
 
-Only the client's lowest layer is used: its models of all kinds take 20 MiB of memory and decode
-what nobody asked for. The event loop's default threads are never used, so that a hanging API
-server cannot stop name resolution; every wait in a thread ends by itself.
+The event loop's default threads are never used, so that a hanging API server cannot stop name
+resolution; every wait in a thread ends by itself.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +14,13 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
+from urllib.parse import quote, urlencode
 
 import urllib3
-import yaml
-from kubernetes.client.api_client import ApiClient
-from kubernetes.client.configuration import Configuration
-from kubernetes.client.exceptions import OpenApiException
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
 from landwaiter import __version__
+from landwaiter.cluster.api_servers import ApiServer, own_api_server
 from landwaiter.cluster.keys import ObjectKey
 from landwaiter.cluster.observing import RequestObserver, observed
 from landwaiter.cluster.requests import ApiAnswer, ApiRequest
@@ -56,8 +53,7 @@ CLOCKS_AGREE_SECONDS = 5.0
 """Less than this is the way of the answer, and the rounding of its time to whole seconds."""
 
 _CHUNK_BYTES = 65_536
-_NOT_USABLE = (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError)
-"""What loading a configuration raises; the client's loader checks no types."""
+_RETRIES: Final = urllib3.Retry(total=1, redirect=0, allowed_methods=frozenset({"GET"}))
 
 
 class AnswerTooLarge(ClusterUnavailable):
@@ -87,17 +83,9 @@ class Transport(Protocol):
 class ApiTransport:
     """Asks a Kubernetes API server."""
 
-    def __init__(
-        self, configuration: Configuration, *, observer: RequestObserver | None = None
-    ) -> None:
+    def __init__(self, server: ApiServer, *, observer: RequestObserver | None = None) -> None:
         self._observer = observer
-        configuration.connection_pool_maxsize = THREADS + WATCHES
-        configuration.retries = urllib3.Retry(
-            total=1, redirect=0, raise_on_redirect=False, allowed_methods=frozenset({"GET"})
-        )
-        self._client = ApiClient(configuration)
-        # The API server notes the part before the slash as who has written a field.
-        self._client.user_agent = f"landwaiter/{__version__}"
+        self._server = server
         self._epoch: float | None = None  # The API server's time at our monotonic clock's 0.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kubernetes")
 
@@ -115,26 +103,15 @@ class ApiTransport:
         `context` is one of the kubeconfig, None for the current one. Raises `ClusterUnavailable`
         when the configuration cannot be used.
         """
-        configuration = Configuration()
-        try:
-            if kubeconfig is None:
-                load_incluster_config(  # type: ignore[no-untyped-call]  # It has no types.
-                    client_configuration=configuration
-                )
-            else:
-                load_kube_config(  # type: ignore[no-untyped-call]  # It has no types.
-                    str(kubeconfig),
-                    context=context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-        except _NOT_USABLE as cause:
-            where = "in this Pod" if kubeconfig is None else f"in {kubeconfig}"
-            why = str(cause) if isinstance(cause, ConfigException) else type(cause).__name__
-            raise ClusterUnavailable(
-                f"no usable configuration for the Kubernetes API {where}: {why}"
-            ) from cause
-        return cls(configuration, observer=observer)
+        connections = THREADS + WATCHES
+        if kubeconfig is None:
+            return cls(own_api_server(connections=connections), observer=observer)
+        from landwaiter.cluster.kubeconfig import (  # noqa: PLC0415  # Not needed in a Pod.
+            api_server_of,
+        )
+
+        server = api_server_of(kubeconfig, context, connections=connections)
+        return cls(server, observer=observer)
 
     async def get(self, key: ObjectKey) -> bytes | None:
         """Return the object as JSON, None where there is none. Raises `ClusterUnavailable`."""
@@ -175,7 +152,7 @@ class ApiTransport:
     def close(self) -> None:
         """Let go of the threads, which end by themselves, and of the connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._client.rest_client.close()
+        self._server.connections.clear()
 
     def send_blocking(self, request: ApiRequest) -> ApiAnswer:
         """Do as `send` does, in the calling thread."""
@@ -215,23 +192,29 @@ class ApiTransport:
         agreed = now if abs(told - now) <= CLOCKS_AGREE_SECONDS else told
         self._epoch = agreed - time.monotonic()
 
-    def _open(self, request: ApiRequest, read_seconds: float) -> urllib3.HTTPResponse:
-        headers = {"Accept": "application/json"}
+    def _open(self, request: ApiRequest, read_seconds: float) -> urllib3.BaseHTTPResponse:
+        url = f"{self._server.url}{request.path}"
+        if request.query:
+            url += f"?{urlencode(request.query, quote_via=quote)}"
+        return self._server.connections.urlopen(
+            request.method,
+            url,
+            headers=self._headers(request),
+            body=None if request.body is None else json.dumps(request.body),
+            retries=_RETRIES,
+            redirect=False,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds),
+            preload_content=False,
+        )
+
+    def _headers(self, request: ApiRequest) -> dict[str, str]:
+        # The API server notes the part before the slash as who has written a field.
+        headers = {"Accept": "application/json", "User-Agent": f"landwaiter/{__version__}"}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
-        serialised = self._client.param_serialize(
-            method=request.method,
-            resource_path=request.path,
-            query_params=list(request.query),
-            header_params=headers,
-            body=request.body,
-            auth_settings=["BearerToken"],
-        )
-        timeout = (CONNECT_SECONDS, read_seconds)
-        response: urllib3.HTTPResponse = self._client.call_api(
-            *serialised, _request_timeout=timeout
-        ).response
-        return response
+        if (shown := self._server.authorization()) is not None:
+            headers["Authorization"] = shown
+        return headers
 
 
 class Stream:
@@ -241,7 +224,7 @@ class Stream:
     Used in one thread, but for `shutdown`.
     """
 
-    def __init__(self, request: ApiRequest, response: urllib3.HTTPResponse) -> None:
+    def __init__(self, request: ApiRequest, response: urllib3.BaseHTTPResponse) -> None:
         self._request = request
         self._response = response
 
@@ -274,7 +257,7 @@ def _named(request: ApiRequest) -> Iterator[None]:
     """Turn what the client raises into a fault that names the request, and no address."""
     try:
         yield
-    except (OpenApiException, urllib3.exceptions.HTTPError, ConfigException, OSError) as cause:
+    except (urllib3.exceptions.HTTPError, OSError) as cause:
         reason = getattr(cause, "reason", None)
         fault = type(reason if isinstance(reason, Exception) else cause).__name__
         raise ClusterUnavailable(
@@ -282,7 +265,7 @@ def _named(request: ApiRequest) -> Iterator[None]:
         ) from cause
 
 
-def _body(response: urllib3.HTTPResponse, request: ApiRequest, ends_at: float) -> bytes:
+def _body(response: urllib3.BaseHTTPResponse, request: ApiRequest, ends_at: float) -> bytes:
     content = bytearray()
     while chunk := response.read1(_CHUNK_BYTES):
         content += chunk
