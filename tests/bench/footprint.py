@@ -1,4 +1,9 @@
-"""What a process takes: memory at rest and after long use, and the time until it is ready."""
+"""
+What a process takes: memory at rest and after long use, and the time until it is ready.
+
+At rest and while it starts it is measured as in its Pod: with the packages of the image and the
+account that a Pod has, not a kubeconfig, for which the official client is loaded.
+"""
 
 import time
 from collections.abc import Iterator
@@ -7,6 +12,7 @@ from functools import partial
 from bench.figures import Figure, at_most
 from bench.loading import Bodies, load, specification
 from bench.machine import resident_mib, tree_mib
+from bench.pod import PodLandwaiter
 from bench.scene import Scene, a_policy, full_policy_set
 from bench.storm import pods_of
 from bench.warm import Warm
@@ -24,7 +30,9 @@ def measure_memory(scene: Scene) -> Iterator[Figure]:
     policies = full_policy_set(scene.registry.host, scene.key.public.read_text())
     ours, theirs = [], []
     for number in range(IDLE_ROUNDS):
-        landwaiter = scene.landwaiter(f"idle-{number}", policies, cluster=scene.cluster)
+        landwaiter = scene.landwaiter(
+            f"idle-{number}", policies, cluster=scene.cluster, kind=PodLandwaiter
+        )
         echo = scene.echo()
         time.sleep(IDLE_SECONDS)
         ours.append(resident_mib(landwaiter.process.pid))
@@ -62,7 +70,9 @@ def measure_start(scene: Scene) -> Iterator[Figure]:
     policies = full_policy_set(scene.registry.host, scene.key.public.read_text())
     seconds = []
     for number in range(STARTS):
-        landwaiter = scene.prepared(f"start-{number}", policies, cluster=scene.cluster)
+        landwaiter = scene.prepared(
+            f"start-{number}", policies, cluster=scene.cluster, kind=PodLandwaiter
+        )
         seconds.append(retried_on_port_clash(partial(seconds_to_ready, landwaiter)))
         landwaiter.stop()
     yield Figure("start", "command to ready", "s", tuple(seconds), (), at_most(2.0))

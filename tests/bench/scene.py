@@ -174,10 +174,11 @@ class Scene:
         registries: str | None = None,
         client_ca: Path | None = None,
         on_one_core: bool = True,
+        kind: type[Landwaiter] = Landwaiter,
     ) -> Landwaiter:
         """Start a Landwaiter with policies, on the core of servers; it ends with the scene."""
         landwaiter = self.prepared(
-            name, policies, cluster=cluster, registries=registries, client_ca=client_ca
+            name, policies, cluster=cluster, registries=registries, client_ca=client_ca, kind=kind
         )
         self._stack.callback(landwaiter.stop)
         retried_on_port_clash(landwaiter.start)
@@ -193,11 +194,12 @@ class Scene:
         cluster: ControlPlane | None = None,
         registries: str | None = None,
         client_ca: Path | None = None,
+        kind: type[Landwaiter] = Landwaiter,
     ) -> Landwaiter:
         """Return a Landwaiter with policies that has not been started."""
         folder = self.folder / name
         folder.mkdir()
-        return Landwaiter(
+        return kind(
             folder,
             policies="\n---\n".join(map(json.dumps, policies)),
             registries=registries or self.registries,

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from click import Command, Group
+from click import Command, Context, Group
 from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,11 +32,11 @@ BLOCK = re.compile(
 
 def help_text(*verb: str) -> str:
     """Return the real help text of a verb, as a fenced block."""
-    assert isinstance(main, Group)
-    command: Command = main
+    command: Command | None = main
     for name in verb:
         assert isinstance(command, Group)
-        command = command.commands[name]
+        command = command.get_command(Context(command), name)
+    assert command is not None
     shown = CliRunner().invoke(
         main, [*verb, "--help"], prog_name="landwaiter", terminal_width=HELP_COLUMNS, color=False
     )

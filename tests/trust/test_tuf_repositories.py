@@ -9,7 +9,7 @@ import pytest
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, TrustUnavailable
-from landwaiter.trust.downloads import HostSettings
+from landwaiter.trust.hosts import HostSettings
 from landwaiter.trust.tuf_repositories import (
     REFRESH_SECONDS,
     RETRY_SECONDS,

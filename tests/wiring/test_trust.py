@@ -20,7 +20,7 @@ from landwaiter.errors import ClusterUnavailable, TrustUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
-from landwaiter.trust.downloads import HostSettings
+from landwaiter.trust.hosts import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot
 from landwaiter.wiring.outside import reached

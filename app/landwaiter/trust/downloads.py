@@ -9,9 +9,7 @@ than one refresh may take.
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
@@ -20,18 +18,12 @@ from urllib3 import BaseHTTPResponse, PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
+from landwaiter.trust.hosts import HostSettings
+
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 5.0
 PIECE_BYTES: Final = 65_536
 _RETRIES: Final = Retry(2, redirect=False, backoff_factor=0.2, status_forcelist=(502, 503, 504))
-
-
-@dataclass(frozen=True, slots=True)
-class HostSettings:
-    """How a host is reached: `ca_file` has authorities besides the system's."""
-
-    plain_http: bool = False
-    ca_file: Path | None = None
 
 
 class Downloads(FetcherInterface):

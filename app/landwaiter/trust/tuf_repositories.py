@@ -8,41 +8,29 @@ What cannot be refreshed holds until the repository's own date of expiry, and no
 
 Nothing is kept between processes, so there is nothing on disk that somebody could roll back.
 
-Source: The Update Framework 1.0.34, "Detailed client workflow"; python-tuf 7, tuf.ngclient.
+The library is loaded with the first question: most installs have no such repository.
 """
 
 import asyncio
-import hashlib
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from tuf.api.exceptions import DownloadError, RepositoryError
-from tuf.api.metadata import Metadata
-from tuf.ngclient.config import UpdaterConfig
-from tuf.ngclient.updater import Updater
-
 from landwaiter.deadline import Deadline
 from landwaiter.errors import DeadlineExceeded, TrustUnavailable
-from landwaiter.trust.downloads import Downloads, HostSettings
-from landwaiter.trusted_roots import ROOT_MAX_BYTES, TUFTarget
+from landwaiter.trust.hosts import HostSettings, unnamed
+from landwaiter.trusted_roots import TUFTarget
 
 REFRESH_SECONDS: Final = 3_600.0
 RETRY_SECONDS: Final = 30.0
 """How long a fault is the answer, before the repository is asked again."""
-WORK_SECONDS: Final = 60.0
-"""What one refresh may take: some ten files, each with its retries."""
 THREADS: Final = 2
 _SAID_CHARACTERS: Final = 300
-_ROLES: Final = ("root", "timestamp", "snapshot", "targets")
-_LIMITS: Final = UpdaterConfig(max_root_rotations=64, targets_max_length=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +48,6 @@ class _Fault:
 
     text: str
     at: float
-
-
-def unnamed(_host: str) -> HostSettings:
-    """Return what holds for a host that nobody has named."""
-    return HostSettings()
 
 
 class TUFRepositories:
@@ -147,7 +130,7 @@ class TUFRepositories:
         loop = asyncio.get_running_loop()
         try:
             content, expires = await loop.run_in_executor(self._threads, self._download, target)
-        except (RepositoryError, DownloadError, OSError, ValueError) as problem:
+        except (OSError, ValueError) as problem:
             said = " ".join(str(problem).split())[:_SAID_CHARACTERS]
             self._faults[target] = _Fault(f"{target} cannot be read: {said}", self._clock())
             return
@@ -156,34 +139,8 @@ class TUFRepositories:
 
     def _download(self, target: TUFTarget) -> tuple[bytes, float]:
         """Return the content of a target and when its repository says that it expires."""
-        downloads = Downloads(
-            self._host_settings(urlsplit(target.mirror).netloc),
-            until_seconds=time.monotonic() + WORK_SECONDS,
-            is_ended=self._ended.is_set,
-        )
-        try:
-            with TemporaryDirectory(prefix="landwaiter-tuf-") as folder:
-                updater = Updater(
-                    folder,
-                    metadata_base_url=target.mirror,
-                    target_dir=folder,
-                    target_base_url=f"{target.mirror.rstrip('/')}/targets/",
-                    fetcher=downloads,
-                    config=_LIMITS,
-                    bootstrap=target.root,
-                )
-                return _current(updater, target, Path(folder))
-        finally:
-            downloads.close()
+        # Here and not above: it takes long, and is not for the event loop.
+        from landwaiter.trust.updating import current_content  # noqa: PLC0415
 
-
-def _current(updater: Updater, target: TUFTarget, folder: Path) -> tuple[bytes, float]:
-    info = updater.get_targetinfo(target.name)
-    if info is None:
-        raise ValueError(f"it has no target {target.name!r}")
-    if info.length > ROOT_MAX_BYTES:
-        raise ValueError(f"the target has {info.length} bytes, at most {ROOT_MAX_BYTES} are read")
-    file = folder / hashlib.sha256(target.name.encode()).hexdigest()
-    content = Path(updater.download_target(info, str(file))).read_bytes()
-    dates = (Metadata.from_file(str(folder / f"{role}.json")).signed.expires for role in _ROLES)
-    return content, min(dates).timestamp()
+        host = self._host_settings(urlsplit(target.mirror).netloc)
+        return current_content(target, host, is_ended=self._ended.is_set)

@@ -35,7 +35,7 @@ from landwaiter.telemetry.observers import (
     ProgramMetrics,
     RegistryMetrics,
 )
-from landwaiter.trust.downloads import HostSettings
+from landwaiter.trust.hosts import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.wiring.attestations import AttestationAnswers
 from landwaiter.wiring.credentials import (
