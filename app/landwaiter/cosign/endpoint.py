@@ -12,6 +12,9 @@ about an image whose signatures it was given completely.
 cosign first tries TLS, as with every registry. The answer to that is a 400, which it takes, on
 loopback, as the sign to go on without.
 
+Only the lower half of aiohttp's server is used: applications and routes of its upper half
+would be loaded for nothing.
+
 Source: OCI distribution specification 1.1.0; go-containerregistry v0.21.7,
 pkg/v1/remote/transport/ping.go.
 """
@@ -22,7 +25,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response, StreamResponse
+from aiohttp.web_server import Server
 
 from landwaiter.cosign.documents import ServedRepository
 from landwaiter.cosign.outcome import AskedImage
@@ -80,26 +85,29 @@ class LoopbackEndpoint:
     def __init__(self) -> None:
         self._runs: dict[str, tuple[_Served, ...]] = {}
         self._port = 0
-        self._runner: web.ServerRunner | None = None
+        self._server: Server | None = None
+        self._listener: asyncio.Server | None = None
 
     async def open(self) -> None:
         """Begin to listen on a port of 127.0.0.1 that the system chooses. Raises `OSError`."""
-        server = web.Server(
+        self._server = Server(
             self._answer,
             access_log=None,
             max_line_size=LINE_MAX_BYTES,
             auto_decompress=False,
             lingering_time=0,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=CLOSE_SECONDS)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._port = self._runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._server, "127.0.0.1", 0)
+        self._port = self._listener.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            self._listener.close()
+        if self._server is not None:
+            self._server.pre_shutdown()
+            await self._server.shutdown(CLOSE_SECONDS)
 
     @contextmanager
     def serving(
@@ -120,11 +128,11 @@ class LoopbackEndpoint:
     def _operand(self, prefix: str, number: int, subject: ImageReference) -> str:
         return f"127.0.0.1:{self._port}/{prefix}/{number}@{subject.digest}"
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: BaseRequest) -> StreamResponse:
         if request.method != "GET":
-            return web.Response(status=405)
+            return Response(status=405)
         if request.path == "/v2/":
-            return web.Response()
+            return Response()
         match request.path.split("/", 4):
             case ["", "v2", prefix, number, path] if (
                 (run := self._runs.get(prefix)) is not None
@@ -133,18 +141,18 @@ class LoopbackEndpoint:
                 and int(number) < len(run)
             ):
                 return await _deliver(request, run[int(number)], path)
-        return web.Response(status=404)
+        return Response(status=404)
 
 
-async def _deliver(request: web.BaseRequest, image: _Served, path: str) -> web.StreamResponse:
+async def _deliver(request: BaseRequest, image: _Served, path: str) -> StreamResponse:
     """Answer, and record whether cosign got the whole of what it asked for."""
     document = image.repository.documents.get(path)
     is_list = path in {image.repository.listing, image.repository.absent}
     if document is None:
         image.missed |= not is_list
         image.times_listed += is_list
-        return web.Response(status=404)
-    response = web.Response(
+        return Response(status=404)
+    response = Response(
         body=document.content,
         headers={"Content-Type": document.media_type, "Docker-Content-Digest": document.digest},
     )

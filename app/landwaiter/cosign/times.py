@@ -20,8 +20,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import rfc3161_client
-
 from landwaiter.cosign.annotations import LOG_ENTRY, TIMESTAMP
 from landwaiter.cosign.authority import Criterion
 from landwaiter.cosign.material import SimpleSignature
@@ -115,6 +113,8 @@ def _integrated(values: Iterable[object]) -> Iterator[float]:
 
 def _stamped(value: object) -> float:
     """Return the time in the answer of a timestamp authority, in base64."""
+    import rfc3161_client  # noqa: PLC0415  # Most installs have no authority that wants one.
+
     if not isinstance(value, str):
         raise UnusableError(_OTHERWISE)
     try:
