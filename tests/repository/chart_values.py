@@ -19,6 +19,7 @@ import yaml
 
 from landwaiter.cosign.kms_settings import KMSEntry
 from landwaiter.policy.documents import KINDS, schema_of
+from landwaiter.policy.texts import TellingSchema
 from landwaiter.providers.config import ProviderEntry
 from landwaiter.registry.settings import MirrorEntry, RegistryEntry
 
@@ -69,7 +70,7 @@ def schema_text() -> str:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     by_hand = {name: each for name, each in schema["$defs"].items() if name[0].islower()}
     generated = [
-        *((kind, schema_of(model)) for kind, model in KINDS.items()),
+        *((kind, schema_of(model, TellingSchema)) for kind, model in KINDS.items()),
         *((each.__name__, each.model_json_schema(by_alias=True)) for each in ENTRIES),
     ]
     schema["$defs"] = {

@@ -20,6 +20,7 @@ from typing import Any, Final
 from landwaiter.policy.documents import schema_of
 from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.models import API_VERSION, ClusterImagePolicy, ImagePolicy
+from landwaiter.policy.texts import TellingSchema
 from landwaiter.rules.settings import Settings
 
 CATEGORY: Final = "landwaiter"
@@ -232,7 +233,7 @@ def _flowing(text: str) -> str:
 
 
 def _document_schema(resource: ResourceKind) -> dict[str, Any]:
-    schema = dict(schema_of(resource.model))
+    schema = dict(schema_of(resource.model, TellingSchema))
     definitions = schema.pop("$defs", {})
     found = structural(schema, definitions)
     properties = {name: each for name, each in found["properties"].items() if name not in _OMITTED}

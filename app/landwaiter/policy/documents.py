@@ -6,6 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from landwaiter.policy.exception_models import ImagePolicyException
 from landwaiter.policy.install import PolicyInstallSettings
 from landwaiter.policy.matching import Policy
@@ -25,9 +27,11 @@ KINDS: Final[Mapping[str, DocumentModel]] = MappingProxyType(
 
 
 @cache
-def schema_of(model: type[Settings]) -> Mapping[str, Any]:
+def schema_of(
+    model: type[Settings], generator: type[GenerateJsonSchema] = GenerateJsonSchema
+) -> Mapping[str, Any]:
     """Return the JSON schema of a kind of document, without the fields that it must not give."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema(by_alias=True, schema_generator=generator)
     for each in (schema, *schema["$defs"].values()):
         properties = each.get("properties", {})
         for name, field in list(properties.items()):

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from landwaiter.policy.documents import KINDS, schema_of
 from landwaiter.policy.models import ClusterImagePolicy
+from landwaiter.policy.texts import DESCRIPTION, TellingSchema
 from landwaiter.rules.settings import CLUSTER_ONLY, Settings
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -50,7 +51,7 @@ def json_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     for kind, model in KINDS.items():
         # Kinds differ in what a definition of the same name holds, so each has its own.
-        whole = {"$defs": {}, **_renamed(schema_of(model), kind)}
+        whole = {"$defs": {}, **_renamed(schema_of(model, TellingSchema), kind)}
         definitions |= {f"{kind}.{name}": each for name, each in whole.pop("$defs").items()}
         definitions[kind] = whole
     return {
@@ -94,7 +95,7 @@ def fields_of(
 
     Without `of_cluster` fields are left out that only policies of the cluster may give.
     """
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema(by_alias=True, schema_generator=TellingSchema)
     for info in model.model_fields.values():
         name = str(info.alias)
         if schema["properties"][name].get(CLUSTER_ONLY) and not of_cluster:
@@ -104,7 +105,7 @@ def fields_of(
             path,
             _type(schema["properties"][name], schema.get("$defs", {})),
             _default(info),
-            _one_line(info.description or ""),
+            _one_line(schema["properties"][name].get(DESCRIPTION, "")),
         )
         for below, steps in _models_in(info.annotation):
             yield from fields_of(below, f"{path}{steps}.", of_cluster=of_cluster)

@@ -29,7 +29,8 @@ class Settings(BaseModel):
     """
     The base of every model that admins write: camelCase, no unknown field, no coercion.
 
-    Field names in Python are snake_case and written by their aliases.
+    Field names in Python are snake_case and written by their aliases. What a field is for is told
+    below it, which `policy.texts` reads.
     """
 
     model_config = ConfigDict(
@@ -38,7 +39,6 @@ class Settings(BaseModel):
         frozen=True,
         strict=True,
         arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
     )
 
 
