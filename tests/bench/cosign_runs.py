@@ -11,7 +11,6 @@ They are measured in this process; `CASES=storm` asks a server about the same im
 
 import asyncio
 import os
-import resource
 import shutil
 import subprocess
 import time
@@ -21,12 +20,12 @@ from functools import partial
 
 import uvloop
 
+from bench.cosign_start import measure_cosign_start
 from bench.figures import Figure, Target, at_least, at_most
 from bench.scene import Scene
 from bench.signed import SIGNATURES, STORM_IMAGES, Signed
 from cosign.fakes import FakeKeychain, FakeRegistry
 from landwaiter.cosign.authority import Authority
-from landwaiter.cosign.command import GO_MEMORY_LIMIT
 from landwaiter.cosign.fetching import fetch_material
 from landwaiter.cosign.material import SignatureMaterial
 from landwaiter.cosign.memory import Lifetimes
@@ -81,7 +80,7 @@ async def _measured(scene: Signed) -> list[Figure]:
                     "one signed image (old format) / cosign verify of it", scene, scene.old, verify
                 ),
                 *await _material(scene, client),
-                _collected(scene),
+                *measure_cosign_start(scene),
                 await _storm(scene, verify),
                 await _identical(scene.bundle, verify),
             ]
@@ -147,18 +146,6 @@ def _in_memory(material: SignatureMaterial) -> FakeRegistry:
     return registry
 
 
-def _collected(scene: Signed) -> Figure:
-    """Measure what Go's garbage collector costs in one run."""
-    samples = Samples()
-    without = {"GOGC": "off", "GOMEMLIMIT": GO_MEMORY_LIMIT}
-    as_is = partial(scene.verify, scene.bundle)
-    uncollected = partial(scene.verify, scene.bundle, environment=without)
-    for _ in range(ROUNDS):
-        samples.first.append(_children_milliseconds(as_is))
-        samples.second.append(_children_milliseconds(uncollected))
-    return samples.figure("processor time of cosign verify: collector off / on")
-
-
 async def _storm(scene: Signed, verify: Verify) -> Figure:
     """Measure many different images at once against one plain cosign an image."""
     samples = Samples()
@@ -211,10 +198,3 @@ async def _awaited_milliseconds(work: Awaitable[object]) -> float:
     began = time.perf_counter()
     await work
     return 1000 * (time.perf_counter() - began)
-
-
-def _children_milliseconds(work: Callable[[], None]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    work()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class Signed:
         """The key as an authority."""
         return Authority("ci", (PublicKey.parse(self.key.public.read_text()),))
 
-    def run(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> None:
+    def run(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
         """Run plain cosign, which has to succeed."""
         subprocess.run(
             [self.cosign, *arguments],
@@ -47,7 +47,9 @@ class Signed:
             env={"HOME": str(self.folder), "PATH": os.defpath, **(environment or {})},
         )
 
-    def verify(self, image: ImageReference, *, environment: dict[str, str] | None = None) -> None:
+    def verify(
+        self, image: ImageReference, *, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Verify as anybody would at the command line."""
         self.run(*self.arguments(image), environment=environment)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import growth
+from bench.cosign_start import initialisations
 from bench.desk import HOST as HOST_OF_IMAGES
 from bench.desk import Furnishing, desk
 from bench.growth import images_of
@@ -192,3 +193,14 @@ def test_manifests_of_the_offline_check_differ() -> None:
     }
 
     assert 2000 == len(images)
+
+
+def test_what_go_tells_of_packages_is_read() -> None:
+    """Whatever else is on standard error is passed over."""
+    told = (
+        "init internal/bytealg @0.008 ms, 0 ms clock, 0 bytes, 0 allocs\n"
+        "WARNING: init of something\n"
+        "init github.com/a/b-c.v2 @26 ms, 3.2 ms clock, 951816 bytes, 6206 allocs\n"
+    )
+
+    assert [0.0, 3.2] == initialisations(told)

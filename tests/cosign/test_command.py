@@ -28,6 +28,7 @@ OPERAND = f"127.0.0.1:40123/{'0f' * 16}/0@{a_digest('app')}"
 ENVIRONMENT = {
     "HOME": "/private",
     "TUF_ROOT": "/private/tuf",
+    "XDG_RUNTIME_DIR": "/private",
     "TMPDIR": "/private",
     "DOCKER_CONFIG": "/private/docker",
     "PATH": "",

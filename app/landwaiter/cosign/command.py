@@ -10,7 +10,8 @@ The argument lists and environments that cosign is started with; pure.
 - The environment is built from nothing, so that no `COSIGN_*`, `SIGSTORE_*`, `DOCKER_CONFIG`,
   `REGISTRY_AUTH_FILE`, `XDG_*` or proxy of ours leaks in. All that cosign may write has its
   place in the private folder of the run, so parallel runs share nothing; with an empty `PATH`
-  it finds no credential helper.
+  it finds no credential helper. Without `XDG_RUNTIME_DIR` it would look for credentials in
+  `containers/auth.json` below the folder that we were started in.
 - Nothing reaches the network: with `--insecure-ignore-tlog` and a key file there is nothing to
   fetch, and with `--trusted-root`, which everything else has, TUF is not asked. In the old format
   a signature without log entry would be looked up in the public Rekor; `--offline` makes that a
@@ -198,6 +199,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "TUF_ROOT": str(folder / "tuf"),
         "TMPDIR": str(folder),
         "DOCKER_CONFIG": str(folder / "docker"),
+        "XDG_RUNTIME_DIR": str(folder),
         "PATH": "",
         "GOGC": "off",
         "GOMEMLIMIT": GO_MEMORY_LIMIT,
