@@ -8,7 +8,7 @@ import pytest
 
 from landwaiter.deadline import Deadline
 from landwaiter.errors import TrustUnavailable
-from landwaiter.trust.downloads import HostSettings
+from landwaiter.trust.hosts import HostSettings
 from landwaiter.trust.tuf_repositories import REFRESH_SECONDS, TUFRepositories
 from trust.a_tuf_repository import FAULTS, NAME, Repository, a_repository
 
