@@ -65,7 +65,7 @@ Name.matching(".*@example.com")
 """
 VERB = """
 from landwaiter.cli import main
-main(["policies", "verb"], standalone_mode=False)
+main(["policies", "schema"], standalone_mode=False)
 """
 
 
