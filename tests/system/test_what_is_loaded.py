@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from realparts.landwaiter import Landwaiter
-
-pytestmark = pytest.mark.system
+from bench.pod import PodLandwaiter, hidden_packages
+from realparts.control_plane import ControlPlane
 
 A_POLICY = {
     "apiVersion": "landwaiter.dev/v1alpha1",
@@ -40,11 +39,14 @@ LEFT_OUT = {
 """Modules, and what would want them."""
 
 
-def test_a_plain_server_has_loaded_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+def test_a_plain_server_has_loaded_nothing_that_it_does_not_use(
+    tmp_path: Path, control_plane: ControlPlane
+) -> None:
     """What a feature needs is loaded with the feature: it takes memory of every replica."""
-    with Landwaiter(
+    with PodLandwaiter(
         tmp_path,
         policies=json.dumps(A_POLICY),
+        cluster=control_plane,
         environment={"PYTHONPROFILEIMPORTTIME": "1"},
     ) as server:
         log = server.log.read_text("utf-8")
@@ -102,3 +104,11 @@ def a_kubeconfig() -> dict[str, object]:
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }
+
+
+def test_what_only_development_needs_is_hidden() -> None:
+    """The bench measures what the image has, and libraries load others where they find them."""
+    hidden = set(hidden_packages())
+
+    assert {"pytest", "rich", "ruff"} <= hidden
+    assert set() == hidden & {"aiohttp", "click", "kubernetes", "landwaiter", "opentelemetry"}
