@@ -95,17 +95,29 @@ async def test_it_is_asked_as_the_service_account(authority: Authority, account:
     assert (b"{}", b"{}", ["Bearer first", "Bearer second"]) == (first, second, server.shown)
 
 
-async def test_a_token_that_is_gone_is_a_fault(authority: Authority, account: Path) -> None:
-    """Asking without it would be asking as anybody."""
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "FileNotFoundError"),
+        (b"", "NoCredentials"),
+        (b"hunter\xff", "NoCredentials"),
+        (b"hunter\nTransfer-Encoding: chunked", "NoCredentials"),
+    ],
+)
+async def test_a_token_that_is_spoilt_is_a_fault(
+    authority: Authority, account: Path, content: bytes | None, why: str
+) -> None:
+    """Asking without it would be asking as anybody; and no error quotes it."""
     with serving(authority) as server, connected(server, account) as api:
         (account / "token").unlink()
+        if content is not None:
+            (account / "token").write_bytes(content)
         with pytest.raises(ClusterUnavailable) as fault:
             await api.get(A_NAMESPACE)
 
     assert [] == server.shown
-    assert (
-        'namespace "shop" could not be read: the Kubernetes API did not answer (FileNotFoundError)'
-        == str(fault.value)
+    assert f'namespace "shop" could not be read: the Kubernetes API did not answer ({why})' == str(
+        fault.value
     )
 
 
@@ -151,8 +163,8 @@ def test_an_address_of_the_sixth_version_is_put_in_brackets(account: Path) -> No
     ("file", "content", "why"),
     [
         ("token", None, "[Errno 2] No such file or directory: '{folder}/token'"),
-        ("token", b" \n", "{folder}/token is empty"),
-        ("token", b"hunter\xff", "UnicodeDecodeError"),
+        ("token", b" \n", "{folder}/token holds no token"),
+        ("token", b"hunter\xff", "{folder}/token holds no token"),
         ("ca.crt", None, "[Errno 2] No such file or directory"),
         ("ca.crt", b"", "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found"),
     ],

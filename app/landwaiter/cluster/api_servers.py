@@ -9,6 +9,7 @@ API" (read 2026-11-25).
 """
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,13 +24,20 @@ from landwaiter.errors import ClusterUnavailable
 ACCOUNT_FOLDER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 
+_TOKEN: Final = re.compile(r"[!-~]+")
+"""What can be in a header. Whatever else is sent would be quoted in an error."""
+
+
+class NoCredentials(OSError):
+    """What shows who asks is not to be had; the text names its file, and never its content."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiServer:
     """
     An API server; `authorization` gives the header that shows who asks, None where none does.
 
-    It reads what is current, in the calling thread, and raises `OSError` or `ClusterUnavailable`.
+    It reads what is current, in the calling thread, and raises `OSError`.
     """
 
     url: str
@@ -54,11 +62,9 @@ def own_api_server(
         url = _url(environment)
         ssl.create_default_context(cafile=authority)
         _bearer(token)
-    except (OSError, ValueError, ClusterUnavailable) as cause:
-        # The text of a ValueError may hold what was read.
-        why = type(cause).__name__ if isinstance(cause, ValueError) else str(cause)
+    except OSError as cause:
         raise ClusterUnavailable(
-            f"no usable configuration for the Kubernetes API in this Pod: {why}"
+            f"no usable configuration for the Kubernetes API in this Pod: {cause}"
         ) from cause
     pool = urllib3.PoolManager(
         maxsize=connections, cert_reqs=ssl.CERT_REQUIRED, ca_certs=str(authority)
@@ -69,13 +75,13 @@ def own_api_server(
 def _url(environment: Mapping[str, str]) -> str:
     host, port = environment.get(HOST), environment.get(PORT)
     if not host or not port:
-        raise ClusterUnavailable(f"{HOST} and {PORT} are not set")
+        raise NoCredentials(f"{HOST} and {PORT} are not set")
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def _bearer(file: Path) -> str:
     """Return the header with the token that is in a file now: the kubelet replaces it hourly."""
-    token = file.read_text("ascii").strip()
-    if not token:
-        raise ClusterUnavailable(f"{file} is empty")
+    token = file.read_text("ascii", errors="replace").strip()
+    if not _TOKEN.fullmatch(token):
+        raise NoCredentials(f"{file} holds no token")
     return f"Bearer {token}"

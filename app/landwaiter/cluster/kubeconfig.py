@@ -13,7 +13,7 @@ from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
-from landwaiter.cluster.api_servers import ApiServer
+from landwaiter.cluster.api_servers import ApiServer, NoCredentials
 from landwaiter.errors import ClusterUnavailable
 
 _NOT_USABLE = (ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, AttributeError)
@@ -48,7 +48,7 @@ def api_server_of(file: Path, context: str | None, *, connections: int) -> ApiSe
                 "BearerToken", alias="authorization"
             )
         except ConfigException as cause:
-            raise ClusterUnavailable(f"{file} gives no credentials any more") from cause
+            raise NoCredentials(f"{file} gives none any more") from cause
         return shown
 
     pool = ApiClient(configuration).rest_client.pool_manager
