@@ -88,6 +88,7 @@ def test_the_foreign_image_runs_landwaiter(foreign_image: BuiltImage) -> None:
     """Interpreter, libraries and compiled packages of the other architecture fit together."""
     program = (
         "import uvloop, httptools, cryptography.x509, pydantic, aiohttp._http_parser\n"
+        "import re2, rfc3161_client\n"
         "import landwaiter.wiring.application\n"
         "from landwaiter.cli import main\n"
         "main(['--version'])"
