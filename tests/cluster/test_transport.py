@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.client.configuration import Configuration
+from kubernetes.config import ConfigException
 
 from landwaiter import __version__
 from landwaiter.cluster import transport as transport_module
@@ -391,3 +393,21 @@ async def test_a_request_without_answer_is_told_of_too(tmp_path: Path) -> None:
     transport.close()
 
     assert [("get", "secrets", "unanswered")] == counted.told
+
+
+async def test_a_kubeconfig_whose_credentials_end_is_a_fault_that_names_the_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The official client renews them, and raises what is its own where it cannot."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise ConfigException("hunter2")
+
+    monkeypatch.setattr(Configuration, "get_api_key_with_prefix", refuse)
+    with api_server() as server:
+        fault = await fault_of(tmp_path, server)
+
+    assert (
+        f"{THE_SECRET} could not be read: the Kubernetes API did not answer (NoCredentials)"
+        == fault
+    )
