@@ -52,7 +52,7 @@ LEFT_OUT = (
     "rfc3161_client",
     "re2",
     "aiohttp.web",
-    "cel_expr_python",
+    "cel_expr_python.cel",
 )
 OURS, ECHO = "landwaiter.cli.serve", "bench.echo"
 PROGRAM = """
