@@ -5,13 +5,14 @@ No document has a figure of its own: `make bench OUTPUT=docs/bench.json` writes 
 generate` the documents.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bench.figures import Figure
 from bench.report import HEADER, Machines, lines_of, machine_lines, machines_of, middle, read
 from bench.run import CASES
-from bench.scale_out import REPLICAS, processes
+from bench.service import REPLICAS, processes
+from bench.sharing import MEANWHILE, SHARING
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "bench.json"
 
@@ -112,17 +113,44 @@ def sizing_tables(figures: Mapping[str, Figure]) -> str:
     for told, key in process:
         if (figure := figures.get(key)) is not None:
             rows.append(f"| {told} | {middle(figure.ours):,.0f} {figure.unit} |")
-    if not any(figure.case == "replicas" for figure in figures.values()):
-        return "\n".join(rows) + "\n"
-    rows += ["", "| processes | decisions | p99 | processor time | verifications an image |"]
-    rows += ["|---|---|---|---|---|"]
-    for count in REPLICAS:
-        of = f"{processes(count)} / 1"
-        values = [
-            f"{middle(figure.ours):,.0f} {figure.unit}"
-            for what in ("throughput", "p99", "processor time")
-            for figure in [figures[f"replicas: {what}, {of}"]]
-        ]
-        verified = figures[f"replicas: verifications an image, {processes(count)}"].value
-        rows.append(f"| {count} | {' | '.join(values)} | {verified:.1f} |")
+    rows += _together(figures) + _shared(figures)
     return "\n".join(rows) + "\n"
+
+
+def _together(figures: Mapping[str, Figure]) -> list[str]:
+    """Return what several processes do together."""
+    whats = ("throughput", "p99", "processor time")
+    return _table(
+        ("processes", "decisions", "p99", "processor time"),
+        {
+            str(count): [_value(figures, f"{what}, {processes(count)} / 1") for what in whats]
+            for count in REPLICAS
+        },
+    )
+
+
+def _shared(figures: Mapping[str, Figure]) -> list[str]:
+    """Return what it changes that processes share an inventory of what they have verified."""
+    whats = ("answered from memory", "verifications an image", "admitted in an outage")
+    return _table(
+        ("", *(head for what in whats for head in (what, "with the inventory"))),
+        {
+            told: [_value(figures, f"{what}, {told}{with_}") for what in whats for with_ in SHARING]
+            for told in (*map(processes, REPLICAS), MEANWHILE)
+        },
+    )
+
+
+def _table(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a table below what stands before it, nothing where no row has a value."""
+    lines = [[name, *values] for name, values in rows.items() if any(values)]
+    table = [head, ["---"] * len(head), *lines]
+    return ["", *(f"| {' | '.join(line)} |" for line in table)] if lines else []
+
+
+def _value(figures: Mapping[str, Figure], name: str) -> str:
+    """Return a figure of the case `replicas`, nothing where a run has not measured it."""
+    if (figure := figures.get(f"replicas: {name}")) is None:
+        return ""
+    value = middle(figure.ours)
+    return f"{value:,.0f} {figure.unit}" if figure.unit else f"{value:.1f}"

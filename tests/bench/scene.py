@@ -174,11 +174,11 @@ class Scene:
         registries: str | None = None,
         client_ca: Path | None = None,
         on_one_core: bool = True,
-        kind: type[Landwaiter] = Landwaiter,
+        **further: Any,  # noqa: ANN401  # What `prepared` takes besides.
     ) -> Landwaiter:
         """Start a Landwaiter with policies, on the core of servers; it ends with the scene."""
         landwaiter = self.prepared(
-            name, policies, cluster=cluster, registries=registries, client_ca=client_ca, kind=kind
+            name, policies, cluster=cluster, registries=registries, client_ca=client_ca, **further
         )
         self._stack.callback(landwaiter.stop)
         retried_on_port_clash(landwaiter.start)
@@ -195,6 +195,8 @@ class Scene:
         registries: str | None = None,
         client_ca: Path | None = None,
         kind: type[Landwaiter] = Landwaiter,
+        arguments: Sequence[str] = (),
+        rights: Sequence[Mapping[str, Any]] | None = None,
     ) -> Landwaiter:
         """Return a Landwaiter with policies that has not been started."""
         folder = self.folder / name
@@ -207,7 +209,9 @@ class Scene:
             arguments=[
                 f"--client-ca={client_ca or self.authority.certificate}",
                 f"--client-name={API_SERVER}",
+                *arguments,
             ],
+            rights=rights,
         )
 
     def echo(self) -> "Echo":

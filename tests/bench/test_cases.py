@@ -20,7 +20,7 @@ from bench.offline import manifest
 from bench.parts import decoding, held_up, imported
 from bench.reviews import VARIABLE_BYTES, Rollout, padded
 from bench.round_robin import HOST, forward
-from bench.scale_out import share_from_memory
+from bench.sharing import share_from_memory
 from bench.storm import pods_of
 from bench.warm import SIZES
 from landwaiter.admission.review import PodCreation, decode

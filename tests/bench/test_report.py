@@ -95,22 +95,38 @@ def test_the_parts_are_those_of_their_case() -> None:
 
 
 def test_the_sizing_tables_are_of_figures_that_the_bench_prints() -> None:
-    """One process, and one to four of them."""
+    """One process, one to four of them, and what it brings that they share an inventory."""
     keys = [
         *("memory: idle", "memory: after 100,000 decisions", "storm: memory in a storm of 200"),
         *("warm: processor time, 8 connections", "warm: throughput, 8 connections"),
         "storm: 200 different images at once",
     ]
-    for count, word in ((1, "process"), (2, "processes"), (3, "processes"), (4, "processes")):
-        whats = ("throughput", "p99", "processor time")
-        keys += [f"replicas: {what}, {count} {word} / 1" for what in whats]
-        keys.append(f"replicas: verifications an image, {count} {word}")
+    counts = ("1 process", "2 processes", "3 processes", "4 processes")
+    whats = ("throughput", "p99", "processor time")
+    keys += [f"replicas: {what}, {count} / 1" for count in counts for what in whats]
     figures = {key: Figure(key.partition(":")[0], key, "u", (1234.0,)) for key in keys}
+    for sharing, share, verified in (("", 50.0, 2.0), (", shared inventory", 100.0, 2.5)):
+        for count in counts:
+            for what, unit, value in (
+                ("answered from memory", "%", 96.0),
+                ("verifications an image", "", verified),
+                ("admitted in an outage", "%", share),
+            ):
+                key = f"replicas: {what}, {count}{sharing}"
+                figures[key] = Figure("replicas", key, unit, (value,))
+        key = f"replicas: admitted in an outage, started in it{sharing}"
+        figures[key] = Figure("replicas", key, "%", (share,))
 
     rows = sizing_tables(figures).splitlines()
 
     assert "| idle | 1,234 u |" == rows[2]
-    assert "| 4 | 1,234 u | 1,234 u | 1,234 u | 1234.0 |" == rows[-1]
+    assert "| 4 | 1,234 u | 1,234 u | 1,234 u |" == rows[14]
+    assert (
+        "|  | answered from memory | with the inventory | verifications an image "
+        "| with the inventory | admitted in an outage | with the inventory |"
+    ) == rows[16]
+    assert "| 4 processes | 96 % | 96 % | 2.0 | 2.5 | 50 % | 100 % |" == rows[-2]
+    assert "| started in it |  |  |  |  | 50 % | 100 % |" == rows[-1]
 
 
 def test_what_was_not_measured_has_no_row() -> None:
