@@ -3,22 +3,25 @@ What it brings that processes share an inventory of what they have verified.
 
 Case `replicas`, second half: the same processes with and without `--verified-images-secret`, on a
 real API server, under a policy with `staleIfUndecided`. First each number of processes is asked
-about images that none of them has seen. Then each image is verified by one process alone, the
-registry is taken away, and all processes are asked about all images: what they admit, and what of
-it a process admits that has verified nothing itself; the last one is started meanwhile.
+about images that none of them has seen, and then answers from memory, both sides in turns. Then
+each image is verified by one process alone, the registry is taken away, and each process is asked
+about all of them; the last one is started meanwhile.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import product
+from typing import Any, Self
 
 import yaml
 
-from bench.figures import Figure, at_most
+from bench.figures import Figure, at_most, in_turns
 from bench.loading import ANSWERED, Bodies
 from bench.scene import Scene, a_policy
 from bench.service import REPLICAS, Service, processes
 from bench.storm import TIMEOUT_SECONDS, pods_of
+from bench.warm import REVIEWS
 from landwaiter.inventory.records import VERIFIED_IMAGES
 from landwaiter.policy.crd import definition_of
 from realparts.images import ImageMaker
@@ -29,6 +32,9 @@ from realparts.signing import Signer, SigningKey
 
 IMAGES = 50
 REVIEWS_AN_IMAGE = 40
+ROUNDS = 7
+SECONDS = 2.0
+WARM_SECONDS = 0.5
 OUTAGE_IMAGES = 12
 """For each number of processes; a multiple of each, so that each can verify as many."""
 
@@ -74,9 +80,12 @@ _SHARING_ARGUMENTS = (f"--own-namespace={NAMESPACE}", "--verified-images-secret=
 def measure_sharing(scene: Scene) -> Iterator[Figure]:
     """Yield the figures of processes that share nothing, and of those that share an inventory."""
     scene.once(_definition)
-    for is_shared in (False, True):
-        replicas = Replicas(scene, scene.signed.registry.host, scene.signed.key, is_shared)
-        yield from _cold(replicas, list(map(str, scene.signed.storm)))
+    # Those that share come last: all have one account, and it has the rights of whoever came last.
+    sides = [_Side.start(scene, is_shared) for is_shared in (False, True)]
+    yield from _cold(scene, sides)
+    yield from _warm(scene, sides)
+    for server in (server for side in sides for server in side.servers):
+        server.stop()
     with DistributionRegistry(scene.folder / "away") as registry:
         maker = ImageMaker(scene.folder / "away-images", registry)
         signer = Signer(scene.folder / "away-signer", registry)
@@ -96,21 +105,53 @@ def _definition(scene: Scene) -> None:
     scene.cluster.kubectl(*established, f"crd/{VERIFIED_IMAGES.name}")
 
 
-def _cold(replicas: Replicas, images: Sequence[str]) -> Iterator[Figure]:
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Processes that share an inventory, or do not."""
+
+    told: str
+    servers: Sequence[Landwaiter]
+
+    @classmethod
+    def start(cls, scene: Scene, is_shared: bool) -> Self:  # noqa: FBT001  # A side is one or the other.
+        """Start them, with signed images that are in memory of none."""
+        replicas = Replicas(scene, scene.signed.registry.host, scene.signed.key, is_shared)
+        servers = [replicas.start(f"cold-replica-{count}") for count in REPLICAS]
+        return cls(SHARING[is_shared], servers)
+
+
+def _cold(scene: Scene, sides: Sequence[_Side]) -> Iterator[Figure]:
     """Each number of processes is asked about images that none of them has seen."""
-    told = SHARING[replicas.is_shared]
-    servers = [replicas.start(f"cold-replica-{count}") for count in REPLICAS]
-    for asked, count in zip(_each(images, IMAGES), REPLICAS, strict=True):
-        before = verified(servers)
-        reviews = _asked(replicas.scene, servers[:count], asked, each=REVIEWS_AN_IMAGE)
-        found = verified(servers) - before
+    each = _each(list(map(str, scene.signed.storm)), IMAGES)
+    for side, (images, count) in product(sides, zip(each, REPLICAS, strict=True)):
+        before = verified(side.servers)
+        reviews = _asked(scene, side.servers[:count], images, each=REVIEWS_AN_IMAGE)
+        found = verified(side.servers) - before
         note = f"{IMAGES} images, {reviews:,} reviews, each process remembers for itself"
-        name = f"answered from memory, {processes(count)}{told}"
+        name = f"answered from memory, {processes(count)}{side.told}"
         yield Figure("replicas", name, "%", (share_from_memory(reviews, found),), (), None, note)
-        name = f"verifications an image, {processes(count)}{told}"
+        name = f"verifications an image, {processes(count)}{side.told}"
         yield Figure("replicas", name, "", (found / IMAGES,), (), at_most(count))
-    for server in servers:
-        server.stop()
+
+
+def _warm(scene: Scene, sides: Sequence[_Side]) -> Iterator[Figure]:
+    """Both sides answer from memory, in turns."""
+    none, shared = sides
+    images = list(map(str, scene.signed.storm))[:IMAGES]
+    bodies = Bodies(scene, "sharing-warm", pods_of(images, REVIEWS))
+
+    def answered(side: _Side, count: int) -> float:
+        with Service(scene, side.servers[:count]) as service:
+            return service.sent(bodies, seconds=SECONDS, warm_seconds=WARM_SECONDS).per_second
+
+    for count in REPLICAS:
+        for side in sides:
+            _asked(scene, side.servers[:count], images, each=REVIEWS_AN_IMAGE)
+        ours, theirs = in_turns(
+            ROUNDS, partial(answered, shared, count), partial(answered, none, count)
+        )
+        name = f"throughput, {processes(count)}, inventory / none"
+        yield Figure("replicas", name, "1/s", tuple(ours), tuple(theirs))
 
 
 def _outage(

@@ -195,6 +195,7 @@ INSTALLS: Final[Mapping[str, Mapping[str, Any]]] = {
         "webhook": {"timeoutSeconds": 20, "excludeNamespaces": ["cni-system", "csi-system"]},
         "clientAuth": _WITH_CLIENTS["clientAuth"],
         "verifiedImages": {"enabled": True},
+        "cosign": {"runs": 4},
         "autoscaling": {"enabled": True},
         "networkPolicy": {
             "enabled": True,

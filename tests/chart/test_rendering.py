@@ -11,22 +11,19 @@ import pytest
 import yaml
 
 from chart.matrix import A_CA, A_PROVIDER, ANOTHER_POLICY, CHANGED, GUARDED, INSTALLS, merged
-from landwaiter.admission.http import RequestLimits
-from landwaiter.cel.worker import MEMORY_MAX_BYTES
 from landwaiter.cli.main import main
 from landwaiter.cli.serve import _settings, serve
 from landwaiter.cli.webhook_options import _timeout as timeout_of
+from landwaiter.container import Container
 from landwaiter.cosign.kms_settings import KMSAccess, KMSFile, KMSSettings
 from landwaiter.policy.sources import load_policies
 from landwaiter.providers.config import CredentialProviderConfig
 from landwaiter.registry.settings import RegistriesFile
 from landwaiter.rules.verdict import Action
-from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.sizing import BASE_MIB, MIB, RUN_MIB, cosign_runs
 from realparts.helm import CHART, NAMESPACE, Helm, named
 from telemetry.exposition import everything_counted
 
-MIB = 2**20
-IDLE_MIB = 100
 NOT_FOR_PODS = {
     "--cosign",  # It is in the image, on PATH.
     "--host",  # All addresses of the Pod.
@@ -442,21 +439,12 @@ def _group(resource: str) -> str:
 
 def test_the_memory_limit_has_room_for_a_bad_day(helm: Helm) -> None:
     """What can be in memory at once, as docs/install.md adds it up, is below the limit."""
-    requests, connections = RequestLimits(), ConnectionLimits()
     (container,) = pod_template(helm)["spec"]["containers"]
-    (runs,) = (each.partition("=")[2] for each in container["args"] if "--cosign-runs=" in each)
-    bounds = {
-        "the process": IDLE_MIB,
-        "bodies": requests.bytes_held / MIB,
-        "reviews": requests.requests * 32_000 / MIB,
-        "connections": connections.connections * 35_000 / MIB,
-        "images": 40,
-        "cosign": int(runs) * 65,
-        "conditions": 2 * MEMORY_MAX_BYTES / MIB,
-    }
     limit = int(container["resources"]["limits"]["memory"].removesuffix("Mi"))
+    runs = cosign_runs(Container(64, limit * MIB))
 
-    assert sum(bounds.values()) < limit
+    assert (2, 2) == (runs.at_once, runs.room)
+    assert BASE_MIB + 2 * RUN_MIB <= limit
 
 
 def test_definitions_outlive_the_release_unless_told_otherwise(helm: Helm) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cli.manifests import PINNED, policies, run, written
 from landwaiter.cli import webhook_options
+from landwaiter.container import Container
 from landwaiter.doctor.findings import Diagnosis, Finding, Severity, Unknown
 from landwaiter.doctor.picture import Install
 from landwaiter.policy.install import (
@@ -15,6 +16,7 @@ from landwaiter.policy.install import (
     PolicyInstallSettings,
     UnmatchedImages,
 )
+from landwaiter.sizing import CosignRuns
 from landwaiter.wiring.doctor import Patient
 
 PROBLEM = Finding("doorOpen", Severity.PROBLEM, "ClusterRole guard", "missing", "it", "apply it")
@@ -110,6 +112,31 @@ def test_the_necessary_options_are_enough(examined: Examined) -> None:
         patient.policies,
     )
     assert {} == patient.registries.hosts
+
+
+@pytest.mark.parametrize(
+    ("pod_of", "expected"),
+    [
+        ("lw", CosignRuns(3, Container(8, 2**30), 3, 0)),
+        ("another", None),
+        (None, None),
+    ],
+)
+def test_in_a_pod_of_the_install_its_memory_is_looked_at(
+    examined: Examined,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pod_of: str | None,
+    expected: CosignRuns | None,
+) -> None:
+    """That of any other machine says nothing."""
+    monkeypatch.setattr("landwaiter.cli.doctor.this_container", lambda: Container(8, 2**30))
+    if pod_of is not None:
+        monkeypatch.setattr(webhook_options, "NAMESPACE_FILE", written(tmp_path / "n", pod_of))
+    run("doctor", *arguments({**NECESSARY, "cosign-runs": 3}))
+    run("doctor", *arguments(NECESSARY), environment=variables({"cosign-runs": 3}))
+
+    assert [expected, expected] == [each.install.cosign_runs for each in examined.patients]
 
 
 @pytest.mark.parametrize("flag", ["policies-from-cluster", "events"])

@@ -20,9 +20,11 @@ from doctor.pictures import (
     others,
 )
 from landwaiter.cluster.access import Right
+from landwaiter.container import Container
 from landwaiter.doctor.examinations import diagnose
-from landwaiter.doctor.findings import Severity, Unknown
+from landwaiter.doctor.findings import Finding, Severity, Unknown
 from landwaiter.doctor.picture import in_the_dark
+from landwaiter.sizing import MIB, cosign_runs
 from landwaiter.webhooks.configuration import WebhookPath
 
 OBSERVE, VALIDATE = WebhookPath.OBSERVE, WebhookPath.VALIDATE
@@ -349,6 +351,31 @@ def test_registries_and_clocks() -> None:
                 f"the API server is {ahead:.0f} s ahead of this machine",
             )
         ] == found(ahead_seconds=ahead)
+
+
+@pytest.mark.parametrize("asked", [None, 2])
+def test_a_memory_limit_without_room_for_cosign(asked: int | None) -> None:
+    """It is worth knowing where a bad day would break it, and what would mend it."""
+    install = replace(INSTALL, cosign_runs=cosign_runs(Container(8, 512 * MIB), asked))
+    (finding,) = diagnose(replace(HEALTHY, install=install)).findings
+    lower = ", or lower --cosign-runs (cosign.runs)" if asked else ""
+
+    assert finding == Finding(
+        "memoryLimitTooSmall",
+        Severity.ADVICE,
+        "memory limit of this container",
+        f"512 MiB, and {asked or 1} of cosign at once",
+        f"{690 if asked else 625} MiB: 560 on a bad day, and 65 for each of cosign",
+        f"raise the memory limit (resources.limits.memory of the chart){lower}",
+    )
+
+
+@pytest.mark.parametrize("container", [None, Container(8), Container(8, 690 * MIB)])
+def test_a_memory_limit_with_room_is_no_finding(container: Container | None) -> None:
+    """Nor is one that is not known, or none."""
+    runs = None if container is None else cosign_runs(container, 2)
+
+    assert [] == found(install=replace(INSTALL, cosign_runs=runs))
 
 
 @pytest.mark.parametrize("content", [{}, {"metadata": None}, {"spec": 7, "webhooks": "junk"}])

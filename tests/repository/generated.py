@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import yaml
 from click import Command, Context, Group
 from click.testing import CliRunner
 
@@ -20,6 +21,7 @@ from landwaiter.cli import main
 from landwaiter.policy.declared import KIND, PolicyTest
 from landwaiter.policy.reference import markdown, section
 from landwaiter.rules.catalogue import CATALOGUE
+from landwaiter.sizing import BASE_MIB, PARTS, RUN_MIB
 from repository.chart_values import values_table
 from repository.readme_refusal import refusal_block
 
@@ -53,12 +55,25 @@ def rules_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def bad_day() -> str:
+    """Return the table of what can be in memory at once, within the memory limit of the chart."""
+    values = yaml.safe_load((ROOT / "charts/landwaiter/values.yaml").read_text("utf-8"))
+    limit = int(values["resources"]["limits"]["memory"].removesuffix("Mi"))
+    runs = (limit - BASE_MIB) // RUN_MIB
+    parts = [(part.what, part.mebibytes) for part in PARTS]
+    parts.append((f"{runs} runs of cosign, {RUN_MIB} MiB each", runs * RUN_MIB))
+    parts.append(("in all", sum(mebibytes for _, mebibytes in parts)))
+    rows = [f"| {what} | {mebibytes:,} |" for what, mebibytes in parts]
+    return "\n".join(["| | MiB |", "|---|---|", *rows]) + "\n"
+
+
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "rules": rules_table,
     "targets of the bench": targets,
     "what the bench printed": whole,
     "parts": parts,
     "sizing": sizing,
+    "a bad day": bad_day,
     "landwaiter policies docs": lambda: f"{markdown()}\n",
     "refusal": lambda: refusal_block(ROOT / "README.md"),
     "values of the chart": values_table,

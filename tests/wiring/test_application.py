@@ -17,6 +17,8 @@ from admission.calling import Application, ask
 from landwaiter.admission.http import AdmissionApp
 from landwaiter.cluster.requests import ApiAnswer
 from landwaiter.cluster.transport import ApiTransport
+from landwaiter.container import Container
+from landwaiter.cosign.runner import RunLimits
 from landwaiter.errors import ClusterUnavailable, InvalidInput
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.install import PolicyInstallSettings, UnmatchedImages
@@ -143,6 +145,28 @@ def test_reviews_are_judged_by_the_policies_of_the_folder(
     assert [None, 503] == served.codes
     assert "landwaiter runs without --kubeconfig" in " ".join(served.messages[1].split())
     assert settings.server == served.settings
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 3), (2, 2)])
+def test_cosign_runs_as_often_as_has_room(
+    serve: Callable[..., Served],
+    settings: InstallSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int | None,
+    expected: int,
+) -> None:
+    """What the container has room for counts where the install says nothing."""
+    limits: list[int] = []
+
+    class Runner:
+        def __init__(self, given: RunLimits, **_: object) -> None:
+            limits.append(given.runs_at_once)
+
+    monkeypatch.setattr(application, "this_container", lambda: Container(3))
+    monkeypatch.setattr("landwaiter.cosign.program.CosignRunner", Runner)
+    serve(replace(settings, outside=OutsideSettings(None, "cosign", asked)))
+
+    assert [expected] == limits
 
 
 def test_short_names_are_read_as_the_install_says(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from landwaiter.cluster.state import ClusterState
+from landwaiter.container import Container
 from landwaiter.errors import ClusterUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.declared import FactSettings
@@ -72,12 +73,12 @@ async def test_every_question_that_a_rule_can_ask_is_answered() -> None:
         assert [asked, asked] == [names(source.questions), names(declared.questions)]
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, 2), (3, 3)])
+@pytest.mark.parametrize(("given", "expected"), [(None, 5), (3, 3)])
 async def test_cosign_runs_bounds_the_programs_that_run_at_once(
     given: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the option there is one run a core."""
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    """Without the option as many as have a core and room."""
+    monkeypatch.setattr("landwaiter.cosign.verifier.this_container", lambda: Container(5))
     limits = []
 
     class Runner:

@@ -18,10 +18,12 @@ from landwaiter.cli.options import (
     policy_install_options,
 )
 from landwaiter.cli.webhook_options import Namespaces, namespace_of_this_pod
+from landwaiter.container import this_container
 from landwaiter.doctor.findings import Diagnosis, Severity
 from landwaiter.doctor.picture import Install
 from landwaiter.errors import InvalidInput, InvalidPolicy, LandwaiterError
 from landwaiter.policy.sources import load_policies
+from landwaiter.sizing import RUNS_MAX, CosignRuns, cosign_runs
 from landwaiter.webhooks.settings import (
     DEFAULT_TIMEOUT_SECONDS,
     LEAST_TIMEOUT_SECONDS,
@@ -85,6 +87,11 @@ could not be looked at, else 0. Advice never changes it."""
 )
 @option("--events", is_flag=True, help="Whether `serve` tells the cluster in Events.")
 @policy_install_options
+@option(
+    "--cosign-runs",
+    type=click.IntRange(1, RUNS_MAX),
+    help="How many cosign programs may run at once, as `serve` is told.",
+)
 @option("--registries", type=EXISTING_FILE, help="Registries that need settings of their own.")
 @option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
 def doctor(**given: Any) -> None:  # noqa: ANN401  # click passes each option by its name.
@@ -106,7 +113,8 @@ def doctor(**given: Any) -> None:  # noqa: ANN401  # click passes each option by
 
 
 def _patient(given: Mapping[str, Any]) -> Patient:
-    own = given["own_namespace"] or namespace_of_this_pod()
+    this_pod = namespace_of_this_pod()
+    own = given["own_namespace"] or this_pod
     if own is None:
         raise InvalidInput("--own-namespace is wanted outside of a Pod")
     settings, folder, kept = policy_install(given), given["policies"], given["last_good_set"]
@@ -127,6 +135,7 @@ def _patient(given: Mapping[str, Any]) -> Patient:
         events=given["events"],
         broken=broken,
         verified_images=given["verified_images_secret"] or "",
+        cosign_runs=_runs(given["cosign_runs"]) if this_pod == own else None,
     )
     return Patient(
         install,
@@ -135,6 +144,11 @@ def _patient(given: Mapping[str, Any]) -> Patient:
         policies=policies,
         settings=settings,
     )
+
+
+def _runs(asked: int | None) -> CosignRuns:
+    """Return what `serve` chooses in this container."""
+    return cosign_runs(this_container(), asked)
 
 
 def _text(diagnosis: Diagnosis) -> str:

@@ -28,6 +28,7 @@ from landwaiter.cli.webhook_options import (
 from landwaiter.errors import InvalidInput, LandwaiterError
 from landwaiter.images.reference import ShortNames
 from landwaiter.serving.server import ServerSettings
+from landwaiter.sizing import RUN_MIB, RUNS_MAX
 from landwaiter.wiring.application import InstallSettings, run
 from landwaiter.wiring.kms import kms_settings
 from landwaiter.wiring.outside import OutsideSettings
@@ -83,8 +84,9 @@ from landwaiter.wiring.policies import ConfigMapName
 )
 @option(
     "--cosign-runs",
-    type=click.IntRange(1, 64),
-    help="How many cosign programs may run at once, about 65 MiB each; one a core by default.",
+    type=click.IntRange(1, RUNS_MAX),
+    help=f"How many cosign programs may run at once, about {RUN_MIB} MiB each; by default one a "
+    "core, as far as the memory limit has room.",
 )
 @option(
     "--drain-seconds",

@@ -13,7 +13,6 @@ A waiter may give up at its deadline; steps 3 to 5 go on within a limit of their
 asking again finds the result. All tasks are owned here and ended by `close`.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self
 
+from landwaiter.container import this_container
 from landwaiter.cosign.authority import Authority
 from landwaiter.cosign.batches import Batches
 from landwaiter.cosign.failure import Failure
@@ -44,6 +44,7 @@ from landwaiter.errors import (
     Unavailable,
 )
 from landwaiter.images.reference import ImageReference
+from landwaiter.sizing import cosign_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +52,17 @@ class VerifierSettings:
     """
     Which cosign runs, and what it may take.
 
-    A run takes one core for 40 ms and 60 MiB, so `runs_at_once` is the number of cores. The
-    signatures of `images_at_once` images are in memory, at most 1 MiB each, and of
-    `large_images_at_once` of them 3 MiB more; those of one
-    registry have `images_of_one_registry` places, and those that are asked about in one namespace
-    `images_of_one_namespace`, so that a slow registry and a busy namespace leave places for others.
-    `work_seconds` is the limit of one verification, fetching and waiting for a place included; it
-    ends work that nobody asks about any more. `waiting_max` bounds what a flood of different
-    images can pile up, and the half of it what images of one registry can.
+    `runs_at_once` is by default what `sizing.py` says. The signatures of `images_at_once` images
+    are in memory, at most 1 MiB each, and of `large_images_at_once` of them 3 MiB more; those of
+    one registry have `images_of_one_registry` places, and those that are asked about in one
+    namespace `images_of_one_namespace`, so that a slow registry and a busy namespace leave places
+    for others. `work_seconds` is the limit of one verification, fetching and waiting for a place
+    included; it ends work that nobody asks about any more. `waiting_max` bounds what a flood of
+    different images can pile up, and the half of it what images of one registry can.
     """
 
     program: Path
-    runs_at_once: int = field(default_factory=lambda: os.cpu_count() or 1)
+    runs_at_once: int = field(default_factory=lambda: cosign_runs(this_container()).at_once)
     run_seconds: float = 30.0
     work_seconds: float = 120.0
     images_at_once: int = 64

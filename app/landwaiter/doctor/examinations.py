@@ -1,6 +1,6 @@
 """Every examination there is, one line each."""
 
-from landwaiter.doctor import namespaces, neighbours, outside, rights, webhook
+from landwaiter.doctor import memory, namespaces, neighbours, outside, rights, webhook
 from landwaiter.doctor.findings import Diagnosis, Severity
 from landwaiter.doctor.picture import Picture
 
@@ -10,6 +10,7 @@ EXAMINATIONS = (
     namespaces.examine,
     neighbours.examine,
     outside.examine,
+    memory.examine,
 )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from landwaiter.cluster.access import Right
 from landwaiter.cluster.listing import Content
 from landwaiter.doctor.findings import Unknown
+from landwaiter.sizing import CosignRuns
 from landwaiter.webhooks.configuration import WebhookPath
 from landwaiter.webhooks.settings import DEFAULT_TIMEOUT_SECONDS, KUBE_SYSTEM
 
@@ -27,6 +28,7 @@ class Install:
     empty where the certificate is somebody else's, `verified_images` where what was verified is not
     kept, and else the Secret of its seal. `broken` says what keeps the folder of policies
     from being loaded, and `needs_pull_secrets` that a policy which is known asks for them.
+    `cosign_runs` is None where this is not a Pod of the install, of whose memory nothing is known.
     """
 
     webhook_name: str
@@ -41,6 +43,7 @@ class Install:
     broken: str = ""
     needs_pull_secrets: bool = False
     verified_images: str = ""
+    cosign_runs: CosignRuns | None = None
 
     @property
     def last_good_sets(self) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from landwaiter.cluster.state import ClusterState
 from landwaiter.cluster.transport import ApiTransport
 from landwaiter.cluster.view import ClusterView, NamespaceLabels
 from landwaiter.cluster.watched import WatchedCluster
+from landwaiter.container import this_container
 from landwaiter.errors import InvalidInput
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.exceptions import utc_now
@@ -54,6 +55,7 @@ from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.memory import map_large_blocks, spare_what_stays
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
+from landwaiter.wiring.room import with_room_for_cosign
 from landwaiter.wiring.temporary_folder import TemporaryFolder
 from landwaiter.wiring.verified_images import VerifiedImageSettings, verified_before
 from landwaiter.wiring.views import observe_views, unsettled
@@ -103,7 +105,8 @@ def run(settings: InstallSettings) -> None:
     """
     map_large_blocks()
     configure_logging()
-    run_on_uvloop(_serve(settings))
+    outside = with_room_for_cosign(settings.outside, this_container())
+    run_on_uvloop(_serve(replace(settings, outside=outside)))
 
 
 async def _serve(settings: InstallSettings) -> None:

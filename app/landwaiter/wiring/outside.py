@@ -64,7 +64,8 @@ class OutsideSettings:
     """
     What the admin says about the world outside.
 
-    `cosign` is a name on PATH or a path; `cosign_runs` is None for one run a core. `credentials`
+    `cosign` is a name on PATH or a path; `cosign_runs` is None for as many as
+    `sizing.py` finds room for. `credentials`
     are where the install's own come from.
     """
 
