@@ -19,7 +19,12 @@ from pydantic import AfterValidator, Field, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority, authorities_of
+from landwaiter.rules.authorities import (
+    AuthorityAtHand,
+    AuthoritySettings,
+    SigningAuthority,
+    authorities_of,
+)
 from landwaiter.rules.named_expressions import distinct_names
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.requirement import (
@@ -77,6 +82,11 @@ class AttestationQuestion(Question[AttestationAnswer]):
     predicate_type: str
     conditions: Conditions
     at_least: int
+
+    @property
+    def ahead(self) -> tuple[AuthorityAtHand, ...]:
+        """The authority does not depend on the image."""
+        return self.authority.ahead
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ begins with `unsafe`. Certificates of an authority of one's own are as good as t
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,10 +18,13 @@ from landwaiter.errors import InvalidPolicy
 from landwaiter.identities import ANYBODY, Identity, Name
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import KMSReference, PublicKey
+from landwaiter.rules.protocol import Question
 from landwaiter.rules.references import (
     CertificatesSettings,
+    ConfigMapEntry,
     Entry,
     KeySettings,
+    SecretEntry,
     TrustedRootSettings,
 )
 from landwaiter.rules.settings import ClusterOnly, RepositoryField, Settings
@@ -59,6 +62,8 @@ class Trust:
 
 
 NO_TRUST = Trust()
+ELSEWHERE: Final = (SecretEntry, ConfigMapEntry, KMSReference, TUFTarget)
+"""What says where something stands, and is not that itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,31 @@ class SigningAuthority:
     trust: Trust = NO_TRUST
     annotations: tuple[tuple[str, str], ...] = ()
     repository: ImageReference | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the policy says all of it, and nothing is read from elsewhere."""
+        return not (
+            isinstance(self.signers, ELSEWHERE)
+            or isinstance(self.trust.root, ELSEWHERE)
+            or isinstance(self.trust.certificates, ELSEWHERE)
+        )
+
+    @property
+    def ahead(self) -> "tuple[AuthorityAtHand, ...]":
+        """What a question about this authority has ahead of it."""
+        return () if self.is_whole else (AuthorityAtHand(self),)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityAtHand(Question[bool]):
+    """
+    All of the authority is at hand, and so are the credentials that its signatures are read with.
+
+    They are once this was asked, as far as they can be had; whoever needs the rest is told why.
+    """
+
+    authority: SigningAuthority
 
 
 class IdentitySettings(Settings):

@@ -17,7 +17,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority, authorities_of
+from landwaiter.rules.authorities import (
+    AuthorityAtHand,
+    AuthoritySettings,
+    SigningAuthority,
+    authorities_of,
+)
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.requirement import AUTHORITIES_MAX, Requirement, RequirementSettings, sentence
 from landwaiter.rules.settings import RuleSettings
@@ -76,6 +81,11 @@ class SignatureQuestion(Question[SignatureAnswer]):
     subject: ImageReference
     authority: SigningAuthority
     covers: Covers = "Index"
+
+    @property
+    def ahead(self) -> tuple[AuthorityAtHand, ...]:
+        """The authority does not depend on the image."""
+        return self.authority.ahead
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ before, and then admits it where the policy says for how long (`verified_before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from landwaiter.errors import ImageProblem
@@ -152,13 +153,30 @@ def _tiers(use: ImageUse, rules: Iterable[RuleInForce]) -> tuple[tuple[_Tier, _A
         elif in_force.reported:
             tier = content if in_force.rule.judges_content else asking
             tier.append((in_force, needs))
-    return (pure, _results), (asking, _results), (content, _results_about_content)
+    spares_content = any(in_force.gates for in_force, _ in asking)
+    return (
+        (pure, _results),
+        (asking, _results if spares_content else partial(_results, beside=content)),
+        (content, _results_about_content),
+    )
 
 
-async def _results(tier: _Tier, use: ImageUse, gathering: Gathering) -> list[_Result]:
-    """Ask the rules of a tier; all that they need is found out at once."""
-    gathering.begin(question for _, needs in tier for question in needs)
+async def _results(
+    tier: _Tier, use: ImageUse, gathering: Gathering, *, beside: _Tier | None = None
+) -> list[_Result]:
+    """
+    Ask the rules of a tier; all that they need is found out at once.
+
+    What rules `beside` it need about content is begun as well: nothing here can spare that.
+    """
+    gathering.begin(_needs(tier))
+    if beside:
+        gathering.begin_about_content(use, _needs(beside))
     return [await _ask(each, needs, use, gathering) for each, needs in tier]
+
+
+def _needs(tier: _Tier) -> Iterator[Question[Any]]:
+    return (question for _, needs in tier for question in needs)
 
 
 async def _ask(
@@ -190,6 +208,7 @@ async def _results_about_content(tier: _Tier, use: ImageUse, gathering: Gatherin
     """Ask rules about the digest that the use names, or that its tag points to now."""
     if use.reference.digest is not None:
         return await _results(tier, use, gathering)
+    gathering.begin_about_content(use, _needs(tier))
     try:
         digest = await gathering.ask(CurrentDigest(use.reference))
     except ImageProblem as problem:

@@ -2,12 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self, cast
 
 from landwaiter.errors import DeadlineExceeded, ImageProblem, Unavailable
-from landwaiter.rules.protocol import Answer, Facts, FactSource, Inquiry, Question, Undecided
+from landwaiter.rules.protocol import (
+    Answer,
+    CurrentDigest,
+    Facts,
+    FactSource,
+    Inquiry,
+    Question,
+    Undecided,
+)
 from landwaiter.rules.verified_before import NOTHING_VERIFIED, Earlier, Inventory
+from landwaiter.workloads.values import ImageUse
 
 _NOT_YET = Undecided("not known yet", "the answer has not come yet", retry=True)
 
@@ -78,7 +88,16 @@ class Gathering:
     def begin(self, questions: Iterable[Question[Any]]) -> None:
         """Start to find out what has not been asked yet, without waiting for it."""
         for question in questions:
+            for ahead in question.ahead:
+                self._begun(ahead)
             self._begun(question)
+
+    def begin_about_content(self, use: ImageUse, questions: Iterable[Question[Any]]) -> None:
+        """Do the same about content; of a tag first for what it points to, and what is ahead."""
+        if use.reference.digest is not None:
+            self.begin(questions)
+        elif ahead := [each.ahead for each in questions]:
+            self.begin((CurrentDigest(use.reference), *chain.from_iterable(ahead)))
 
     async def ask(self, question: Question[Answer]) -> Answer | Undecided:
         """Return one answer. Raises `ImageProblem` when the image itself is the reason."""

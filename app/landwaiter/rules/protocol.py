@@ -32,6 +32,15 @@ class Question(Generic[Answer]):
 
     __slots__ = ()
 
+    @property
+    def ahead(self) -> "tuple[Question[Any], ...]":
+        """
+        What can be found out at the same time, also before a digest is known; mostly nothing.
+
+        The answers are remembered by whoever gives them, and not looked at.
+        """
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class CurrentDigest(Question[str]):

@@ -37,6 +37,7 @@ from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_documents
 from landwaiter.registry.image_reading import Content
 from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
+from landwaiter.rules.authorities import AuthorityAtHand
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.image_content import (
     Configurations,
@@ -73,6 +74,10 @@ class DeclaredFacts:
         if (digest := self.facts.digests.get(name)) is None:
             raise RegistryUnavailable(f'facts.digests does not name "{name}"')
         return digest
+
+    async def at_hand(self, _: AuthorityAtHand, __: Inquiry) -> bool:
+        """Return True: who has signed is declared, so nothing has to be read."""
+        return True
 
     async def signature(self, question: SignatureQuestion, _: Inquiry) -> SignatureAnswer:
         """Return whether an authority is declared to have signed. Raises `RegistryUnavailable`."""
@@ -212,6 +217,7 @@ def declared_source(
     return FactSources(
         {
             CurrentDigest: facts.digest,
+            AuthorityAtHand: facts.at_hand,
             SignatureQuestion: facts.signature,
             AttestationQuestion: facts.attestation,
             PlatformsQuestion: facts.platforms,

@@ -25,6 +25,7 @@ from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
 from landwaiter.rules.attestations import AttestationQuestion
+from landwaiter.rules.authorities import AuthorityAtHand
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
@@ -37,6 +38,7 @@ from landwaiter.telemetry.observers import (
 )
 from landwaiter.trust.hosts import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
+from landwaiter.wiring.at_hand import AuthoritiesAtHand
 from landwaiter.wiring.attestations import AttestationAnswers
 from landwaiter.wiring.credentials import (
     NO_CREDENTIAL_SETTINGS,
@@ -137,6 +139,7 @@ async def fact_source(  # noqa: PLR0913  # What each user of facts gives, passed
             yield FactSources(
                 {
                     CurrentDigest: digests.answer,
+                    AuthorityAtHand: AuthoritiesAtHand(authorities, reader).answer,
                     PlatformsQuestion: contents.platforms,
                     ConfigurationsQuestion: contents.configurations,
                     SignatureQuestion: Signatures(

@@ -5,8 +5,9 @@ A fault in what stands in the cluster is the policy's, and not the image's: it l
 undecided.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from cachetools import LRUCache
 
@@ -22,6 +23,7 @@ from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.trusted_roots import AuthorityCertificates, TrustedRoot, TUFTarget
 
 Value = TypeVar("Value")
+Other = TypeVar("Other")
 
 AUTHORITIES_MAX = 512
 """Authorities that are kept, of those asked about last; a policy has ten at most."""
@@ -49,7 +51,7 @@ class AuthorityReader:
         With `fresh` everything is read after the call; otherwise that is done for what cannot be
         used as it is remembered. An authority that the policy says all of is made once.
         """
-        if not _is_whole(asked):
+        if not asked.is_whole:
             return await self._read(asked, deadline=deadline, fresh=fresh)
         known = self._whole.get(asked)
         if known is None:
@@ -59,11 +61,14 @@ class AuthorityReader:
 
     async def _read(self, asked: SigningAuthority, *, deadline: Deadline, fresh: bool) -> Authority:
         entries = _Entries(self._view, deadline, fresh=fresh)
-        root = await self._root(asked.trust, entries)
+        root, signers = await at_once(
+            self._root(asked.trust, entries),
+            self._signers(asked, entries, deadline, fresh=fresh),
+        )
         try:
             return Authority(
                 asked.name,
-                await self._signers(asked, entries, deadline, fresh=fresh),
+                signers,
                 asked.checks,
                 root,
                 certificate_chains=asked.trust.certificates is not None,
@@ -86,20 +91,44 @@ class AuthorityReader:
         return asked.signers
 
     async def _root(self, trust: Trust, entries: "_Entries") -> TrustedRoot | None:
-        root = trust.root
-        if isinstance(root, TUFTarget):
-            content = await self._repositories.content(root, deadline=entries.deadline)
-            root = _distributed(content, root)
-        elif isinstance(root, Entry):
-            root = await entries.value(root, lambda text: TrustedRoot.parse(text.encode()))
-        certificates = trust.certificates
+        root, certificates = await at_once(
+            self._sigstore_root(trust.root, entries), _certificates(trust.certificates, entries)
+        )
         if certificates is None:
             return root
-        if isinstance(certificates, Entry):
-            certificates = await entries.value(certificates, AuthorityCertificates.parse)
         if root is None:
             return TrustedRoot.of_certificates(certificates)
         return root.with_authorities(certificates)
+
+    async def _sigstore_root(
+        self, root: TrustedRoot | Entry | TUFTarget | None, entries: "_Entries"
+    ) -> TrustedRoot | None:
+        if isinstance(root, TUFTarget):
+            content = await self._repositories.content(root, deadline=entries.deadline)
+            return _distributed(content, root)
+        if isinstance(root, Entry):
+            return await entries.value(root, lambda text: TrustedRoot.parse(text.encode()))
+        return root
+
+
+async def _certificates(
+    certificates: AuthorityCertificates | Entry | None, entries: "_Entries"
+) -> AuthorityCertificates | None:
+    if isinstance(certificates, Entry):
+        return await entries.value(certificates, AuthorityCertificates.parse)
+    return certificates
+
+
+async def at_once(
+    first: Coroutine[Any, Any, Value], second: Coroutine[Any, Any, Other]
+) -> tuple[Value, Other]:
+    """Return what comes of both, which go on at the same time; a failure of one ends the other."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one, other = group.create_task(first), group.create_task(second)
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return one.result(), other.result()
 
 
 def may_change(asked: SigningAuthority) -> bool:
@@ -108,11 +137,6 @@ def may_change(asked: SigningAuthority) -> bool:
         isinstance(each, Entry | KMSReference)
         for each in (asked.signers, asked.trust.root, asked.trust.certificates)
     )
-
-
-def _is_whole(asked: SigningAuthority) -> bool:
-    """Whether nothing of an authority is read from elsewhere, where it can become another."""
-    return not (may_change(asked) or isinstance(asked.trust.root, TUFTarget))
 
 
 class _Entries:
