@@ -21,17 +21,20 @@ def with_room_for_cosign(settings: OutsideSettings, container: Container) -> Out
     """
     runs = cosign_runs(container, settings.cosign_runs)
     limit = container.memory_bytes
-    reasons = {
-        "runs": runs.at_once,
-        "asked": runs.asked,
-        "cores": container.cores,
-        "memory_limit_mib": None if limit is None else limit // MIB,
-    }
-    _log.info("runs of cosign at once", **reasons, runs_with_room=runs.room)
+    limit_mib = None if limit is None else limit // MIB
+    _log.info(
+        "runs of cosign at once",
+        runs=runs.at_once,
+        asked=runs.asked,
+        cores=container.cores,
+        memory_limit_mib=limit_mib,
+        runs_with_room=runs.room,
+    )
     if not runs.fits:
         _log.warning(
             "the memory limit has no room for the runs of cosign on a bad day",
-            **reasons,
+            runs=runs.at_once,
+            memory_limit_mib=limit_mib,
             needed_mib=runs.needs_mebibytes,
         )
     return replace(settings, cosign_runs=runs.at_once)
