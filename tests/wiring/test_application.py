@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from admission.builders import a_body, a_pod
 from admission.calling import Application, ask
@@ -164,9 +165,13 @@ def test_cosign_runs_as_often_as_has_room(
 
     monkeypatch.setattr(application, "this_container", lambda: Container(3))
     monkeypatch.setattr("landwaiter.cosign.program.CosignRunner", Runner)
-    serve(replace(settings, outside=OutsideSettings(None, "cosign", asked)))
+    with capture_logs() as lines:
+        serve(replace(settings, outside=OutsideSettings(None, "cosign", asked)))
 
     assert [expected] == limits
+    assert [(expected, asked)] == [
+        (line["runs"], line["asked"]) for line in lines if line["event"] == "runs of cosign at once"
+    ]
 
 
 def test_short_names_are_read_as_the_install_says(

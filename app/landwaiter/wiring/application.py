@@ -42,6 +42,7 @@ from landwaiter.serving.server import (
     run_on_uvloop,
     serve,
 )
+from landwaiter.sizing import CosignRuns, cosign_runs
 from landwaiter.telemetry.api_observers import APIMetrics
 from landwaiter.telemetry.logging import configure_logging
 from landwaiter.telemetry.metrics import Metrics, ServingMetrics
@@ -55,7 +56,7 @@ from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.memory import map_large_blocks, spare_what_stays
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from landwaiter.wiring.policies import ConfigMapName, LastGoodSet, PolicyFolder
-from landwaiter.wiring.room import with_room_for_cosign
+from landwaiter.wiring.room import tell_runs
 from landwaiter.wiring.temporary_folder import TemporaryFolder
 from landwaiter.wiring.verified_images import VerifiedImageSettings, verified_before
 from landwaiter.wiring.views import observe_views, unsettled
@@ -105,11 +106,12 @@ def run(settings: InstallSettings) -> None:
     """
     map_large_blocks()
     configure_logging()
-    outside = with_room_for_cosign(settings.outside, this_container())
-    run_on_uvloop(_serve(replace(settings, outside=outside)))
+    runs = cosign_runs(this_container(), settings.outside.cosign_runs)
+    outside = replace(settings.outside, cosign_runs=runs.at_once)
+    run_on_uvloop(_serve(replace(settings, outside=outside), runs))
 
 
-async def _serve(settings: InstallSettings) -> None:
+async def _serve(settings: InstallSettings, runs: CosignRuns) -> None:
     collectors = CollectorRegistry()
     metrics, serving_metrics = Metrics(collectors), ServingMetrics(collectors)
     expressions = ConditionMetrics(collectors)
@@ -168,7 +170,7 @@ async def _serve(settings: InstallSettings) -> None:
             ),
             metrics=serving_metrics,
             registry=collectors,
-            on_started=lambda ports: _begun(policies(), ports),
+            on_started=lambda ports: _begun(policies(), ports, runs),
             backing=backing,
         )
 
@@ -288,7 +290,7 @@ def _warned(problem: str) -> None:
     _log.warning("credentials of the install cannot be had", error=problem)
 
 
-def _begun(policies: Iterable[Policy], ports: Ports) -> None:
+def _begun(policies: Iterable[Policy], ports: Ports, runs: CosignRuns) -> None:
     """Tell that it has begun, and spare the garbage collector what stays for good."""
     spare_what_stays()
     _log.info(
@@ -298,3 +300,4 @@ def _begun(policies: Iterable[Policy], ports: Ports) -> None:
         port=ports.admission,
         metrics_port=ports.metrics,
     )
+    tell_runs(runs)
