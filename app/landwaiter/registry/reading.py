@@ -205,13 +205,17 @@ class Reader:
         if reply is None or _asks_for_login(reply):
             async with self._turn(access, owner) as accepted:
                 reply = reply or await send(ask(authorization))
+                has_token = False
                 if _asks_for_login(reply):
                     authorization = await self._desk.answer(access, reply, authorization, send)
-                    reply = await send(ask(authorization))
+                    has_token = not authorization.is_login
+                    reply = reply if has_token else await send(ask(authorization))
                 if authorization and authorization.is_login and _asks_for_login(reply):
                     raise LoginRefused(_denial(access, wanted, reply, authorization))
                 if authorization and authorization.withheld_from is None:
                     accepted()
+            if has_token:  # The login is over: what is read by the token keeps nobody waiting.
+                reply = await send(ask(authorization))
         if reply.status in _DENIED:
             raise AccessDenied(_denial(access, wanted, reply, authorization))
         return reply
