@@ -147,31 +147,44 @@ class Scene:
         return {each["note"] for each in items if each["regarding"].get("name") == name}
 
 
+def a_replica(folder: Path, cluster: ControlPlane, bench: Bench, key: SigningKey) -> Landwaiter:
+    """Return a process that keeps what it verifies, beside others that do."""
+    authority = {"name": "ci", "key": {"data": Path(key.public).read_text("utf-8")}}
+    rules = {"cosignSignatures": {"authorities": [authority]}}
+    return Landwaiter(
+        folder,
+        policies=documents(a_policy(POLICY, rules, staleIfUndecided="24h")),
+        registries=f'{{"registries": [{{"host": "{bench.host}", "plainHTTP": true}}]}}',
+        cluster=cluster,
+        arguments=[
+            f"--client-ca={cluster.files.webhook_client_ca}",
+            f"--client-name={API_SERVER}",
+            f"--own-namespace={NAMESPACE}",
+            "--verified-images-secret=verified-images",
+        ],
+        rights=account_and_rights(keeps_verified_images=True),
+    )
+
+
 @pytest.fixture(scope="module")
 def scene(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("verified-images")
     with CraneRegistry(folder / "registry") as registry:
         bench = Bench.at(registry, folder / "bench")
         key = bench.signer.generate_key_pair("ci")
-        authority = {"name": "ci", "key": {"data": Path(key.public).read_text("utf-8")}}
-        rules = {"cosignSignatures": {"authorities": [authority]}}
-        landwaiter = Landwaiter(
-            folder / "landwaiter",
-            policies=documents(a_policy(POLICY, rules, staleIfUndecided="24h")),
-            registries=f'{{"registries": [{{"host": "{bench.host}", "plainHTTP": true}}]}}',
-            cluster=cluster,
-            arguments=[
-                f"--client-ca={cluster.files.webhook_client_ca}",
-                f"--client-name={API_SERVER}",
-                f"--own-namespace={NAMESPACE}",
-                "--verified-images-secret=verified-images",
-            ],
-            rights=account_and_rights(keeps_verified_images=True),
-        )
-        with landwaiter:
+        with a_replica(folder / "landwaiter", cluster, bench, key) as landwaiter:
             installation = Installation(cluster, landwaiter)
             installation.register()
             yield Scene(cluster, landwaiter, bench, key, installation)
+
+
+@pytest.fixture
+def other(scene: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """Give a second replica, with namespaces whose Pods it alone is asked about."""
+    with a_replica(tmp_path / "other", scene.cluster, scene.bench, scene.key) as landwaiter:
+        installation = Installation(scene.cluster, landwaiter)
+        installation.register()
+        yield replace(scene, landwaiter=landwaiter, installation=installation, namespaces=[])
 
 
 def test_what_was_verified_passes_after_a_restart_without_the_registry(scene: Scene) -> None:
@@ -235,6 +248,34 @@ def test_what_is_refused_since_passes_in_no_outage_any_more(scene: Scene) -> Non
         refused,
         undecided,
     ]
+
+
+def test_what_one_replica_verifies_passes_at_the_others_until_one_of_them_refuses(
+    scene: Scene, other: Scene
+) -> None:
+    """In an outage; the other has never seen the images, and nothing is started anew."""
+    lasting, withdrawn = (scene.signed(f"shared/{name}") for name in ("a", "b"))
+    verified = [scene.create(image).status for image in (lasting, withdrawn)]
+    name = [scene.kept(image)["metadata"]["name"] for image in (lasting, withdrawn)][1]
+    scene.unsign(withdrawn)
+    refused = other.create(withdrawn).status
+    wait_until(lambda: name not in scene.names(), within_seconds=SECONDS, what="its end")
+    wait_until(
+        lambda: (
+            [float(len(scene.names()))] * 2
+            == [each.landwaiter.metric("landwaiter_verified_images") for each in (scene, other)]
+        ),
+        within_seconds=SECONDS,
+        what="the same objects at both",
+    )
+    scene.bench.registry.stop()
+    stale = other.create(lasting)
+    still_refused = other.create(withdrawn).status
+    scene.bench.registry.start()
+
+    assert [ADMITTED, ADMITTED, REFUSED] == [*verified, refused]
+    assert ADMITTED == stale.status != still_refused
+    assert "so admitted (policy survives)" in stale.warnings[0]
 
 
 def test_attack_forged_copied_and_expired_objects_are_ignored_counted_and_told_of(
