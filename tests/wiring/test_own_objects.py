@@ -145,6 +145,35 @@ async def test_what_cannot_be_read_is_unknown(status: int) -> None:
     await with_secret(an_api(), Resource(status=status), use)
 
 
+async def test_what_is_made_after_the_role_has_gone_goes_with_it() -> None:
+    """Or it would stay behind when an install is removed in an unlucky order."""
+    api = an_api()
+    owner = OwningRole(ClusterObjects(api), namespace="lw", name="guard")
+    before = await owner.references()
+    del api.objects[ROLE]
+
+    assert ([OWNER], [OWNER]) == (before, await owner.references())
+
+
+async def test_a_secret_that_is_made_anew_belongs_to_whom_it_belonged() -> None:
+    """Also where this process has never seen the Role: the other replica has made the Secret."""
+    api = an_api(with_role=False)
+    content = a_secret()
+    content["metadata"]["ownerReferences"] = [OWNER]
+    secrets = Resource([content])
+
+    async def use(secret: ClusterSecret) -> None:
+        await known(secret)
+        secrets.say("DELETED", content)
+        while secret.latest() is not None:  # noqa: ASYNC110  # Another thread decides.
+            await asyncio.sleep(0.002)
+        await secret.write({"tls.crt": b"chain"}, None)
+
+        assert [OWNER] == api.objects[PATH]["metadata"]["ownerReferences"]
+
+    await with_secret(api, secrets, use)
+
+
 async def test_without_a_role_nobody_owns_what_is_made() -> None:
     """Nor where it may not be read; it is made all the same."""
     missing = OwningRole(ClusterObjects(an_api(with_role=False)), namespace="lw", name="guard")

@@ -21,30 +21,37 @@ class OwningRole:
     """
     The Role of the install in its own namespace, with which goes what is made there.
 
-    Without it, or without the right to read it, what is made belongs to nobody and stays.
+    Without it, or without the right to read it, what is made belongs to nobody and stays. Once it
+    is known it owns whatever this process makes: of an install that is being removed the Role can
+    go before the last process does, and what belongs to a Role that has gone is collected.
     """
 
     def __init__(self, objects: ClusterObjects, *, namespace: str, name: str) -> None:
         self._objects = objects
         self._namespace = namespace
         self._name = name
+        self._known: list[dict[str, Any]] = []
 
     async def references(self) -> list[dict[str, Any]]:
         """Return the ownerReferences to give to an object."""
         try:
             role = await self._objects.get(ROLES, self._name, namespace=self._namespace)
         except ClusterUnavailable:
-            return []
-        if role is None:
-            return []
-        return [
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "Role",
-                "name": self._name,
-                "uid": role["metadata"]["uid"],
-            }
-        ]
+            return self._known
+        if role is not None:
+            self._known = [
+                {
+                    "apiVersion": "rbac.authorization.k8s.io/v1",
+                    "kind": "Role",
+                    "name": self._name,
+                    "uid": role["metadata"]["uid"],
+                }
+            ]
+        return self._known
+
+    def learn(self, references: list[dict[str, Any]]) -> None:
+        """Take what an object of the install belongs to, where nothing is known by itself."""
+        self._known = self._known or references
 
 
 class ClusterSecret:
@@ -107,6 +114,8 @@ class ClusterSecret:
 
     def _note(self) -> None:
         self._written = None
+        if (heard := self._watch.values.get((self.namespace, self.name))) is not None:
+            self._owner.learn(heard["metadata"].get("ownerReferences") or [])
         self._changed()
 
     def __str__(self) -> str:
