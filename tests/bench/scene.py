@@ -144,8 +144,7 @@ class Scene:
 
     def pull_secret(self, namespace: str) -> dict[str, Any]:
         """Return the pull secret of a namespace."""
-        login = b64encode(f"{TESTER.user}:{TESTER.password}".encode()).decode()
-        config = {"auths": {self.registry.host: {"auth": login}}}
+        config = {"auths": {self.registry.host: {"auth": TESTER.basic}}}
         return {
             "apiVersion": "v1",
             "kind": "Secret",

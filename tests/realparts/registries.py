@@ -10,6 +10,7 @@ Real OCI registries on loopback: the lightest, one with passwords and TLS, one w
 All of them delete manifests.
 """
 
+import base64
 import json
 import os
 import ssl
@@ -35,6 +36,15 @@ class Login:
     user: str
     password: str
     htpasswd: str
+
+    @property
+    def basic(self) -> str:
+        """User and password as basic authentication and `auth` entries send them (RFC 7617)."""
+        return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+    def is_told_in(self, text: str) -> bool:
+        """Return whether somebody who reads the text can log in."""
+        return self.password in text or self.basic in text
 
 
 # The lines hold bcrypt, the only kind that distribution takes, at cost 5: these are no secrets.

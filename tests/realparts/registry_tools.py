@@ -4,7 +4,6 @@ The environment in which crane and cosign talk to one test registry, built from 
 No home, docker configuration, proxy or cosign setting of whoever runs the tests takes part.
 """
 
-import base64
 import json
 import os
 from pathlib import Path
@@ -21,7 +20,7 @@ def tool_environment(home: Path, registry: Registry, login: Login | None = None)
     docker = home / ".docker"
     docker.mkdir(parents=True, exist_ok=True)
     login = login or next(iter(registry.logins), None)
-    auths = {} if login is None else {registry.host: {"auth": basic_auth(login)}}
+    auths = {} if login is None else {registry.host: {"auth": login.basic}}
     (docker / "config.json").write_text(json.dumps({"auths": auths}), encoding="utf-8")
     environment = {
         "HOME": str(home),
@@ -33,8 +32,3 @@ def tool_environment(home: Path, registry: Registry, login: Login | None = None)
     if registry.ca is not None:
         environment["SSL_CERT_FILE"] = str(registry.ca)
     return environment
-
-
-def basic_auth(login: Login) -> str:
-    """Return the value that a docker configuration has under `auth`."""
-    return base64.b64encode(f"{login.user}:{login.password}".encode()).decode()

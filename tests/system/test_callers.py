@@ -13,7 +13,6 @@ from realparts.certificates import Authority, KeyPair
 from realparts.control_plane import ControlPlane
 from realparts.landwaiter import Landwaiter
 from realparts.registries import TESTER
-from realparts.registry_tools import basic_auth
 from system.installation import API_SERVER, Installation, a_policy, documents
 from system.objects import A_TAG, a_pod, pod_spec, refusal_of
 from system.policies import signed_by
@@ -157,7 +156,7 @@ def test_semantics_20_without_a_client_ca_no_credentials_are_used(
         trustless = Installation(control_plane, landwaiter)
         trustless.register()
         namespace = trustless.namespace("signed")
-        auth = {"auth": basic_auth(TESTER)}
+        auth = {"auth": TESTER.basic}
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",

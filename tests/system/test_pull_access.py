@@ -61,15 +61,17 @@ def test_a_password_that_the_registry_accepts_admits(
 def test_a_wrong_password_is_found_at_apply(installation: Installation, workshop: Workshop) -> None:
     """The person reads what is wrong with which Secret, and never the password."""
     image = an_image(workshop, "access/wrong")
-    wrong = {**a_user(workshop, "typist"), "password": "not-the-password-17d0"}
-    answer = tried(installation, image, {workshop.private.host: wrong})
+    a_user(workshop, "typist")
+    wrong = Login("typist", "not-the-password", "")
+    entry = {"username": wrong.user, "password": wrong.password}
+    answer = tried(installation, image, {workshop.private.host: entry})
     message = one_line(answer.body["message"])
 
     assert (REFUSED, True, False) == (
         refusal_of(answer),
         'the Pod\'s pull secret "acr" is refused by the registry: its user name or password is '
         "wrong or revoked; one with an entry for " in message,
-        "17d0" in message or "17d0" in installation.landwaiter.log.read_text("utf-8"),
+        wrong.is_told_in(message + installation.landwaiter.log.read_text("utf-8")),
     )
 
 
