@@ -5,9 +5,9 @@ Case `parts`: a decision from memory without a network, beside the echo without 
 is decoding the review and what is answering it; then what each of the larger libraries takes that
 `landwaiter serve` imports, and of those that it leaves out until a feature wants them, alone in an
 interpreter that has just started (they share parts, so they are no summands), and the server as a
-whole. What is installed for development only cannot be imported meanwhile. And whether a thread
-could decode a body of megabytes while the loop goes on: how long it holds everything else up,
-beside decoding it here.
+whole. What is installed for development only cannot be imported meanwhile. And for how long bodies
+of megabytes keep the loop, by what they are of; and whether a thread could decode them while it
+goes on: how long that holds everything else up, beside decoding here.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from bench.desk import desk, posted
 from bench.echo import app
 from bench.figures import Figure, in_turns
 from bench.pod import hidden_packages
-from bench.reviews import padded, reviews
+from bench.reviews import LARGEST_BYTES, Rollout, changing, numbers, padded, reviews
 from bench.scene import Scene
 from landwaiter.admission.outcome import Call
 from landwaiter.admission.review import decode
@@ -72,7 +72,15 @@ def measure_parts(_: Scene) -> Iterator[Figure]:
     """Yield the parts of a decision, and what importing takes."""
     with asyncio.Runner() as runner:
         yield from runner.run(_of_a_decision())
-        body = runner.run(_large_body())
+        rollout = runner.run(_a_rollout())
+    for what, large in (
+        ("the largest Pod that etcd can hold, created", padded(rollout, LARGEST_BYTES)),
+        ("the same, changed", changing(rollout, 2 * LARGEST_BYTES)),
+        ("3 MB of numbers", numbers(rollout, LARGE_BYTES)),
+    ):
+        times = tuple(decoding(large) for _ in range(ROUNDS))
+        yield Figure("parts", f"decoding {what}", "ms", times)
+    body = padded(rollout, LARGE_BYTES)
     stood, here = in_turns(ROUNDS, partial(held_up, body), partial(decoding, body))
     yield Figure(
         "parts",
@@ -111,9 +119,9 @@ def held_up(body: bytes) -> float:
     return 1e3 * max(after - before for before, after in pairwise(times))
 
 
-async def _large_body() -> bytes:
+async def _a_rollout() -> Rollout:
     async with desk() as judging:
-        return padded(judging.rollouts[0], LARGE_BYTES)
+        return judging.rollouts[0]
 
 
 def imported(module: str) -> tuple[float, float]:

@@ -26,6 +26,8 @@ CONTROLLER = {
 }
 TOKEN_VOLUME = "kube-api-access-x7k2p"
 VARIABLE_BYTES = 100
+LARGEST_BYTES = 1_572_864
+"""What etcd takes at most of one object, by default (etcd.io, "System limits")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def review_of(pod: Mapping[str, Any], uid: str) -> bytes:
         "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
     }
     review = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
-    return json.dumps(review, separators=(",", ":")).encode()
+    return _compact(review)
 
 
 def reviews(rollouts: Sequence[Rollout], count: int) -> Iterator[bytes]:
@@ -143,6 +145,26 @@ def padded(rollout: Rollout, size: int) -> bytes:
     uid = str(uuid.UUID(int=size, version=4))
     variables = max(0, size - len(review_of(plain, uid))) // VARIABLE_BYTES
     return review_of(_slim_pod(rollout, variables), uid)
+
+
+def changing(rollout: Rollout, size: int) -> bytes:
+    """Return the review of a change, of about so many bytes: of what was and of what is to be."""
+    review = json.loads(padded(rollout, size // 2))
+    review["request"] |= {"operation": "UPDATE", "oldObject": review["request"]["object"]}
+    return _compact(review)
+
+
+def numbers(rollout: Rollout, size: int) -> bytes:
+    """Return a review of so many bytes, most of which are values of two bytes that nobody reads."""
+    review = json.loads(padded(rollout, 0))
+    pod = review["request"]["object"]
+    pod["status"] = []
+    pod["status"] = [0] * ((size - len(_compact(review))) // 2)
+    return _compact(review)
+
+
+def _compact(review: Mapping[str, Any]) -> bytes:
+    return json.dumps(review, separators=(",", ":")).encode()
 
 
 def _slim_pod(rollout: Rollout, variables: int) -> dict[str, Any]:

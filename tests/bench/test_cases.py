@@ -18,12 +18,12 @@ from bench.growth import images_of
 from bench.machine import resident_mib, tree_mib
 from bench.offline import manifest
 from bench.parts import decoding, held_up, imported
-from bench.reviews import VARIABLE_BYTES, Rollout, padded
+from bench.reviews import VARIABLE_BYTES, Rollout, changing, numbers, padded
 from bench.round_robin import HOST, forward
 from bench.sharing import share_from_memory
 from bench.storm import pods_of
 from bench.warm import SIZES
-from landwaiter.admission.review import PodCreation, decode
+from landwaiter.admission.review import AdmissionRequest, PodCreation, decode
 from realparts.processes import free_port
 
 IMAGES = tuple(f"{HOST_OF_IMAGES}/shop/part-{n}@sha256:{n:064x}" for n in range(3))
@@ -35,6 +35,27 @@ def test_a_padded_review_has_its_size(size: int) -> None:
     body = padded(Rollout("web-0", "shop", IMAGES), size)
 
     assert abs(len(body) - size) < VARIABLE_BYTES
+    assert list(IMAGES) == images_of(body)
+    assert PodCreation is type(decode(body))
+
+
+def test_a_change_brings_its_object_twice() -> None:
+    """Of half the size each, and the images are those of the other reviews."""
+    body = changing(Rollout("web-0", "shop", IMAGES), 200_000)
+    request = decode(body)
+
+    assert abs(len(body) - 200_000) < 2 * VARIABLE_BYTES + 1_000
+    assert isinstance(request, AdmissionRequest)
+    assert ("UPDATE", request.old_object) == (request.operation, request.object)
+    assert list(IMAGES) == images_of(body)
+
+
+def test_numbers_are_most_of_a_body() -> None:
+    """It has its size, and is a Pod that is judged as such."""
+    body = numbers(Rollout("web-0", "shop", IMAGES), 200_000)
+
+    assert 0 <= 200_000 - len(body) < 2 * len(",0")
+    assert body.count(b",0") > 98_000
     assert list(IMAGES) == images_of(body)
     assert PodCreation is type(decode(body))
 

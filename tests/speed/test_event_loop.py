@@ -4,7 +4,9 @@ A watchdog: no warm decision keeps the event loop from others for more than 5 ms
 It measures the processor time of every callback of the loop, not the time on the wall, so that a
 busy machine cannot fail it. What it proves is that no callback *computes* for so long. What it
 cannot see: waits of the whole thread, such as for a disk; TLS and HTTP, which are uvicorn's and
-OpenSSL's; and bodies of megabytes, whose decoding alone takes longer (`make bench CASES=growth`).
+OpenSSL's. The largest Pod that etcd can hold is among what is answered. A change of such a Pod,
+which brings it twice, takes longer to be decoded, and so does a body of that size that somebody has
+made to take long (`make bench CASES=parts`).
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from functools import partial
 import pytest
 
 from bench.desk import Desk, desk
-from bench.reviews import reviews
+from bench.reviews import LARGEST_BYTES, padded, reviews
 from landwaiter.wiring.memory import spare_what_stays
 
 LIMIT_MILLISECONDS = 5.0
@@ -25,6 +27,7 @@ ATTEMPTS = 3
 """Processors that others use too lose what they have cached; what takes long takes it each time."""
 REVIEWS = 256
 AT_ONCE = 64
+LARGEST_REVIEWS = 8
 
 
 @contextmanager
@@ -71,7 +74,8 @@ async def under_load(judging: Desk, bodies: list[bytes]) -> None:
 async def longest_callback(*, stands: bool) -> dict[str, float]:
     longest: dict[str, float] = {}
     async with desk(stands=stands) as judging:
-        bodies = list(reviews(judging.rollouts, REVIEWS))
+        largest = (padded(each, LARGEST_BYTES) for each in judging.rollouts[:LARGEST_REVIEWS])
+        bodies = [*reviews(judging.rollouts, REVIEWS), *largest]
         await under_load(judging, bodies[: len(judging.rollouts)])
         with settled_memory(), callbacks_timed(longest):
             await under_load(judging, bodies)
