@@ -11,7 +11,7 @@ from landwaiter.container import Container
 from landwaiter.cosign.material import SIGNATURE_LIMITS
 from landwaiter.cosign.memory import FAULTS, REFUSALS, SUCCESSES
 from landwaiter.cosign.verifier import VerifierSettings
-from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.serving.limits import ConnectionLimits
 from landwaiter.sizing import BASE_MIB, LEAST_MIB, MIB, RUN_MIB, CosignRuns, cosign_runs
 
 ROOM_FOR_THREE = (BASE_MIB + 3 * RUN_MIB) * MIB

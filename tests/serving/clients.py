@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from landwaiter.admission.http import BODY_IS_WHOLE
 from landwaiter.serving.certificates import ServingCertificate
-from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.serving.limits import ConnectionLimits
 from landwaiter.serving.listener import Admit, Listener, admit_anybody
 from realparts.certificates import Authority, KeyPair
 

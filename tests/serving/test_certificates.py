@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from landwaiter.errors import InvalidCertificate
 from landwaiter.serving.certificates import CertificateFiles, ServingCertificate, names_of
-from landwaiter.serving.connection import ConnectionLimits
+from landwaiter.serving.limits import ConnectionLimits
 from realparts.certificates import Authority, KeyPair
 from serving.clients import Certificates, listening
 

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from landwaiter.serving import connection
-from landwaiter.serving.connection import PIPELINED_MAX, ConnectionLimits
+from landwaiter.serving.connection import PIPELINED_MAX
 from landwaiter.serving.joined_writes import JoinedWrites
+from landwaiter.serving.limits import ConnectionLimits
 from serving.clients import Answer, Client, a_post, listening
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from landwaiter.serving.connection import ConnectionLimits
 from landwaiter.serving.health import Readiness, health_app
+from landwaiter.serving.limits import ConnectionLimits
 from landwaiter.serving.listener import Listener
 from serving.clients import HOST, Answer, Clients, Counts
 

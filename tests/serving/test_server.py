@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from landwaiter.admission.http import CALLER_IS_API_SERVER
 from landwaiter.errors import InvalidInput
-from landwaiter.serving.connection import ConnectionLimits
 from landwaiter.serving.health import Readiness
+from landwaiter.serving.limits import ConnectionLimits
 from landwaiter.serving.server import Server, ServerSettings
 from landwaiter.serving.stopping import Stop
 from landwaiter.telemetry.logging import configure_logging

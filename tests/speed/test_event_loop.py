@@ -12,9 +12,10 @@ made to take long (`make bench CASES=parts`).
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,8 @@ ATTEMPTS = 3
 """Processors that others use too lose what they have cached; what takes long takes it each time."""
 REVIEWS = 256
 AT_ONCE = 64
-LARGEST_REVIEWS = 8
+ATTEMPTS_WITH_LARGEST = 10
+"""Of one review each, since megabytes are made anew for it, on pages that are new as well."""
 
 
 @contextmanager
@@ -71,29 +73,40 @@ async def under_load(judging: Desk, bodies: list[bytes]) -> None:
     await asyncio.gather(*map(one, bodies))
 
 
-async def longest_callback(*, stands: bool) -> dict[str, float]:
+async def longest_callback(*, stands: bool, largest: bool = False) -> dict[str, float]:
     longest: dict[str, float] = {}
     async with desk(stands=stands) as judging:
-        largest = (padded(each, LARGEST_BYTES) for each in judging.rollouts[:LARGEST_REVIEWS])
-        bodies = [*reviews(judging.rollouts, REVIEWS), *largest]
+        bodies = list(reviews(judging.rollouts, REVIEWS))
         await under_load(judging, bodies[: len(judging.rollouts)])
+        if largest:
+            bodies = [padded(judging.rollouts[0], LARGEST_BYTES)]
         with settled_memory(), callbacks_timed(longest):
             await under_load(judging, bodies)
     return longest
 
 
+def too_long(longest: Callable[[], Coroutine[Any, Any, dict[str, float]]], attempts: int) -> object:
+    """Return what took too long each time, as it was the last time; nothing where it did not."""
+    for _ in range(attempts):
+        with asyncio.Runner() as runner:
+            found = runner.run(longest())
+        if not (slow := {what: each for what, each in found.items() if each > LIMIT_MILLISECONDS}):
+            break
+    return slow
+
+
 @pytest.mark.parametrize("stands", [True, False], ids=["verdicts that stand", "judged anew"])
 def test_no_callback_takes_5_ms_under_warm_load(stands: bool) -> None:  # noqa: FBT001
     """Everybody else waits meanwhile: health, other reviews, connections."""
-    longest: dict[str, float] = {}
-    for _ in range(ATTEMPTS):
-        with asyncio.Runner() as runner:
-            found = runner.run(longest_callback(stands=stands))
-        longest = {what: each for what, each in found.items() if each > LIMIT_MILLISECONDS}
-        if not longest:
-            break
+    assert {} == too_long(partial(longest_callback, stands=stands), ATTEMPTS)
 
-    assert {} == longest
+
+@pytest.mark.parametrize("stands", [True, False], ids=["verdicts that stand", "judged anew"])
+def test_no_callback_takes_5_ms_with_the_largest_pod(stands: bool) -> None:  # noqa: FBT001
+    """Nor while a Pod is answered that etcd can just hold."""
+    answering = partial(longest_callback, stands=stands, largest=True)
+
+    assert {} == too_long(answering, ATTEMPTS_WITH_LARGEST)
 
 
 def test_the_watchdog_sees_a_callback_that_computes_too_long() -> None:

@@ -13,8 +13,8 @@ from landwaiter.cluster.state import ClusterState
 from landwaiter.errors import RegistryUnavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import SignatureQuestion
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from realparts.certificates import Authority
 from realparts.install import ensure

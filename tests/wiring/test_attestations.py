@@ -22,9 +22,9 @@ from landwaiter.rules.attestations import (
     Attestations,
     RequiredAttestation,
 )
-from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import SecretEntry
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority, Trust
 from landwaiter.rules.statement_conditions import (
     VARIABLES,
     Conditions,

@@ -18,9 +18,9 @@ from landwaiter.deadline import Deadline
 from landwaiter.errors import CosignUnavailable, InvalidInput
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import KMSReference, PublicKey
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.protocol import FactSource
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.wiring.kms import kms_settings
 from landwaiter.wiring.outside import OutsideSettings, fact_source
 from realparts.images import ImageMaker

@@ -10,9 +10,9 @@ from cosign.fakes import a_key, a_statement, an_authority, an_envelope
 from landwaiter.errors import AccessDenied
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.protocol import CurrentDigest
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.rules.statement_conditions import Conditions
 from wiring.a_cluster import an_inquiry, docker_secret
 from wiring.an_outside import Outside, outside

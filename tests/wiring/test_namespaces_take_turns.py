@@ -12,10 +12,10 @@ from landwaiter.cosign.places import ImagePlaces
 from landwaiter.deadline import Deadline
 from landwaiter.images.reference import ImageReference
 from landwaiter.rules.attestations import AttestationQuestion
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, Question
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.rules.statement_conditions import Conditions
 from wiring.a_cluster import an_inquiry
 from wiring.an_outside import outside

@@ -19,11 +19,11 @@ from landwaiter.registry.keychain import EMPTY_KEYCHAIN
 from landwaiter.registry.settings import HostSettings, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.attestations import Attestations, RequiredAttestation
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.telemetry.observers import REQUEST_OUTCOMES, RegistryMetrics
 from landwaiter.wiring.registries import ObservedRegistry, named_by, registry_settings
 from policy.builders import a_policy

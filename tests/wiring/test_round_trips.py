@@ -42,12 +42,12 @@ from landwaiter.public_keys import PublicKey
 from landwaiter.registry.exchange import Ask, Reply
 from landwaiter.registry.transport import Transport
 from landwaiter.rules.allowed_registries import AllowedRegistries
-from landwaiter.rules.authorities import NO_TRUST, SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.pull_secrets import PullSecrets
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import NO_TRUST, SigningAuthority, Trust
 from landwaiter.rules.verdict import Action, Decision
 from landwaiter.trusted_roots import Checks
 from landwaiter.wiring.outside import OutsideSettings, fact_source

@@ -10,10 +10,10 @@ import pytest
 from cosign.fakes import a_key
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.matching import Policy
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Violation
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.rules.verdict import Decision
 from policy.builders import a_policy
 from registry.fake_registry import IMAGE, answer, endless

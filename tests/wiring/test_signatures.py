@@ -13,7 +13,6 @@ from landwaiter.errors import AccessDenied, ClusterUnavailable, ContentMissing
 from landwaiter.images.reference import ImageReference
 from landwaiter.policy.matching import Policy
 from landwaiter.public_keys import PublicKey
-from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import (
     CosignSignatures,
     SignatureAnswer,
@@ -22,6 +21,7 @@ from landwaiter.rules.cosign_signatures import (
 from landwaiter.rules.protocol import CurrentDigest, Question, Violation
 from landwaiter.rules.references import SecretEntry
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority, Trust
 from landwaiter.rules.verdict import Decision
 from landwaiter.trusted_roots import Checks
 from policy.builders import a_policy

@@ -14,10 +14,10 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.inventory.ledger import Ledger
 from landwaiter.policy.matching import Policy
 from landwaiter.public_keys import KMSReference, PublicKey
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures, Covers
 from landwaiter.rules.protocol import Unpinned
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.rules.verdict import Action, Decision, FailurePolicy, Verdict
 from policy.builders import a_policy
 from registry.fake_registry import answer

@@ -13,8 +13,8 @@ from landwaiter.images.reference import ImageReference
 from landwaiter.inventory.ledger import Ledger
 from landwaiter.policy.matching import Policy
 from landwaiter.rules.attestations import Attestations, RequiredAttestation
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.rules.statement_conditions import VARIABLES, Conditions, PredicateCondition
 from landwaiter.rules.verdict import Decision
 from policy.builders import a_policy

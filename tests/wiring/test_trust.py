@@ -18,8 +18,8 @@ from landwaiter.cosign.runner import RunLimits
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, TrustUnavailable
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
+from landwaiter.rules.signing_authority import SigningAuthority, Trust
 from landwaiter.trust.hosts import HostSettings
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.trusted_roots import MEDIA_TYPE, AuthorityCertificates, Checks, TrustedRoot

@@ -21,9 +21,9 @@ from landwaiter.cosign.kms_settings import NO_KMS, KMSAccess, KMSSettings
 from landwaiter.errors import AccessDenied, ClusterUnavailable, DeadlineExceeded, Unavailable
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import KMSReference, PublicKey
-from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
+from landwaiter.rules.signing_authority import SigningAuthority, Trust
 from landwaiter.trusted_roots import Checks
 from landwaiter.wiring.credentials import CredentialSettings
 from landwaiter.wiring.outside import OutsideSettings, fact_source

@@ -22,22 +22,12 @@ from typing import Any, Final, Protocol, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from landwaiter.admission.message import DETAIL_LIMIT_BYTES, message_of
+from landwaiter.admission.answers import failed, judged, overrun, unreadable
 from landwaiter.admission.outcome import Call, Outcome, decision_record, outcome_label
 from landwaiter.admission.passed_over import is_passed_over
-from landwaiter.admission.remarks import bounded_warnings, problem_annotation, remarks_of
-from landwaiter.admission.reply import (
-    LATER_SECONDS,
-    Remarks,
-    Reply,
-    allowed,
-    refused,
-    try_again,
-    undecided,
-)
+from landwaiter.admission.reply import Reply, allowed
 from landwaiter.admission.review import AdmissionRequest, PodCreation, Request, attributes_of
 from landwaiter.admission.telling import Subject, Teller, subject_of, things_to_tell
-from landwaiter.admission.text import cut, visible
 from landwaiter.errors import InvalidReview
 from landwaiter.images.reference import ShortNames
 from landwaiter.policy.case import Case, Operation, Requester, RequestObjects, Side
@@ -131,7 +121,7 @@ class Handler:
             _log.exception("a bug kept a review from being judged", uid=request.uid)
             self._metrics.handler_failed(side=call.side)
             self._metrics.decided(side=call.side, decision=Decision.UNDECIDED)
-            return _fault(request, call.side)
+            return failed(request, call.side)
         return outcome.reply
 
     def _subject(self, request: Request, call: Call) -> Subject | None:
@@ -158,20 +148,20 @@ class Handler:
         except InvalidReview as problem:
             if _is_stored_already(request):
                 return Outcome(allowed(request.uid), Decision.ALLOW, problem=str(problem))
-            return _unreadable(request, call.side, problem)
+            return unreadable(request, call.side, problem)
         if case is None:
             return Outcome(allowed(request.uid), Decision.ALLOW)
         known = self._judge.at_once(case, call.side)
         if known is not None:
-            return _judged(request.uid, case.workload, known, call.side)
+            return judged(request.uid, case.workload, known, call.side)
         return _Prepared(request.uid, case, call)
 
     async def _decided(self, prepared: _Prepared) -> Outcome:
         uid, workload, side = prepared.uid, prepared.case.workload, prepared.call.side
         verdict = await self._verdict(prepared.case, prepared.call)
         if verdict is None:
-            return _overrun(uid, workload, side)
-        return _judged(uid, workload, verdict, side)
+            return overrun(uid, workload, side)
+        return judged(uid, workload, verdict, side)
 
     def _case(self, request: Request, call: Call) -> Case | None:
         """Return what is to be judged, None for a kind without images."""
@@ -277,19 +267,6 @@ def _objects(request: Request) -> RequestObjects:
     return RequestObjects(attributes_of(request), request.object or {}, request.old_object)
 
 
-def _judged(uid: str, workload: Workload, verdict: Verdict, side: Side) -> Outcome:
-    remarks, decision = remarks_of(verdict), verdict.decision
-    if side is Side.OBSERVE or decision is Decision.ALLOW:
-        reply = allowed(uid, remarks)
-    elif decision is Decision.DENY:
-        reply = refused(uid, message_of(workload, verdict), remarks)
-    elif verdict.retry_soon:
-        reply = try_again(uid, message_of(workload, verdict), remarks)
-    else:
-        reply = undecided(uid, message_of(workload, verdict), remarks)
-    return Outcome(reply, decision, workload, verdict)
-
-
 def _is_stored_already(request: Request) -> bool:
     """Whether an object that cannot be read brings nothing but what stands there already."""
     if not isinstance(request, AdmissionRequest) or request.operation != "UPDATE":
@@ -298,35 +275,3 @@ def _is_stored_already(request: Request) -> bool:
         return False
     kind = request.kind
     return is_unchanged(request.object, request.old_object, group=kind.group, kind=kind.kind)
-
-
-def _unreadable(request: Request, side: Side, problem: InvalidReview) -> Outcome:
-    name = visible(f"{request.kind.kind} {request.namespace}/{request.name}")
-    cause = cut(visible(str(problem)), DETAIL_LIMIT_BYTES)
-    text = f"{cut(name, DETAIL_LIMIT_BYTES)} cannot be read, so its images are unknown: {cause}"
-    if side is Side.OBSERVE:
-        reply = allowed(request.uid, _not_judged(text))
-    else:
-        reply = refused(request.uid, f"\n{text}")
-    return Outcome(reply, Decision.DENY, problem=str(problem))
-
-
-def _overrun(uid: str, workload: Workload, side: Side) -> Outcome:
-    text = "Landwaiter is too busy to judge this object in time"
-    if side is Side.OBSERVE:
-        reply = allowed(uid, _not_judged(f"{text}; its findings are not known"))
-    else:
-        reply = try_again(uid, f"\n{text}; try again in a moment", after_seconds=LATER_SECONDS)
-    return Outcome(reply, Decision.UNDECIDED, workload, problem="overrun")
-
-
-def _fault(request: Request, side: Side) -> Reply:
-    text = f"Landwaiter failed to judge this object; its log has the cause under uid {request.uid}"
-    if side is Side.OBSERVE:
-        return allowed(request.uid, _not_judged(text))
-    return undecided(request.uid, f"\n{text}")
-
-
-def _not_judged(text: str) -> Remarks:
-    """Return what is told of an object that `/observe` lets through without a look at it."""
-    return Remarks(bounded_warnings([text]), problem_annotation(text))

@@ -19,12 +19,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.authorities import (
-    AuthorityAtHand,
-    AuthoritySettings,
-    SigningAuthority,
-    authorities_of,
-)
+from landwaiter.rules.authorities import AuthoritySettings, authorities_of
 from landwaiter.rules.named_expressions import distinct_names
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.requirement import (
@@ -34,6 +29,7 @@ from landwaiter.rules.requirement import (
     sentence,
 )
 from landwaiter.rules.settings import ClusterOnly, RuleSettings
+from landwaiter.rules.signing_authority import AuthorityAtHand, SigningAuthority
 from landwaiter.rules.statement_conditions import (
     NO_CONDITIONS,
     Conditions,

@@ -17,15 +17,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from landwaiter.images.reference import ImageReference
-from landwaiter.rules.authorities import (
-    AuthorityAtHand,
-    AuthoritySettings,
-    SigningAuthority,
-    authorities_of,
-)
+from landwaiter.rules.authorities import AuthoritySettings, authorities_of
 from landwaiter.rules.protocol import Facts, Question, RuleId, Undecided, Unpinned, Violation
 from landwaiter.rules.requirement import AUTHORITIES_MAX, Requirement, RequirementSettings, sentence
 from landwaiter.rules.settings import RuleSettings
+from landwaiter.rules.signing_authority import AuthorityAtHand, SigningAuthority
 from landwaiter.workloads.values import ImageUse
 
 Covers = Literal["Index", "Platforms", "Both"]

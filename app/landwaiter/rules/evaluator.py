@@ -30,6 +30,7 @@ from landwaiter.rules.charge import (
     told_elsewhere,
 )
 from landwaiter.rules.gathering import Gathering
+from landwaiter.rules.offers import with_offer
 from landwaiter.rules.protocol import (
     NO_FACTS,
     CurrentDigest,
@@ -42,22 +43,12 @@ from landwaiter.rules.protocol import (
     Undecided,
     Violation,
 )
-from landwaiter.rules.verdict import (
-    Finding,
-    UseVerdict,
-)
+from landwaiter.rules.verdict import UseVerdict
 from landwaiter.rules.verified_before import NOTHING_VERIFIED, Inventory, stands_in
 from landwaiter.workloads.values import ImageUse, UnreadableUse
 
 UNREADABLE = RuleId("imageReference")
 """The rule id of the refusal that no policy has to ask for: a name that does not parse."""
-
-OFFER_SECONDS = 1.0
-"""
-The time that looking up a digest to offer may take, in seconds.
-
-The verdict is known by then: a developer should not wait long for a better hint.
-"""
 
 USES_A_TURN = 8
 """
@@ -108,7 +99,7 @@ async def _evaluate_use(charge: Charge, gathering: Gathering, inquiry: Inquiry) 
     if verdict.findings:
         verdict = replace(verdict, told_elsewhere=told_elsewhere(charge.rules, found))
     verdict = _in_policy_order(verdict, charge.rules)
-    return await _with_offer(verdict, charge.rules, gathering) if inquiry.offers else verdict
+    return await with_offer(verdict, charge.rules, gathering) if inquiry.offers else verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,46 +262,3 @@ def _in_policy_order(verdict: UseVerdict, rules: Sequence[RuleInForce]) -> UseVe
     order = {(r.policy, r.rule.id): position for position, r in enumerate(rules)}
     findings = sorted(verdict.findings, key=lambda finding: order[finding.policy, finding.rule])
     return replace(verdict, findings=tuple(findings))
-
-
-async def _with_offer(
-    verdict: UseVerdict, rules: Sequence[RuleInForce], gathering: Gathering
-) -> UseVerdict:
-    """Put the digest that the tag points to now into the remedies that a digest would help."""
-    use = verdict.use
-    if isinstance(use, UnreadableUse) or not any(map(_helped_by_digest, verdict.findings)):
-        return verdict
-    digest = verdict.digest
-    if digest is None and _may_ask_registry(use, rules):
-        digest = await _current_digest(use, gathering)
-    if digest is None:
-        return verdict
-    remedy = f"use {use.reference.with_digest(digest)}"
-    findings = tuple(
-        replace(finding, outcome=replace(finding.outcome, remedy=remedy))
-        if isinstance(finding.outcome, Violation) and finding.outcome.digest_helps
-        else finding
-        for finding in verdict.findings
-    )
-    return replace(verdict, digest=digest, findings=findings)
-
-
-def _helped_by_digest(finding: Finding) -> bool:
-    return isinstance(finding.outcome, Violation) and finding.outcome.digest_helps
-
-
-def _may_ask_registry(use: ImageUse, rules: Sequence[RuleInForce]) -> bool:
-    """Whether an admin's registry rule is in force and all of them admit it (semantics 10)."""
-    vouching = [r for r in rules if r.rule.vouches_for_registry]
-    return any(r.by_admin for r in vouching) and all(
-        r.rule.judge(use, NO_FACTS) is None for r in vouching
-    )
-
-
-async def _current_digest(use: ImageUse, gathering: Gathering) -> str | None:
-    try:
-        async with asyncio.timeout(OFFER_SECONDS):
-            digest = await gathering.ask(CurrentDigest(use.reference))
-    except (ImageProblem, TimeoutError):
-        return None
-    return None if isinstance(digest, Undecided) else digest

@@ -18,8 +18,9 @@ from pydantic import Field, model_validator
 
 from landwaiter.errors import InvalidPolicy
 from landwaiter.identities import ANYBODY, Identity
-from landwaiter.rules.authorities import AuthoritySettings, SigningAuthority
+from landwaiter.rules.authorities import AuthoritySettings
 from landwaiter.rules.settings import Settings
+from landwaiter.rules.signing_authority import SigningAuthority
 
 AUTHORITIES_MAX = 20
 """Each authority costs a cosign run of a cold image: more would not end within a deadline."""

@@ -18,8 +18,9 @@ from uvicorn.server import ServerState
 
 from landwaiter.errors import InvalidInput
 from landwaiter.serving.certificates import ServingCertificate
-from landwaiter.serving.connection import Connection, ConnectionLimits, ConnectionObserver
+from landwaiter.serving.connection import Connection, ConnectionObserver
 from landwaiter.serving.house import House
+from landwaiter.serving.limits import ConnectionLimits
 
 ASGIMessage = MutableMapping[str, Any]
 ASGIApplication = Callable[

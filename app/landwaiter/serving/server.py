@@ -30,9 +30,9 @@ from landwaiter.serving.certificates import (
     names_of,
 )
 from landwaiter.serving.companions import Companion, run_all
-from landwaiter.serving.connection import ConnectionLimits
 from landwaiter.serving.descriptors import connections_within_limit
 from landwaiter.serving.health import Readiness, health_app
+from landwaiter.serving.limits import ConnectionLimits
 from landwaiter.serving.listener import ASGIApplication, Listener, admit_anybody
 from landwaiter.serving.stopping import Stop, signals_to, unless_told
 from landwaiter.telemetry.metrics import ServingMetrics

@@ -4,8 +4,8 @@ Has what signatures are judged with read while a tag is still being resolved.
 What was read is remembered where it comes from, so whoever needs it a moment later finds it there.
 """
 
-from landwaiter.rules.authorities import AuthorityAtHand
 from landwaiter.rules.protocol import Inquiry
+from landwaiter.rules.signing_authority import AuthorityAtHand
 from landwaiter.wiring.keychains import PullSecretReader
 from landwaiter.wiring.trust import AuthorityReader, at_once
 

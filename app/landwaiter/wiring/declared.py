@@ -37,7 +37,6 @@ from landwaiter.policy.policy_set import PolicySet
 from landwaiter.policy.sources import load_documents
 from landwaiter.registry.image_reading import Content
 from landwaiter.rules.attestations import AttestationAnswer, AttestationQuestion
-from landwaiter.rules.authorities import AuthorityAtHand
 from landwaiter.rules.cosign_signatures import SignatureAnswer, SignatureQuestion
 from landwaiter.rules.image_content import (
     Configurations,
@@ -47,6 +46,7 @@ from landwaiter.rules.image_content import (
 )
 from landwaiter.rules.protocol import CurrentDigest, Inquiry, Rule
 from landwaiter.rules.pull_secret_answers import PullSecretQuestion
+from landwaiter.rules.signing_authority import AuthorityAtHand
 from landwaiter.rules.verdict import Verdict
 from landwaiter.wiring.expressions import match_conditions
 from landwaiter.wiring.facts import FactSources

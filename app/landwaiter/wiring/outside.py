@@ -25,11 +25,11 @@ from landwaiter.registry.hosts import api_host
 from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import RegistrySettings
 from landwaiter.rules.attestations import AttestationQuestion
-from landwaiter.rules.authorities import AuthorityAtHand
 from landwaiter.rules.cosign_signatures import SignatureQuestion
 from landwaiter.rules.image_content import ConfigurationsQuestion, PlatformsQuestion
 from landwaiter.rules.protocol import CurrentDigest, FactSource
 from landwaiter.rules.pull_secret_answers import PullSecretQuestion
+from landwaiter.rules.signing_authority import AuthorityAtHand
 from landwaiter.telemetry.observers import (
     ConditionMetrics,
     CosignMetrics,

@@ -27,10 +27,10 @@ from landwaiter.registry.keychain import Keychain
 from landwaiter.registry.settings import NO_REGISTRY_SETTINGS, RegistriesFile, RegistrySettings
 from landwaiter.rules.allowed_registries import AllowedRegistries
 from landwaiter.rules.attestations import Attestations
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.cosign_signatures import CosignSignatures
 from landwaiter.rules.protocol import Rule
 from landwaiter.rules.pull_secrets import PullSecrets
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.telemetry.observers import RegistryMetrics
 
 Found = TypeVar("Found")

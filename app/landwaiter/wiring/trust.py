@@ -17,8 +17,8 @@ from landwaiter.cosign.kms import KMSKeys
 from landwaiter.deadline import Deadline
 from landwaiter.errors import ClusterUnavailable, InvalidInput, TrustUnavailable
 from landwaiter.public_keys import KMSReference, PublicKey
-from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.references import ConfigMapEntry, Entry, SecretEntry
+from landwaiter.rules.signing_authority import SigningAuthority, Trust
 from landwaiter.trust.tuf_repositories import TUFRepositories
 from landwaiter.trusted_roots import AuthorityCertificates, TrustedRoot, TUFTarget
 

@@ -18,9 +18,9 @@ from landwaiter.rules.attestations import (
     AttestationsSettings,
     RequiredAttestation,
 )
-from landwaiter.rules.authorities import SigningAuthority
 from landwaiter.rules.protocol import Facts, Question, Undecided, Violation
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority
 from landwaiter.rules.statement_conditions import Conditions, PredicateConditionSettings
 from landwaiter.trusted_roots import MEDIA_TYPE
 from landwaiter.workloads.values import ImagePlace, ImageUse

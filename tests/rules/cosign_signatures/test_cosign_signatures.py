@@ -14,7 +14,6 @@ from landwaiter.errors import InvalidPolicy
 from landwaiter.identities import ANYBODY, Identity, Name
 from landwaiter.images.reference import ImageReference
 from landwaiter.public_keys import PublicKey
-from landwaiter.rules.authorities import SigningAuthority, Trust
 from landwaiter.rules.cosign_signatures import (
     CosignSignatures,
     CosignSignaturesSettings,
@@ -24,6 +23,7 @@ from landwaiter.rules.cosign_signatures import (
 from landwaiter.rules.protocol import Facts, Undecided
 from landwaiter.rules.references import ConfigMapEntry, SecretEntry
 from landwaiter.rules.requirement import Requirement
+from landwaiter.rules.signing_authority import SigningAuthority, Trust
 from landwaiter.trusted_roots import (
     MEDIA_TYPE,
     AuthorityCertificates,
