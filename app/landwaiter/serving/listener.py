@@ -21,6 +21,7 @@ from landwaiter.serving.certificates import ServingCertificate
 from landwaiter.serving.connection import Connection, ConnectionObserver
 from landwaiter.serving.house import House
 from landwaiter.serving.limits import ConnectionLimits
+from landwaiter.serving.shared_reads import SharedReads, room_for_reads
 
 ASGIMessage = MutableMapping[str, Any]
 ASGIApplication = Callable[
@@ -75,6 +76,7 @@ class Listener:
         self._admit = admit
         self._state = ServerState()
         self._house: House[Connection] = House()
+        self._room = room_for_reads()
         self._server: asyncio.Server | None = None
         self._closed_one = asyncio.Event()
         self._is_leaving = False
@@ -111,7 +113,7 @@ class Listener:
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
-    def _connection(self) -> Connection:
+    def _connection(self) -> SharedReads:
         self._accepted += 1
         connection = Connection(
             config=self._config,
@@ -124,7 +126,7 @@ class Listener:
         )
         if self._is_leaving:
             connection.say_goodbye()
-        return connection
+        return SharedReads(connection, self._room)
 
     def say_goodbye(self) -> None:
         """From now on each answer is the last one on its connection; go on accepting."""

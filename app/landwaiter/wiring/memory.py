@@ -34,7 +34,8 @@ def map_large_blocks() -> None:
 
     It begins with this size, and raises it to that of the largest block that is given back: from
     the first large review on, large blocks leave holes in the heap between small ones that stay,
-    and it grows for half an hour until the holes are large enough.
+    and it grows for half an hour until the holes are large enough. Such a block is a question to
+    the system, so what is made for every review must not be one (`serving/shared_reads.py`).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
