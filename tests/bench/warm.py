@@ -5,10 +5,14 @@ Case `warm`: Pods of sixteen workloads in four namespaces, each with three image
 everything about images and pull secrets has been asked before and is in memory. Pull secrets are
 read again every five seconds, as always. Both servers run on one core all the time and are loaded
 in turns from another; the bodies, the connections and the TLS are the same.
+
+Of each side there are several processes, which the rounds go through: one of the same program is
+faster than another for as long as it lives, by where its memory is and the order of its sets.
 """
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import cycle
 
 from bench.figures import Figure, at_least, at_most, in_turns
 from bench.load import Result
@@ -18,32 +22,51 @@ from bench.scene import Echo, Scene, full_policy_set
 from realparts.landwaiter import Landwaiter
 
 CONNECTIONS = (1, 8, 64)
-ROUNDS = 9
+PROCESSES = 3
+"""Of each side; rounds are a multiple of it, so that each process has as many."""
+
+ROUNDS = 12
 SECONDS = 1.5
 WARM_SECONDS = 0.3
 REVIEWS = 512
 PATIENCE = 4
 SIZES = {"2 kB": 2_000, "20 kB": 20_000, "200 kB": 200_000, "3 MB": 3_000_000}
-SIZE_ROUNDS = 7
+SIZE_ROUNDS = 9
 
 
 class Warm:
-    """Both servers under the same load."""
+    """
+    Servers of both sides under the same load.
+
+    `ours` is the first of our processes; the others, and all of the other side, are started for the
+    first rounds.
+    """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        policies = full_policy_set(scene.registry.host, scene.key.public.read_text())
-        self.ours = scene.landwaiter("warm", policies, cluster=scene.cluster)
-        self.theirs = scene.echo()
+        self._policies = full_policy_set(scene.registry.host, scene.key.public.read_text())
         self.bodies = Bodies(scene, "warm", list(reviews(scene.rollouts, REVIEWS)))
-        self._find_out()
+        self.ours = self._started(0)
+        self._sides: tuple[list[Landwaiter], list[Echo]] | None = None
 
-    def _find_out(self) -> None:
-        """Have every image looked at once, however often that has to be asked for."""
+    def _started(self, number: int) -> Landwaiter:
+        """Start one of ours, and have every image looked at, however often that is asked for."""
+        ours = self.scene.landwaiter(f"warm-{number}", self._policies, cluster=self.scene.cluster)
         for _ in range(PATIENCE):
             few = len(self.scene.rollouts)
-            self.send(self.ours, self.bodies, connections=4, expected=ANSWERED, count=few)
-        self.send(self.ours, self.bodies, connections=4, count=REVIEWS)
+            self.send(ours, self.bodies, connections=4, expected=ANSWERED, count=few)
+        self.send(ours, self.bodies, connections=4, count=REVIEWS)
+        return ours
+
+    def sides(self) -> tuple[list[Landwaiter], list[Echo]]:
+        """Return the processes of both sides, as many of each."""
+        if self._sides is None:
+            ours = [self.ours, *map(self._started, range(1, PROCESSES))]
+            theirs = [self.scene.echo() for _ in range(PROCESSES)]
+            for echo in theirs:
+                self.send(echo, self.bodies, connections=8, seconds=SECONDS)
+            self._sides = ours, theirs
+        return self._sides
 
     def send(self, server: Landwaiter | Echo, bodies: Bodies, **settings: object) -> Result:
         """Load one of them; the settings are fields of a specification."""
@@ -53,24 +76,20 @@ class Warm:
         self, count: int, bodies: Bodies, connections: int
     ) -> tuple[list[Result], list[Result]]:
         """Return the rounds of both sides."""
-        sides = (
-            partial(
-                self.send,
-                server,
-                bodies,
-                connections=connections,
-                seconds=SECONDS,
-                warm_seconds=WARM_SECONDS,
-            )
-            for server in (self.ours, self.theirs)
+        send = partial(
+            self.send,
+            bodies=bodies,
+            connections=connections,
+            seconds=SECONDS,
+            warm_seconds=WARM_SECONDS,
         )
-        return in_turns(count, *sides)
+        ours, theirs = map(cycle, self.sides())
+        return in_turns(count, lambda: send(next(ours)), lambda: send(next(theirs)))
 
 
 def measure_warm(scene: Scene) -> Iterator[Figure]:
     """Yield throughput, latencies and processor time at each number of connections."""
     warm = scene.once(Warm)
-    warm.send(warm.theirs, warm.bodies, connections=8, seconds=SECONDS)
     for connections in CONNECTIONS:
         yield from _figures(connections, *warm.rounds(ROUNDS, warm.bodies, connections))
 
@@ -100,7 +119,8 @@ def measure_bodies(scene: Scene) -> Iterator[Figure]:
     warm = scene.once(Warm)
     for name, size in SIZES.items():
         bodies = Bodies(scene, "padded", [padded(scene.rollouts[0], size)])
-        warm.send(warm.ours, bodies, connections=1, expected=ANSWERED, count=1)
+        for ours in warm.sides()[0]:
+            warm.send(ours, bodies, connections=1, expected=ANSWERED, count=1)
         sides = warm.rounds(SIZE_ROUNDS, bodies, 8)
         for what, unit, field in (
             ("throughput", "1/s", "per_second"),

@@ -23,7 +23,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from landwaiter.admission.answers import failed, judged, overrun, unreadable
-from landwaiter.admission.outcome import Call, Outcome, decision_record, outcome_label
+from landwaiter.admission.outcome import Asked, Call, Outcome, decision_record, outcome_label
 from landwaiter.admission.passed_over import is_passed_over
 from landwaiter.admission.reply import Reply, allowed
 from landwaiter.admission.review import AdmissionRequest, PodCreation, Request, attributes_of
@@ -112,7 +112,8 @@ class Handler:
             self._count(call, outcome, seconds)
             # Behind the answer, which need not wait for its line, and no fault in it becomes one.
             loop = asyncio.get_running_loop()
-            loop.call_soon(_write_line, request, call, outcome, seconds, dict(steps.waited))
+            asked = Asked.of(request)
+            loop.call_soon(_write_line, asked, call, outcome, seconds, dict(steps.waited))
             if subject is not None and outcome.verdict.findings:
                 loop.call_soon(self._tell, subject, request.kind.kind, outcome)
             if span is not UNTRACED:
@@ -240,9 +241,9 @@ class Handler:
 
 
 def _write_line(
-    request: Request, call: Call, outcome: Outcome, seconds: float, waited: Mapping[str, float]
+    asked: Asked, call: Call, outcome: Outcome, seconds: float, waited: Mapping[str, float]
 ) -> None:
-    decided(decision_record(request, call, outcome, seconds, waited))
+    decided(decision_record(asked, call, outcome, seconds, waited))
 
 
 def _described(request: Request, call: Call, outcome: Outcome) -> Mapping[str, AttributeValue]:

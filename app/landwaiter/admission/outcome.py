@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from landwaiter.admission.reply import Reply
 from landwaiter.admission.review import Request
@@ -36,6 +36,31 @@ class Call:
     is_api_server: bool = False
 
 
+class Asked(NamedTuple):
+    """What the line about a review says of it: all but the object, which is let go of."""
+
+    uid: str
+    operation: str
+    kind: str
+    namespace: str
+    name: str
+    user: str
+    dry_run: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Return what is said of a request."""
+        return cls(
+            request.uid,
+            request.operation,
+            request.kind.kind,
+            request.namespace,
+            request.name,
+            request.user_info.username,
+            request.dry_run is True,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """An answer, and what is to be recorded about it."""
@@ -60,7 +85,7 @@ def outcome_label(finding: Finding) -> str:
 
 
 def decision_record(
-    request: Request,
+    asked: Asked,
     call: Call,
     outcome: Outcome,
     seconds: float,
@@ -70,14 +95,14 @@ def decision_record(
     uses = outcome.workload.uses if outcome.workload else ()
     findings = outcome.verdict.findings
     return DecisionRecord(
-        uid=request.uid,
+        uid=asked.uid,
         side=call.side,
-        operation=request.operation,
-        kind=request.kind.kind,
-        namespace=request.namespace,
-        name=request.name or (outcome.workload.name if outcome.workload else ""),
-        user=request.user_info.username,
-        dry_run=request.dry_run is True,
+        operation=asked.operation,
+        kind=asked.kind,
+        namespace=asked.namespace,
+        name=asked.name or (outcome.workload.name if outcome.workload else ""),
+        user=asked.user,
+        dry_run=asked.dry_run,
         decision=outcome.decision,
         code=int(outcome.reply.code),
         duration_ms=_milliseconds(seconds),
