@@ -25,7 +25,7 @@ CONNECTIONS = (1, 8, 64)
 PROCESSES = 3
 """Of each side; rounds are a multiple of it, so that each process has as many."""
 
-ROUNDS = 12
+ROUNDS = 18
 SECONDS = 1.5
 WARM_SECONDS = 0.3
 REVIEWS = 512
