@@ -104,6 +104,11 @@ def sizing_tables(figures: Mapping[str, Figure]) -> str:
     process = (
         ("idle", "memory: idle"),
         ("after 100,000 decisions", "memory: after 100,000 decisions"),
+        (
+            "in a cluster of 2,000 namespaces, 20,000 service accounts",
+            "large: memory once ready",
+        ),
+        ("the same, once they have been listed anew", "large: memory after the outage"),
         ("at most while 200 images are verified at once", "storm: memory in a storm of 200"),
         ("processor time of a decision from memory", "warm: processor time, 8 connections"),
         ("decisions from memory, on one core", "warm: throughput, 8 connections"),
