@@ -83,8 +83,9 @@ class Warm:
             seconds=SECONDS,
             warm_seconds=WARM_SECONDS,
         )
-        ours, theirs = map(cycle, self.sides())
-        return in_turns(count, lambda: send(next(ours)), lambda: send(next(theirs)))
+        ours, theirs = self.sides()
+        next_ours, next_theirs = cycle(ours), cycle(theirs)
+        return in_turns(count, lambda: send(next(next_ours)), lambda: send(next(next_theirs)))
 
 
 def measure_warm(scene: Scene) -> Iterator[Figure]:
@@ -119,8 +120,8 @@ def measure_bodies(scene: Scene) -> Iterator[Figure]:
     warm = scene.once(Warm)
     for name, size in SIZES.items():
         bodies = Bodies(scene, "padded", [padded(scene.rollouts[0], size)])
-        for ours in warm.sides()[0]:
-            warm.send(ours, bodies, connections=1, expected=ANSWERED, count=1)
+        for server in warm.sides()[0]:
+            warm.send(server, bodies, connections=1, expected=ANSWERED, count=1)
         sides = warm.rounds(SIZE_ROUNDS, bodies, 8)
         for what, unit, field in (
             ("throughput", "1/s", "per_second"),

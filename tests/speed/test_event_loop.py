@@ -87,6 +87,7 @@ async def longest_callback(*, stands: bool, largest: bool = False) -> dict[str, 
 
 def too_long(longest: Callable[[], Coroutine[Any, Any, dict[str, float]]], attempts: int) -> object:
     """Return what took too long each time, as it was the last time; nothing where it did not."""
+    slow: dict[str, float] = {}
     for _ in range(attempts):
         with asyncio.Runner() as runner:
             found = runner.run(longest())
